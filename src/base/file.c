@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+enum { CHUNK = 64 << 10 };
+
+int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_buf_ struct buf b = {0};
+
+	if (fd < 0)
+		return error_set(e, -errno, "cannot open '%s': %s", path, strerror(errno));
+	/* Read to the end instead of asking for the size: files in /proc have none. */
+	for (;;) {
+		ssize_t n;
+
+		if (!buf_reserve(&b, CHUNK))
+			return error_set(e, -ENOMEM, "no memory to read '%s'", path);
+		n = read(fd, b.data + b.len, CHUNK - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set(e, -errno, "cannot read '%s': %s", path, strerror(errno));
+		if (n == 0)
+			break;
+		b.len += (size_t)n;
+		if (b.len > max)
+			return error_set(e, -EFBIG, "'%s' is larger than %zu bytes", path, max);
+	}
+	*ret_len = b.len;
+	buf_str(&b);
+	*ret = TAKE_PTR(b.data);
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/*
+ * The whole of @path in memory that the caller frees, with a NUL byte behind it that does not count in
+ * *ret_len. -EFBIG when it is larger than @max bytes; -EISDIR, -ENOENT … as the system says.
+ */
+int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e);

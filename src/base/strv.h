@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A list of strings that it owns. All zero is an empty one. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+struct strv {
+	char **items;
+	size_t count;
+};
+
+void strv_free(struct strv *v);
+
+/* Appends a copy of the @len bytes at @s; -ENOMEM, @v as before. */
+int strv_add(struct strv *v, const char *s, size_t len);
+
+/* Appends the parts of @text between @separator; blanks around a part and empty parts are left out. */
+int strv_add_split(struct strv *v, const char *text, char separator);
+
+/* Appends copies of all of @from. */
+int strv_add_all(struct strv *v, const struct strv *from);
+
+bool strv_has(const struct strv *v, const char *s);
+bool strv_equal(const struct strv *a, const struct strv *b);
+
+/*
+ * Whether @name is chosen by the shell patterns (fnmatch(3)) in @patterns: it matches one of them,
+ * and none of those that begin with '!'. Only exclusions choose all the rest.
+ */
+bool strv_globs_match(const struct strv *patterns, const char *name);
+
+#define _cleanup_strv_ _cleanup_(strv_free)
