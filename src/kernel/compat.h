@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What kernels have and the headers of libbpf 1.1 and Linux 6.1 do not name. The values are the
+ * kernel's ABI (include/uapi/linux/bpf.h), so naming them here is safe on every kernel.
+ */
+#pragma once
+
+enum {
+	COMPAT_BPF_TCX_INGRESS = 46, /* enum bpf_attach_type, Linux 6.6 */
+	COMPAT_BPF_TCX_EGRESS = 47,
+};
+
+enum {
+	COMPAT_BPF_F_BEFORE = 1 << 3, /* bpf_mprog: without an anchor, the head of the list */
+	COMPAT_BPF_F_AFTER = 1 << 4,
+};
+
+/* include/linux/errno.h: not meant for user space, and yet what bpf(2) gives back for an operation
+ * that a map type does not have. */
+enum { COMPAT_ENOTSUPP = 524 };

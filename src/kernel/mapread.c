@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/mapread.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "base/table.h"
+#include "kernel/compat.h"
+
+enum {
+	CHUNK_ENTRIES = 4096,
+	CHUNK_BYTES = 1 << 20,
+	MIN_TOKEN = 8, /* where a batch goes on: a bucket number at least */
+	INTERRUPTED_TRIES = 16,
+};
+
+struct mapread {
+	struct map_info map;
+	size_t stride;	  /* of values */
+	size_t per_entry; /* values of an entry */
+	bool batches;	  /* until the kernel says that it cannot */
+	bool repeats;	  /* a key may come twice in a read: the seen ones are remembered */
+	uint32_t cap;	  /* entries that fit the buffers */
+	uint8_t *keys;
+	uint8_t *values;
+	uint8_t *token; /* where a read goes on: a bucket number, or the last key */
+	uint64_t steps; /* entries that this read may still take */
+	struct table seen;
+};
+
+/* Array indices never go away, and a batch of a hash map takes whole buckets under their lock. All
+ * else finds its way by the last key, and begins anew where that was deleted meanwhile. */
+static bool is_array(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+	       type == BPF_MAP_TYPE_ARRAY_OF_MAPS;
+}
+
+static bool is_hash(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_HASH_OF_MAPS;
+}
+
+/* Room for @cap entries; what was read before is lost. */
+static int resize(struct mapread *m, uint32_t cap)
+{
+	free(m->keys);
+	free(m->values);
+	m->cap = 0;
+	m->keys = calloc(cap, m->map.key_size);
+	m->values = calloc(cap, m->stride);
+	if (!m->keys || !m->values)
+		return -ENOMEM;
+	m->cap = cap;
+	return 0;
+}
+
+static uint32_t first_cap(const struct mapread *m)
+{
+	size_t fit = CHUNK_BYTES / (m->map.key_size + m->stride);
+	size_t most = MIN((size_t)CHUNK_ENTRIES, (size_t)m->map.max_entries);
+
+	return (uint32_t)MAX(MIN(fit, most), (size_t)1);
+}
+
+DEFINE_CLEANUP(struct mapread *, mapread_free)
+
+static int set_up(struct mapread *m)
+{
+	int cpus = m->map.per_cpu ? libbpf_num_possible_cpus() : 1;
+
+	if (cpus < 0)
+		return cpus;
+	m->per_entry = (size_t)cpus;
+	m->stride = m->map.per_cpu ? ROUND_UP((size_t)m->map.value_size, 8) * m->per_entry
+				   : m->map.value_size;
+	m->batches = true;
+	m->token = calloc(1, MAX((size_t)m->map.key_size, (size_t)MIN_TOKEN));
+	if (!m->token)
+		return -ENOMEM;
+	table_init(&m->seen, m->map.key_size);
+	return resize(m, first_cap(m));
+}
+
+int mapread_new(const struct map_info *map, struct mapread **ret, struct error *e)
+{
+	_cleanup_(mapread_free_p) struct mapread *m = NULL;
+	int r;
+
+	if (map->key_size == 0 || map->value_size == 0)
+		return error_set_usage(e, "map \"%s\" has no keys and values that could be read",
+				       map->name);
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return error_set(e, -ENOMEM, "cannot read map \"%s\": out of memory", map->name);
+	m->map = *map;
+	r = set_up(m);
+	if (r < 0)
+		return error_set(e, r, "cannot set up reading map \"%s\": %s", map->name,
+				 strerror(-r));
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+void mapread_free(struct mapread *m)
+{
+	if (!m)
+		return;
+	free(m->keys);
+	free(m->values);
+	free(m->token);
+	table_free(&m->seen);
+	free(m);
+}
+
+size_t mapread_value_stride(const struct mapread *m)
+{
+	return m->stride;
+}
+
+size_t mapread_values_per_entry(const struct mapread *m)
+{
+	return m->per_entry;
+}
+
+/* Moves the entries whose key did not come before to the front; gives back how many, or -ENOMEM. */
+static int64_t drop_seen(struct mapread *m, uint32_t count)
+{
+	uint32_t kept = 0;
+	bool added;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t *key = m->keys + (size_t)i * m->map.key_size;
+
+		if (table_add(&m->seen, key, &added) == TABLE_NONE)
+			return -ENOMEM;
+		if (!added)
+			continue;
+		if (kept != i) {
+			memcpy(m->keys + (size_t)kept * m->map.key_size, key, m->map.key_size);
+			memcpy(m->values + (size_t)kept * m->stride,
+			       m->values + (size_t)i * m->stride, m->stride);
+		}
+		kept++;
+	}
+	return kept;
+}
+
+static int deliver(struct mapread *m, uint32_t count, mapread_fn fn, void *ctx)
+{
+	if (m->repeats) {
+		int64_t kept = drop_seen(m, count);
+
+		if (kept < 0)
+			return (int)kept;
+		count = (uint32_t)kept;
+	}
+	return count > 0 ? fn(ctx, m->keys, m->values, count) : 0;
+}
+
+/* A bucket that does not fit: twice the room. An LRU map may hold a few more than max_entries. */
+static int grow(struct mapread *m)
+{
+	if (m->cap / 2 >= m->map.max_entries)
+		return -ENOSPC;
+	return resize(m, (uint32_t)MIN((uint64_t)m->cap * 2, (uint64_t)UINT32_MAX));
+}
+
+/*
+ * A reader that finds its way by the last key begins anew where that was deleted: churn must not
+ * hold it for ever.
+ */
+static void begin_read(struct mapread *m)
+{
+	m->repeats = !is_array(m->map.type) && !(m->batches && is_hash(m->map.type));
+	m->steps = m->repeats ? (uint64_t)m->map.max_entries * 2 : UINT64_MAX;
+	table_clear(&m->seen);
+}
+
+static bool cannot_batch(int r)
+{
+	return r == -EINVAL || r == -EOPNOTSUPP || r == -COMPAT_ENOTSUPP;
+}
+
+/*
+ * One batch and what it has into @fn. 1: there is more; 0: that was the end, or there are no
+ * batches. The kernel's errors: ENOENT is the end, with the last entries; ENOSPC a bucket larger
+ * than the room (hash maps); EINTR a key that was deleted in the middle (others), with the entries
+ * before it.
+ */
+static int read_batch(struct mapread *m, bool first, mapread_fn fn, void *ctx)
+{
+	uint32_t count;
+	int r, delivered;
+
+	do {
+		count = m->cap;
+		r = bpf_map_lookup_batch(m->map.fd, first ? NULL : m->token, m->token, m->keys,
+					 m->values, &count, NULL);
+	} while (r == -ENOSPC && (r = grow(m)) == 0);
+	if (first && cannot_batch(r)) {
+		m->batches = false;
+		return 0;
+	}
+	if (r < 0 && r != -ENOENT && r != -EINTR)
+		return r;
+	if (r == -EINTR && count == 0)
+		return -EINTR;
+	if (count > m->steps)
+		return -EBUSY;
+	m->steps -= count;
+	delivered = deliver(m, count, fn, ctx);
+	return delivered < 0 ? delivered : r != -ENOENT;
+}
+
+static int read_batches(struct mapread *m, mapread_fn fn, void *ctx)
+{
+	unsigned interrupted = 0;
+	bool first = true;
+	int r;
+
+	begin_read(m);
+	do {
+		r = read_batch(m, first, fn, ctx);
+		if (r > 0) {
+			first = false;
+			interrupted = 0;
+		}
+	} while (r > 0 || (r == -EINTR && ++interrupted < INTERRUPTED_TRIES));
+	return r;
+}
+
+/* Fills the buffers. 0, or -ENOENT at the end. */
+static int read_chunk(struct mapread *m, bool *first, uint32_t *ret_count)
+{
+	uint32_t count = 0;
+	int r = 0;
+
+	while (r == 0 && count < m->cap) {
+		uint8_t *key = m->keys + (size_t)count * m->map.key_size;
+
+		r = bpf_map_get_next_key(m->map.fd, *first ? NULL : m->token, key);
+		if (r == 0 && m->steps-- == 0)
+			r = -EBUSY;
+		if (r < 0)
+			break;
+		*first = false;
+		memcpy(m->token, key, m->map.key_size);
+		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->stride);
+		count += r == 0;
+		if (r == -ENOENT)
+			r = 0; /* deleted just now */
+	}
+	*ret_count = count;
+	return r;
+}
+
+static int read_one_by_one(struct mapread *m, mapread_fn fn, void *ctx)
+{
+	bool first = true;
+	uint32_t count;
+	int r, delivered;
+
+	begin_read(m);
+	do {
+		r = read_chunk(m, &first, &count);
+		delivered = deliver(m, count, fn, ctx);
+		if (delivered < 0)
+			return delivered;
+	} while (r == 0);
+	return r == -ENOENT ? 0 : r;
+}
+
+int mapread_all(struct mapread *m, mapread_fn fn, void *ctx, struct error *e)
+{
+	int r = 0;
+
+	if (m->batches)
+		r = read_batches(m, fn, ctx);
+	if (!m->batches)
+		r = read_one_by_one(m, fn, ctx);
+	if (r == -EBUSY)
+		return error_set(e, r,
+				 "cannot read map \"%s\": its entries come and go faster than "
+				 "they can be read one by one",
+				 m->map.name);
+	if (r == -COMPAT_ENOTSUPP)
+		return error_set(e, -EOPNOTSUPP,
+				 "cannot read map \"%s\": the kernel cannot list the "
+				 "entries of a map of this type (%u)",
+				 m->map.name, m->map.type);
+	if (r < 0)
+		return error_set(e, r, "cannot read map \"%s\": %s", m->map.name, strerror(-r));
+	return 0;
+}
+
+int mapread_delete(struct mapread *m, const void *key)
+{
+	int r = bpf_map_delete_elem(m->map.fd, key);
+
+	return r == -ENOENT ? 0 : r;
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/rodata.h"
+
+#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
+
+enum { DETAIL_SIZE = 1600 }; /* of what libbpf and the verifier said, in a sentence */
+
+struct program {
+	struct bpf_program *bpf;
+	struct bpf_link *link;
+	struct program_info info;
+};
+
+struct object {
+	char *name;
+	char *btf_path;
+	struct bpf_object *bpf;
+	struct program *programs;
+	size_t n_programs;
+	bool loaded;
+};
+
+void object_log_setup(void)
+{
+	libbpf_log_setup();
+}
+
+/* --- errors --- */
+
+static const char *denied_advice(void)
+{
+	if (geteuid() != 0)
+		return "; run as root or give CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN";
+	return "; this is root, so capabilities were dropped, or lockdown, seccomp or a security "
+	       "module "
+	       "forbids it (before Linux 5.11 also RLIMIT_MEMLOCK: ulimit -l unlimited)";
+}
+
+/* @what was tried, and what came back, with libbpf's own words where it has some. */
+static int object_error(struct error *e, int code, struct libbpf_log *log, const char *what)
+{
+	char detail[DETAIL_SIZE];
+
+	libbpf_log_tail(log, detail, sizeof(detail));
+	error_set(e, code, "%s: %s%s%s%s", what, strerror(-code),
+		  code == -EPERM ? denied_advice() : "", *detail ? "\n" : "", detail);
+	/* The verifier says EACCES for a program that is wrong, which no permission would help. */
+	if (e && code == -EACCES)
+		e->exit = EXIT_FAILED;
+	return code;
+}
+
+static int open_error(struct error *e, int code, struct libbpf_log *log, const char *name)
+{
+	char what[256];
+
+	snprintf(what, sizeof(what), "cannot read \"%s\" as a BPF object", name);
+	return object_error(e, code, log, what);
+}
+
+static int load_error(struct error *e, int code, struct libbpf_log *log, const struct object *o)
+{
+	char what[256];
+
+	if (o->btf_path && libbpf_log_has(log, "failed to parse target BTF"))
+		return error_set_usage(
+			e, "cannot load \"%s\": %s does not hold a kernel's BTF (--btf.path)",
+			o->name, o->btf_path);
+	if (access(VMLINUX_BTF, R_OK) < 0 && libbpf_log_has(log, "BTF"))
+		return error_set_lacks(e, code,
+				       "cannot load \"%s\": it needs the kernel's BTF, and there "
+				       "is no " VMLINUX_BTF
+				       "; use a kernel with CONFIG_DEBUG_INFO_BTF, or give a "
+				       "file that has its BTF (--btf.path)",
+				       o->name);
+	snprintf(what, sizeof(what), "cannot load \"%s\"", o->name);
+	return object_error(e, code, log, what);
+}
+
+/* --- open --- */
+
+static int collect_programs(struct object *o)
+{
+	struct bpf_program *program;
+	size_t count = 0;
+
+	bpf_object__for_each_program(program, o->bpf) count++;
+	o->programs = calloc(count, sizeof(*o->programs));
+	if (count && !o->programs)
+		return -ENOMEM;
+	bpf_object__for_each_program(program, o->bpf) o->programs[o->n_programs++] =
+		(struct program){.bpf = program,
+				 .info = {.name = bpf_program__name(program),
+					  .section = bpf_program__section_name(program),
+					  .fd = -1}};
+	return 0;
+}
+
+static int open_bpf(struct object *o, const void *data, size_t size, struct error *e)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = o->name,
+		    .btf_custom_path = o->btf_path);
+	_cleanup_libbpf_log_ struct libbpf_log log;
+	int r;
+
+	libbpf_log_begin(&log);
+	o->bpf = bpf_object__open_mem(data, size, &options);
+	if (!o->bpf) {
+		r = -errno;
+		return open_error(e, r, &log, o->name);
+	}
+	r = collect_programs(o);
+	return r < 0 ? open_error(e, r, &log, o->name) : 0;
+}
+
+DEFINE_CLEANUP(struct object *, object_close)
+
+int object_open(const char *name, const void *data, size_t size, const char *btf_path,
+		struct object **ret, struct error *e)
+{
+	_cleanup_(object_close_p) struct object *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (btf_path && access(btf_path, R_OK) < 0)
+		return error_set_usage(e, "cannot read the kernel's BTF from %s (--btf.path): %s",
+				       btf_path, strerror(errno));
+	if (o) {
+		o->name = strdup(name);
+		o->btf_path = btf_path ? strdup(btf_path) : NULL;
+	}
+	if (!o || !o->name || (btf_path && !o->btf_path))
+		return error_set(e, -ENOMEM, "cannot open \"%s\": out of memory", name);
+	r = open_bpf(o, data, size, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+void object_close(struct object *o)
+{
+	if (!o)
+		return;
+	for (size_t i = 0; i < o->n_programs; i++)
+		bpf_link__destroy(o->programs[i].link);
+	bpf_object__close(o->bpf);
+	free(o->programs);
+	free(o->btf_path);
+	free(o->name);
+	free(o);
+}
+
+/* --- before load --- */
+
+static int check_not_loaded(const struct object *o, const char *what, struct error *e)
+{
+	if (!o->loaded)
+		return 0;
+	return error_set(e, -EBUSY, "cannot set \"%s\": \"%s\" is loaded", what, o->name);
+}
+
+int object_set_rodata_uint(struct object *o, const char *variable, uint64_t value, struct error *e)
+{
+	int r = check_not_loaded(o, variable, e);
+
+	return r < 0 ? r : rodata_set_uint(o->bpf, variable, value, e);
+}
+
+int object_set_rodata_string(struct object *o, const char *variable, const char *value,
+			     struct error *e)
+{
+	int r = check_not_loaded(o, variable, e);
+
+	return r < 0 ? r : rodata_set_string(o->bpf, variable, value, e);
+}
+
+int object_set_autoload(struct object *o, const char *program, bool load)
+{
+	for (size_t i = 0; i < o->n_programs; i++) {
+		if (STREQ(o->programs[i].info.name, program))
+			return bpf_program__set_autoload(o->programs[i].bpf, load);
+	}
+	return -ENOENT;
+}
+
+int object_set_max_entries(struct object *o, const char *map, uint32_t max_entries)
+{
+	struct bpf_map *found = bpf_object__find_map_by_name(o->bpf, map);
+
+	if (!found || bpf_map__is_internal(found))
+		return -ENOENT;
+	return bpf_map__set_max_entries(found, max_entries);
+}
+
+/* --- load and attach --- */
+
+static int read_info(struct program *program)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	int fd = bpf_program__fd(program->bpf), r;
+
+	if (fd < 0)
+		return 0; /* not switched on */
+	r = bpf_obj_get_info_by_fd(fd, &info, &size);
+	if (r < 0)
+		return r;
+	program->info.fd = fd;
+	program->info.id = info.id;
+	program->info.loaded = true;
+	for (size_t i = 0; i < sizeof(info.tag); i++)
+		snprintf(program->info.tag + i * 2, 3, "%02x", info.tag[i]);
+	return 0;
+}
+
+int object_load(struct object *o, struct error *e)
+{
+	_cleanup_libbpf_log_ struct libbpf_log log;
+	int r;
+
+	libbpf_log_begin(&log);
+	r = bpf_object__load(o->bpf);
+	if (r < 0)
+		return load_error(e, r, &log, o);
+	o->loaded = true;
+	for (size_t i = 0; i < o->n_programs && r == 0; i++)
+		r = read_info(&o->programs[i]);
+	return r < 0 ? load_error(e, r, &log, o) : 0;
+}
+
+/* The sections that name what they are attached to after the slash, and that libbpf knows how to.
+ */
+static const char *const attaching_sections[] = {
+	"kprobe/",
+	"kretprobe/",
+	"kprobe.multi/",
+	"kretprobe.multi/",
+	"ksyscall/",
+	"kretsyscall/",
+	"uprobe/",
+	"uprobe.s/",
+	"uretprobe/",
+	"uretprobe.s/",
+	"usdt/",
+	"tp/",
+	"tracepoint/",
+	"raw_tp/",
+	"raw_tracepoint/",
+	"raw_tp.w/",
+	"raw_tracepoint.w/",
+	"tp_btf/",
+	"fentry/",
+	"fentry.s/",
+	"fexit/",
+	"fexit.s/",
+	"fmod_ret/",
+	"fmod_ret.s/",
+	"freplace/",
+	"lsm/",
+	"lsm.s/",
+	"iter/",
+	"iter.s/",
+};
+
+bool object_attaches_by_section(const struct object *o, size_t index)
+{
+	const char *section = o->programs[index].info.section;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attaching_sections); i++) {
+		size_t len = strlen(attaching_sections[i]);
+
+		if (strncmp(section, attaching_sections[i], len) == 0)
+			return section[len] != '\0';
+	}
+	return false;
+}
+
+int object_attach(struct object *o, size_t index, struct error *e)
+{
+	struct program *program = &o->programs[index];
+	_cleanup_libbpf_log_ struct libbpf_log log;
+	char what[256];
+	int r;
+
+	libbpf_log_begin(&log);
+	snprintf(what, sizeof(what), "cannot attach program \"%s\" (%s)", program->info.name,
+		 program->info.section);
+	if (!program->info.loaded)
+		return error_set(e, -EINVAL, "%s: it was not loaded", what);
+	if (program->link)
+		return 0;
+	program->link = bpf_program__attach(program->bpf);
+	if (program->link)
+		return 0;
+	r = -errno;
+	if (r == -ENOENT)
+		strncat(what, ": this kernel has no such place", sizeof(what) - strlen(what) - 1);
+	return object_error(e, r, &log, what);
+}
+
+/* --- what there is --- */
+
+size_t object_program_count(const struct object *o)
+{
+	return o->n_programs;
+}
+
+void object_program(const struct object *o, size_t index, struct program_info *ret)
+{
+	*ret = o->programs[index].info;
+}
+
+static bool is_per_cpu(enum bpf_map_type type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
+static void fill_map_info(const struct bpf_map *map, struct map_info *ret)
+{
+	*ret = (struct map_info){
+		.name = bpf_map__name(map),
+		.fd = bpf_map__fd(map),
+		.type = bpf_map__type(map),
+		.key_size = bpf_map__key_size(map),
+		.value_size = bpf_map__value_size(map),
+		.max_entries = bpf_map__max_entries(map),
+		.per_cpu = is_per_cpu(bpf_map__type(map)),
+	};
+}
+
+int object_find_map(const struct object *o, const char *name, struct map_info *ret)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, name);
+
+	if (!map || bpf_map__is_internal(map))
+		return -ENOENT;
+	fill_map_info(map, ret);
+	return 0;
+}
+
+bool object_map(const struct object *o, size_t index, struct map_info *ret)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, o->bpf)
+	{
+		if (bpf_map__is_internal(map) || index-- > 0)
+			continue;
+		fill_map_info(map, ret);
+		return true;
+	}
+	return false;
+}
+
+int program_stats_read(int prog_fd, struct program_stats *ret)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	int r = bpf_obj_get_info_by_fd(prog_fd, &info, &size);
+
+	if (r < 0)
+		return r;
+	*ret = (struct program_stats){.run_time_ns = info.run_time_ns, .run_count = info.run_cnt};
+	return 0;
+}

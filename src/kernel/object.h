@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A BPF object file, from bytes to attached programs:
+ *
+ *	object_open → object_set_rodata…, object_set_autoload → object_load → object_attach… →
+ *object_close
+ *
+ * libbpf is behind this and nothing above sees it. Its messages go to the log at debug level; those
+ * of a failure go into the error as well, the verifier's last lines among them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct object; /* opaque */
+
+/* The state of one program of an object; strings live as long as the object. */
+struct program_info {
+	const char *name;
+	const char *section; /* as in SEC() */
+	int fd;		     /* -1 before load, and where it was not loaded */
+	uint32_t id;	     /* the kernel's, after load */
+	char tag[17];	     /* hex of the kernel's 8 bytes */
+	bool loaded;
+};
+
+struct map_info {
+	const char *name;
+	int fd;
+	uint32_t type; /* enum bpf_map_type */
+	uint32_t key_size;
+	uint32_t value_size;
+	uint32_t max_entries;
+	bool per_cpu;
+};
+
+/* Run counters of a program (kernel.bpf_stats_enabled), summed over CPUs. */
+struct program_stats {
+	uint64_t run_time_ns;
+	uint64_t run_count;
+};
+
+/*
+ * @data need not outlive the call. @btf_path: kernel BTF to use instead of /sys/kernel/btf/vmlinux,
+ * or NULL. Errors name what the host lacks (BTF), or what about the object cannot be read.
+ */
+int object_open(const char *name, const void *data, size_t size, const char *btf_path,
+		struct object **ret, struct error *e);
+void object_close(struct object *o);
+
+/*
+ * Before load: set the `const volatile` variable @variable. -ENOENT when the object has none of
+ * that name; -ERANGE when @value does not fit its size.
+ */
+int object_set_rodata_uint(struct object *o, const char *variable, uint64_t value, struct error *e);
+int object_set_rodata_string(struct object *o, const char *variable, const char *value,
+			     struct error *e);
+
+/* Before load: whether @program is loaded. -ENOENT when there is none of that name. */
+int object_set_autoload(struct object *o, const char *program, bool load);
+
+/* Before load: another number of entries for @map. -ENOENT when there is none of that name. */
+int object_set_max_entries(struct object *o, const char *map, uint32_t max_entries);
+
+int object_load(struct object *o, struct error *e);
+
+size_t object_program_count(const struct object *o);
+/* 0 … count - 1, in the order of the file. */
+void object_program(const struct object *o, size_t index, struct program_info *ret);
+
+/* True for programs whose SEC() says where they go (tp_btf/…, kprobe/…), so that object_attach()
+ * can; false for those that need an interface or a manifest's `attach:` (tc, xdp, cgroup …). */
+bool object_attaches_by_section(const struct object *o, size_t index);
+
+/* Attach program @index where its SEC() says. It stays until object_close() or the end of the
+ * process. */
+int object_attach(struct object *o, size_t index, struct error *e);
+
+/* -ENOENT when there is no map of that name. */
+int object_find_map(const struct object *o, const char *name, struct map_info *ret);
+
+/* All maps but libbpf's own (.rodata, .bss …); index from 0; false past the end. */
+bool object_map(const struct object *o, size_t index, struct map_info *ret);
+
+int program_stats_read(int prog_fd, struct program_stats *ret);
+
+/* Send libbpf's own messages to the log: debug level shows them all. Once, at the start. */
+void object_log_setup(void);

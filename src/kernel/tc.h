@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program at an interface's TC hook, by the best mechanism that the kernel has:
+ *
+ * TCX (6.6+)	a BPF link on the hook's list of programs, before or after others. It goes away with
+ *its descriptor, so nothing is left after kill -9. clsact	a bpf filter in direct-action mode,
+ *with a priority and handle of our own, under the clsact qdisc, which is made where it is missing.
+ *It outlives the process: tc_cleanup() finds and removes what a killed one left.
+ *
+ * Whether we made the qdisc is written in the filter's handle (TC_HANDLE_OWN_QDISC against
+ * TC_HANDLE), so no state file is needed to delete it only then, and only when nobody else has
+ *filters in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum tc_direction { TC_INGRESS, TC_EGRESS };
+enum tc_mechanism { TC_AUTO, TC_TCX, TC_CLSACT };
+
+enum {
+	TC_PRIORITY = 0x7767,		  /* "wg": of our clsact filters */
+	TC_HANDLE = 0x77670001,		  /* under a clsact qdisc that was there */
+	TC_HANDLE_OWN_QDISC = 0x77670002, /* under one that we made */
+};
+
+struct tc_attachment {
+	enum tc_mechanism mechanism; /* TC_TCX or TC_CLSACT */
+	enum tc_direction direction;
+	uint32_t ifindex;
+	int link_fd;	 /* TCX; else -1 */
+	uint32_t handle; /* clsact: the filter's */
+};
+
+/* TC_TCX where the kernel can, else TC_CLSACT: found by trying, once. */
+enum tc_mechanism tc_probe_mechanism(void);
+
+/*
+ * @mechanism: TC_AUTO, or one that the user insists on. -ENODEV when the interface is gone, which
+ * is no fault of anybody. TCX programs should return TC_ACT_UNSPEC (TCX_NEXT) to let others go on.
+ */
+int tc_attach(enum tc_mechanism mechanism, int prog_fd, uint32_t ifindex,
+	      enum tc_direction direction, struct tc_attachment *ret, struct error *e);
+
+/* Put another program in its place, without a packet passing unseen. */
+int tc_replace(struct tc_attachment *a, int prog_fd, struct error *e);
+
+/* Takes it away, with the qdisc if we made it and nobody else uses it. An interface that is gone is
+ * no error. @a is empty afterwards. */
+int tc_detach(struct tc_attachment *a, struct error *e);
+
+/* Removes every clsact filter in this namespace that is ours by priority, handle and program name,
+ * and the qdiscs that we made. *ret_removed: how many filters. Used at start and by `wiregauge
+ * cleanup`. */
+int tc_cleanup(unsigned *ret_removed, struct error *e);
