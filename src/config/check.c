@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: MIT
+/* What can be wrong with a config whose keys and types are right. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "config/language.h"
+
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* What a kind of name may be made of; prometheus.io/docs/concepts/data_model for the first two. */
+struct name_rule {
+	const char *what;
+	const char *first;
+	const char *rest;
+	const char *words;
+};
+
+static const struct name_rule metric_name = {
+	"a metric name", LOWER UPPER "_:", LOWER UPPER DIGITS "_:",
+	"letters, digits, '_' and ':', no digit first"};
+static const struct name_rule label_name = {
+	"a label name", LOWER UPPER "_", LOWER UPPER DIGITS "_",
+	"letters, digits and '_', no digit first"};
+static const struct name_rule option_name = {
+	"an option name", LOWER, LOWER DIGITS "_", "small letters, digits and '_', a letter first"};
+static const struct name_rule c_name = {
+	"the name of a variable or function", LOWER UPPER "_", LOWER UPPER DIGITS "_",
+	"letters, digits and '_', no digit first"};
+
+/* An absent name was reported already, or may be absent. */
+static void check_name(const struct binding *at, const struct text *t, const struct name_rule *rule)
+{
+	const char *s = t->text;
+
+	if (!s)
+		return;
+	if (*s && strchr(rule->first, *s) && strspn(s, rule->rest) == strlen(s))
+		return;
+	binding_error(at, t->place, "'%s' cannot be %s: %s", shown(s).text, rule->what, rule->words);
+}
+
+static void check_names(const struct binding *at, const struct text_list *list,
+			const struct name_rule *rule)
+{
+	for (size_t i = 0; i < list->count; i++)
+		check_name(at, &list->items[i], rule);
+}
+
+/* --- metrics ------------------------------------------------------------------------------- */
+
+int check_label(struct binding *at, void *item)
+{
+	const struct label_config *label = item;
+	const char *name = label->name.text;
+
+	check_name(at, &label->name, &label_name);
+	if (name && strncmp(name, "__", 2) == 0)
+		binding_error(at, label->name.place,
+			      "'%s' cannot be a label name: Prometheus keeps names that begin with '__' "
+			      "to itself", shown(name).text);
+	return 0;
+}
+
+static void check_fixed_buckets(const struct binding *at, const struct bucket_config *b)
+{
+	struct place place = binding_place(at, "bucket_keys");
+
+	if (!binding_has(at, "bucket_keys")) {
+		binding_error(at, at->place, "missing key 'bucket_keys', which bucket_type fixed needs");
+		return;
+	}
+	if (!binding_is_right(at, "bucket_keys"))
+		return;
+	for (size_t i = 1; i < b->keys.count; i++) {
+		if (b->keys.items[i - 1] >= b->keys.items[i]) {
+			binding_error(at, place, "'bucket_keys' must ascend: %llu comes after %llu",
+				      (unsigned long long)b->keys.items[i],
+				      (unsigned long long)b->keys.items[i - 1]);
+			return;
+		}
+	}
+}
+
+/* Map keys of 64 bits have 64 buckets of powers of two; exp2zero has one more, for zero. */
+static const struct {
+	const char *name;
+	uint32_t last;
+	uint32_t most;
+} bucket_ranges[] = {
+	[BUCKET_EXP2] = {"exp2", 63, 64},
+	[BUCKET_EXP2ZERO] = {"exp2zero", 64, 65},
+	[BUCKET_LINEAR] = {"linear", UINT32_MAX, 4096},
+};
+
+static void check_bucket_range(const struct binding *at, const struct bucket_config *b)
+{
+	struct place place = binding_place(at, "bucket_max");
+
+	if (binding_has(at, "bucket_keys"))
+		binding_error(at, binding_place(at, "bucket_keys"),
+			      "'bucket_keys' goes with bucket_type fixed only");
+	if (!binding_has(at, "bucket_max"))
+		binding_error(at, at->place, "missing key 'bucket_max', which bucket_type %s needs",
+			      bucket_ranges[b->type].name);
+	else if (!binding_is_right(at, "bucket_max"))
+		return;
+	else if (b->max < b->min)
+		binding_error(at, place, "bucket_max %u is below bucket_min %u", b->max, b->min);
+	else if (b->max > bucket_ranges[b->type].last)
+		binding_error(at, place, "bucket_max %u: with bucket_type %s the last one can be %u",
+			      b->max, bucket_ranges[b->type].name, bucket_ranges[b->type].last);
+	else if (b->max - b->min >= bucket_ranges[b->type].most)
+		binding_error(at, place, "%u buckets are too many: at most %u", b->max - b->min + 1,
+			      bucket_ranges[b->type].most);
+}
+
+static void check_buckets(const struct binding *at, const struct bucket_config *b)
+{
+	if (b->type == BUCKET_NONE && !binding_has(at, "bucket_type"))
+		binding_error(at, at->place,
+			      "missing key 'bucket_type' in a histogram: exp2, exp2zero, linear or fixed");
+	else if (b->type == BUCKET_FIXED)
+		check_fixed_buckets(at, b);
+	else if (b->type != BUCKET_NONE)
+		check_bucket_range(at, b);
+}
+
+static void check_no_buckets(const struct binding *at)
+{
+	static const char *const keys[] = {
+		"bucket_type", "bucket_min", "bucket_max", "bucket_multiplier", "bucket_keys",
+		"sum_offset",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (binding_has(at, keys[i]))
+			binding_error(at, binding_place(at, keys[i]),
+				      "'%s' is for values of type histogram", keys[i]);
+	}
+}
+
+int check_value(struct binding *at, void *item)
+{
+	struct value_config *v = item;
+
+	check_name(at, &v->name, &metric_name);
+	if (v->size & (v->size - 1))
+		binding_error(at, binding_place(at, "size"), "'size': expected 1, 2, 4 or 8, found %u",
+			      v->size);
+	else if (v->type == METRIC_HISTOGRAM && v->size && v->size != 8)
+		binding_error(at, binding_place(at, "size"), "the buckets of a histogram have 8 bytes");
+	if (v->size == 0)
+		v->size = 8;
+	if (v->type == METRIC_HISTOGRAM)
+		check_buckets(at, &v->buckets);
+	else if (binding_is_right(at, "type") || !binding_has(at, "type"))
+		check_no_buckets(at);
+	return 0;
+}
+
+/* `le` is the label of histograms' buckets in Prometheus: free only for what becomes it. */
+static void check_le(const struct binding *at, const struct metric_config *m)
+{
+	size_t count = m->labels.count - (m->type == METRIC_HISTOGRAM && m->labels.count > 0);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct text *name = &m->labels.items[i].name;
+
+		if (name->text && STREQ(name->text, "le"))
+			binding_error(at, name->place,
+				      "'le' cannot be a label name: it is that of a histogram's buckets");
+	}
+}
+
+static int check_labels_unique(const struct binding *at, const struct metric_config *m)
+{
+	_cleanup_free_ struct named_place *names = calloc(m->labels.count + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->labels.count; i++)
+		names[i] = (struct named_place){m->labels.items[i].name.text,
+						m->labels.items[i].name.place};
+	binding_check_unique(at, "label", names, m->labels.count);
+	return 0;
+}
+
+/* The labels that a value keeps are labels of its metric. */
+static int check_kept_labels(const struct binding *at, const struct metric_config *m,
+			     const struct value_config *v)
+{
+	_cleanup_free_ struct named_place *kept = calloc(v->labels.count + 1, sizeof(*kept));
+	_cleanup_free_ const char **names = calloc(m->labels.count + 1, sizeof(*names));
+
+	if (!names || !kept)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->labels.count; i++)
+		names[i] = m->labels.items[i].name.text;
+	for (size_t i = 0; i < v->labels.count; i++) {
+		const struct text *label = &v->labels.items[i];
+		const char *nearest;
+
+		kept[i] = (struct named_place){label->text, label->place};
+		nearest = label->text ? suggest_nearest(label->text, names, m->labels.count) : NULL;
+		if (!label->text || (nearest && STREQ(nearest, label->text)))
+			continue;
+		binding_error(at, label->place, "'%s' has no label '%s'%s%s%s",
+			      m->name.text ? shown(m->name.text).text : "the metric",
+			      shown(label->text).text, nearest ? ", did you mean '" : "",
+			      nearest ? nearest : "", nearest ? "'?" : "");
+	}
+	binding_check_unique(at, "label", kept, v->labels.count);
+	return 0;
+}
+
+int check_metric(struct binding *at, void *item)
+{
+	struct metric_config *m = item;
+	int err = check_labels_unique(at, m);
+
+	check_name(at, &m->name, &metric_name);
+	check_le(at, m);
+	for (size_t i = 0; i < m->values.count && !err; i++)
+		err = check_kept_labels(at, m, &m->values.items[i]);
+	return err;
+}
+
+int check_histogram(struct binding *at, void *item)
+{
+	struct metric_config *m = item;
+
+	m->type = METRIC_HISTOGRAM;
+	check_name(at, &m->name, &metric_name);
+	check_le(at, m);
+	if (m->labels.count == 0 && (binding_is_right(at, "labels") || !binding_has(at, "labels")))
+		binding_error(at, at->place,
+			      "a histogram needs at least one label: the last one is the bucket");
+	check_buckets(at, &m->buckets);
+	return check_labels_unique(at, m);
+}
+
+/* --- options and attaching ----------------------------------------------------------------- */
+
+/* Puts the default of a bool or uint into the one spelling that those who read it expect. */
+static int normalize_default(const struct binding *at, const struct option_config *o, struct text *t)
+{
+	char number[24];
+	uint64_t n;
+	char *copy;
+	bool b;
+
+	if (o->type == OPTION_BOOL && bool_parse(t->text, &b)) {
+		copy = strdup(b ? "true" : "false");
+	} else if (o->type == OPTION_UINT && number_parse(t->text, &n)) {
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+		copy = strdup(number);
+	} else {
+		binding_error(at, t->place, "'default': expected %s, found '%s'",
+			      o->type == OPTION_BOOL ? "true or false" : "a whole number",
+			      shown(t->text).text);
+		return 0;
+	}
+	if (!copy)
+		return -ENOMEM;
+	free(t->text);
+	t->text = copy;
+	return 0;
+}
+
+static int check_default(const struct binding *at, const struct option_config *o)
+{
+	if (o->type == OPTION_LIST || !binding_is_right(at, "default"))
+		return 0;
+	if (o->defaults.count != 1)
+		binding_error(at, binding_place(at, "default"),
+			      "'default': a list is for an option of type list");
+	else if (o->type != OPTION_STRING && o->defaults.items[0].text)
+		return normalize_default(at, o, &o->defaults.items[0]);
+	return 0;
+}
+
+int check_option(struct binding *at, void *item)
+{
+	const struct option_config *o = item;
+
+	check_name(at, &o->name, &option_name);
+	check_name(at, &o->rodata, &c_name);
+	if (o->name.text && STREQ(o->name.text, "enabled"))
+		binding_error(at, o->name.place,
+			      "'enabled' cannot be an option name: each module has it already");
+	if (o->type == OPTION_LIST && o->rodata.text)
+		binding_error(at, o->rodata.place, "a list cannot be written to a variable");
+	return binding_is_right(at, "type") ? check_default(at, o) : 0;
+}
+
+int check_attach(struct binding *at, void *item)
+{
+	const struct attach_config *a = item;
+
+	check_name(at, &a->program, &c_name);
+	return 0;
+}
+
+/* "$name" stands for what the option of that name, a list, says. */
+static void check_reference(const struct binding *at, const struct config *c, const struct text *t)
+{
+	const struct option_config *o;
+
+	if (!t->text || t->text[0] != '$')
+		return;
+	o = config_find_option(c, t->text + 1);
+	if (!o)
+		binding_error(at, t->place, "this config has no option '%s'", shown(t->text + 1).text);
+	else if (o->type != OPTION_LIST)
+		binding_error(at, t->place, "option '%s' is not of type list",
+			      shown(t->text + 1).text);
+}
+
+/* --- the file as a whole ------------------------------------------------------------------- */
+
+/* Counters, gauges and histograms, each in the order of the file, become one list. */
+static int join_metrics(struct config_file *f)
+{
+	const enum metric_type types[] = {METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM};
+	struct metric_list *lists[] = {&f->counters, &f->gauges, &f->histograms};
+	size_t count = f->counters.count + f->gauges.count + f->histograms.count;
+	struct metric_config *to = calloc(count + 1, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	f->config.metrics.items = to;
+	f->config.metrics.count = count;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (lists[i]->count)
+			memcpy(to, lists[i]->items, lists[i]->count * sizeof(*to));
+		for (size_t j = 0; j < lists[i]->count; j++)
+			to[j].type = types[i];
+		to += lists[i]->count;
+		free(lists[i]->items);
+		*lists[i] = (struct metric_list){0};
+	}
+	return 0;
+}
+
+/* What one metric is exported as. */
+struct exported {
+	struct named_place name;
+	enum metric_type type;
+};
+
+static size_t list_exported(const struct config *c, struct exported *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		/* A map with `values` is no metric itself. */
+		if (m->values.count == 0)
+			to[n++] = (struct exported){{m->name.text, m->name.place}, m->type};
+		for (size_t j = 0; j < m->values.count; j++) {
+			const struct value_config *v = &m->values.items[j];
+
+			to[n++] = (struct exported){{v->name.text, v->name.place}, v->type};
+		}
+	}
+	return n;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct named_place *)a)->name, ((const struct named_place *)b)->name);
+}
+
+/* A histogram h is written as h_bucket, h_sum and h_count: no other metric can have these names. */
+static int check_histogram_parts(const struct binding *at, const struct named_place *histogram,
+				 const struct named_place *names, size_t count)
+{
+	static const char *const parts[] = {"_bucket", "_sum", "_count"};
+	_cleanup_buf_ struct buf part = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const struct named_place *other;
+		struct named_place wanted;
+
+		buf_reset(&part);
+		buf_printf(&part, "%s%s", histogram->name, parts[i]);
+		wanted.name = buf_str(&part);
+		if (!buf_ok(&part))
+			return -ENOMEM;
+		other = bsearch(&wanted, names, count, sizeof(*names), compare_names);
+		if (other)
+			binding_error(at, other->place,
+				      "metric '%s' is also a part of the histogram '%s' in line %u",
+				      shown(other->name).text, shown(histogram->name).text,
+				      histogram->place.line);
+	}
+	return 0;
+}
+
+static int check_metrics_unique(const struct binding *at, const struct config *c)
+{
+	_cleanup_free_ struct named_place *names = NULL;
+	_cleanup_free_ struct exported *exported = NULL;
+	size_t most = c->metrics.count + 1, n, n_names;
+	int err = 0;
+
+	for (size_t i = 0; i < c->metrics.count; i++)
+		most += c->metrics.items[i].values.count;
+	names = calloc(most, sizeof(*names));
+	exported = calloc(most, sizeof(*exported));
+	if (!names || !exported)
+		return -ENOMEM;
+	n = list_exported(c, exported);
+	for (size_t i = 0; i < n; i++)
+		names[i] = exported[i].name;
+	n_names = binding_check_unique(at, "metric", names, n);
+	for (size_t i = 0; i < n && !err; i++) {
+		if (exported[i].type == METRIC_HISTOGRAM && exported[i].name.name)
+			err = check_histogram_parts(at, &exported[i].name, names, n_names);
+	}
+	return err;
+}
+
+static int check_options_unique(const struct binding *at, const struct config *c)
+{
+	_cleanup_free_ struct named_place *names = calloc(c->options.count + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->options.count; i++)
+		names[i] = (struct named_place){c->options.items[i].name.text,
+						c->options.items[i].name.place};
+	binding_check_unique(at, "option", names, c->options.count);
+	return 0;
+}
+
+static void check_namespace(const struct binding *at, const struct text *t)
+{
+	check_name(at, t, &metric_name);
+	if (t->text && t->text[0] && t->text[strlen(t->text) - 1] == '_')
+		binding_error(at, t->place, "'%s': leave out the final underscore, it is added",
+			      shown(t->text).text);
+}
+
+static void check_attach_rows(const struct binding *at, const struct config *c)
+{
+	if (c->has_stage && c->attach.count)
+		binding_error(at, c->attach.items[0].place,
+			      "a stage has no programs of its own to attach: its pipeline attaches them");
+	for (size_t i = 0; i < c->attach.count; i++) {
+		const struct text_list *interfaces = &c->attach.items[i].interfaces;
+
+		for (size_t j = 0; j < interfaces->count; j++)
+			check_reference(at, c, &interfaces->items[j]);
+	}
+}
+
+int check_file(struct binding *at, void *item)
+{
+	struct config_file *f = item;
+	const struct config *c = &f->config;
+	int err = join_metrics(f);
+
+	if (err)
+		return err;
+	check_namespace(at, &c->namespace_);
+	check_names(at, &c->kaddrs, &c_name);
+	check_attach_rows(at, c);
+	err = check_options_unique(at, c);
+	return err ? err : check_metrics_unique(at, c);
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+/* The configuration language, key by key. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "config/language.h"
+#include "config/source.h"
+
+enum {
+	MOST_LABEL_BYTES = 4096,   /* far over the kernel's limit for a map key on its stack, 512 */
+	MOST_VALUE_BYTES = 1 << 20,
+	MOST_BUCKETS = 4096,
+	MOST_LABELS = 100,
+};
+
+_Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
+	       sizeof(enum bucket_type) == sizeof(unsigned), "enums are bound as unsigned");
+
+static const char *const metric_types[] = {
+	[METRIC_COUNTER] = "counter",
+	[METRIC_GAUGE] = "gauge",
+	[METRIC_HISTOGRAM] = "histogram",
+};
+
+static const char *const bucket_types[] = {
+	[BUCKET_EXP2] = "exp2",
+	[BUCKET_EXP2ZERO] = "exp2zero",
+	[BUCKET_LINEAR] = "linear",
+	[BUCKET_FIXED] = "fixed",
+};
+
+static const char *const option_types[] = {
+	[OPTION_BOOL] = "bool",
+	[OPTION_UINT] = "uint",
+	[OPTION_STRING] = "string",
+	[OPTION_LIST] = "list",
+};
+
+static const char *const attach_hooks[] = {
+	[HOOK_TC_INGRESS] = "tc_ingress",
+	[HOOK_TC_EGRESS] = "tc_egress",
+};
+
+static const char *const link_layers[] = {
+	[LINK_LAYER_ETHERNET] = "ethernet",
+	[LINK_LAYER_NONE] = "none",
+};
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+
+static const struct key decoder_keys[] = {
+	{"name", KEY_TEXT, AT(decoder_config, name), .required = true,
+	 .doc = "which decoder"},
+	{"static_map", KEY_PAIRS, AT(decoder_config, static_map),
+	 .has = offsetof(struct decoder_config, has_static_map),
+	 .doc = "decoder static_map: input text to output text"},
+	{"allow_unknown", KEY_BOOL, AT(decoder_config, allow_unknown),
+	 .doc = "decoder static_map: pass on what is not in the map, instead of unknown:…"},
+	{"regexps", KEY_TEXTS, AT(decoder_config, regexps),
+	 .doc = "decoder regexp: patterns; entries that match none are left out"},
+};
+
+static const struct schema decoder_schema = {
+	"a decoder", "decoders", sizeof(struct decoder_config), .placed = true, KEYS(decoder_keys)};
+
+static const struct key label_keys[] = {
+	{"name", KEY_TEXT, AT(label_config, name), .required = true,
+	 .doc = "label name"},
+	{"size", KEY_U32, AT(label_config, size), .min = 1, .max = MOST_LABEL_BYTES, .required = true,
+	 .doc = "bytes of the map's key that it takes"},
+	{"padding", KEY_U32, AT(label_config, padding), .max = MOST_LABEL_BYTES,
+	 .doc = "bytes skipped after it"},
+	{"delete_unknown", KEY_BOOL, AT(label_config, delete_unknown),
+	 .doc = "delete an entry of the map when what the label names no longer exists"},
+	{"decoders", KEY_ROWS, AT(label_config, decoders), .sub = &decoder_schema, .required = true,
+	 .min = 1,
+	 .doc = "bytes to text, one after the other"},
+};
+
+static const struct schema label_schema = {
+	"a label", "labels", sizeof(struct label_config), .placed = true, KEYS(label_keys),
+	.check = check_label};
+
+/* Rows of what holds `struct bucket_config buckets`. */
+#define BUCKET_KEYS(of)                                                                          \
+	{"bucket_type", KEY_ENUM, AT(of, buckets.type), NAMES(bucket_types), .later = "native",  \
+	 .place = offsetof(struct of, buckets.type_place),                                       \
+	 .doc = "upper bound of bucket i: 2^i (exp2), 0 then 2^(i-1) (exp2zero), i (linear, fixed)"}, \
+	{"bucket_min", KEY_U32, AT(of, buckets.min), .max = UINT32_MAX,                          \
+	 .doc = "first bucket"},                                                                   \
+	{"bucket_max", KEY_U32, AT(of, buckets.max), .max = UINT32_MAX,                          \
+	 .doc = "last bucket"},                                                                    \
+	{"bucket_multiplier", KEY_FACTOR, AT(of, buckets.multiplier),                            \
+	 .doc = "factor from the unit of the map to the unit of the metric; 0 means 1"},           \
+	{"bucket_keys", KEY_NUMBERS, AT(of, buckets.keys), .min = 1, .max = MOST_BUCKETS,                  \
+	 .doc = "bucket_type fixed: the buckets, ascending"}
+
+static const struct key value_keys[] = {
+	{"name", KEY_TEXT, AT(value_config, name), .required = true,
+	 .doc = "metric name, without prefix"},
+	{"help", KEY_TEXT, AT(value_config, help),
+	 .doc = "one sentence on what is measured"},
+	{"type", KEY_ENUM, AT(value_config, type), NAMES(metric_types),
+	 .doc = "kind of metric; default is the list's"},
+	{"offset", KEY_U32, AT(value_config, offset), .max = MOST_VALUE_BYTES, .required = true,
+	 .doc = "first byte in the map's value"},
+	{"size", KEY_U32, AT(value_config, size), .min = 1, .max = 8,
+	 .doc = "bytes: 1, 2, 4 or 8; default 8"},
+	BUCKET_KEYS(value_config),
+	{"sum_offset", KEY_U32, AT(value_config, sum_offset), .max = MOST_VALUE_BYTES,
+	 .has = offsetof(struct value_config, has_sum_offset),
+	 .doc = "type histogram: where in the map's value the sum is, 8 bytes"},
+	{"labels", KEY_TEXTS, AT(value_config, labels), .max = MOST_LABELS,
+	 .doc = "labels of the metric that this one keeps; default all"},
+};
+
+static const struct schema value_schema = {
+	"a value", "values", sizeof(struct value_config), .placed = true, KEYS(value_keys),
+	.check = check_value};
+
+static void gauge_value_init(void *value)
+{
+	((struct value_config *)value)->type = METRIC_GAUGE;
+}
+
+static const struct schema gauge_value_schema = {
+	"a value", "values", sizeof(struct value_config), .placed = true, KEYS(value_keys),
+	.init = gauge_value_init, .check = check_value};
+
+#define METRIC_KEYS                                                                                \
+	{"name", KEY_TEXT, AT(metric_config, name), .required = true,                              \
+	 .doc = "metric name without prefix, and name of the BPF map"},                            \
+	{"help", KEY_TEXT, AT(metric_config, help),                                                \
+	 .doc = "one sentence on what is measured"},                                               \
+	{"labels", KEY_ROWS, AT(metric_config, labels), .sub = &label_schema, .max = MOST_LABELS,  \
+	 .doc = "the fields of the map's key, in order"}
+
+static const struct key counter_keys[] = {
+	METRIC_KEYS,
+	{"values", KEY_ROWS, AT(metric_config, values), .sub = &value_schema, .min = 1,
+	 .doc = "the fields of the map's value, each a metric; default: one 8-byte number"},
+	{"perf_event_array", KEY_LATER},
+	{"flush_interval", KEY_LATER},
+};
+
+static const struct key gauge_keys[] = {
+	METRIC_KEYS,
+	{"values", KEY_ROWS, AT(metric_config, values), .sub = &gauge_value_schema, .min = 1,
+	 .doc = "the fields of the map's value, each a metric; default: one 8-byte number"},
+};
+
+static const struct key histogram_keys[] = {
+	METRIC_KEYS,
+	BUCKET_KEYS(metric_config),
+};
+
+static const struct schema metric_schemas[] = {
+	[METRIC_COUNTER] = {"a counter", "counters", sizeof(struct metric_config), .placed = true,
+			    KEYS(counter_keys), .check = check_metric},
+	[METRIC_GAUGE] = {"a gauge", "gauges", sizeof(struct metric_config), .placed = true,
+			  KEYS(gauge_keys), .check = check_metric},
+	[METRIC_HISTOGRAM] = {"a histogram", "histograms", sizeof(struct metric_config),
+			      .placed = true, KEYS(histogram_keys), .check = check_histogram},
+};
+
+static const struct key metrics_keys[] = {
+	{"counters", KEY_ROWS, AT(config_file, counters), .sub = &metric_schemas[METRIC_COUNTER],
+	 .doc = "maps whose numbers only grow"},
+	{"gauges", KEY_ROWS, AT(config_file, gauges), .sub = &metric_schemas[METRIC_GAUGE],
+	 .doc = "maps whose numbers go up and down"},
+	{"histograms", KEY_ROWS, AT(config_file, histograms),
+	 .sub = &metric_schemas[METRIC_HISTOGRAM],
+	 .doc = "maps whose last key field is a bucket"},
+};
+
+static const struct schema metrics_schema = {
+	"metrics", "metrics", sizeof(struct config_file), KEYS(metrics_keys)};
+
+static const struct key option_keys[] = {
+	{"name", KEY_TEXT, AT(option_config, name), .required = true,
+	 .doc = "option name: --option MODULE.NAME=VALUE"},
+	{"type", KEY_ENUM, AT(option_config, type), NAMES(option_types), .required = true,
+	 .doc = "what its value is"},
+	{"default", KEY_ONE_OR_MORE, AT(option_config, defaults),
+	 .doc = "value where nobody sets it"},
+	{"rodata", KEY_TEXT, AT(option_config, rodata),
+	 .doc = "the program's constant (const volatile) that it is written to"},
+	{"help", KEY_TEXT, AT(option_config, help),
+	 .doc = "one sentence on what it does"},
+};
+
+static const struct schema option_schema = {
+	"an option", "options", sizeof(struct option_config), .placed = true, KEYS(option_keys),
+	.check = check_option};
+
+static const struct key attach_keys[] = {
+	{"program", KEY_TEXT, AT(attach_config, program), .required = true,
+	 .doc = "name of the program"},
+	{"hook", KEY_ENUM, AT(attach_config, hook), NAMES(attach_hooks), .required = true,
+	 .doc = "where it goes"},
+	{"link_layer", KEY_ENUM, AT(attach_config, link_layer), NAMES(link_layers),
+	 .doc = "only interfaces whose packets begin so; none: with the IP header"},
+	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1, .required = true,
+	 .doc = "names with wildcards, '!' excludes; $NAME is the option of that name"},
+};
+
+static const struct schema attach_schema = {
+	"an attach row", "attach rows", sizeof(struct attach_config), .placed = true,
+	KEYS(attach_keys), .check = check_attach};
+
+static const struct key stage_keys[] = {
+	{"pipeline", KEY_TEXT, AT(stage_config, pipeline), .required = true,
+	 .doc = "which pipeline it is part of"},
+	{"order", KEY_U32, AT(stage_config, order), .max = UINT32_MAX, .required = true,
+	 .doc = "its place among the stages, lower first"},
+};
+
+static const struct schema stage_schema = {
+	"a stage", "stages", sizeof(struct stage_config), .placed = true, KEYS(stage_keys)};
+
+static const struct key file_keys[] = {
+	{"description", KEY_TEXT, AT(config_file, config.description),
+	 .doc = "one sentence on what the module does"},
+	{"namespace", KEY_TEXT, AT(config_file, config.namespace_),
+	 .doc = "prefix of its metrics, without the final underscore"},
+	{"stage", KEY_MAPPING, AT(config_file, config.stage), .sub = &stage_schema,
+	 .has = offsetof(struct config_file, config.has_stage),
+	 .doc = "packet stage: its code is part of a pipeline, it has no programs of its own"},
+	{"kaddrs", KEY_TEXTS, AT(config_file, config.kaddrs),
+	 .doc = "kernel symbols; the address of each is set as kaddr_NAME before load"},
+	{"options", KEY_ROWS, AT(config_file, config.options), .sub = &option_schema,
+	 .doc = "what whoever runs the module may set"},
+	{"attach", KEY_ROWS, AT(config_file, config.attach), .sub = &attach_schema,
+	 .doc = "where programs go whose section name alone does not say it"},
+	{"metrics", KEY_MAPPING, .offset = 0, .sub = &metrics_schema,
+	 .doc = "maps that are metrics"},
+	{"cgroup_id_map", KEY_LATER},
+	{"tracing", KEY_LATER},
+};
+
+static const struct schema file_schema = {
+	"a config", "configs", sizeof(struct config_file), KEYS(file_keys), .check = check_file};
+
+static int parse_into(struct config_file *file, struct report *r)
+{
+	const struct place whole = {0};
+	bool empty = false;
+	int err = bind_source(&file_schema, &file->config.source, r, file, &empty);
+
+	if (!err && empty)
+		return report_error(r, &file->config.source, whole, "empty: nothing to do");
+	return err;
+}
+
+int config_parse(const char *name, struct source source, struct report *r, struct config **ret)
+{
+	struct config_file *file = calloc(1, sizeof(*file));
+	int err = -ENOMEM;
+
+	if (!file) {
+		source_free(&source);
+		return err;
+	}
+	file->config.source = source;
+	file->config.name = strdup(name);
+	if (file->config.name)
+		err = parse_into(file, r);
+	if (err)
+		config_free(&file->config);
+	else
+		*ret = &file->config;
+	return err;
+}
+
+/* dir/timers.yaml is the config timers. */
+static char *name_of_path(const char *path)
+{
+	static const char *const suffixes[] = {".yaml", ".yml"};
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t len = strlen(base);
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (len > n && STREQ(base + len - n, suffixes[i]))
+			return strndup(base, len - n);
+	}
+	return strdup(base);
+}
+
+int config_parse_file(const char *path, struct report *r, struct config **ret)
+{
+	_cleanup_free_ char *name = name_of_path(path);
+	struct source source;
+	int err = name ? source_read(path, r, &source) : -ENOMEM;
+
+	return err ? err : config_parse(name, source, r, ret);
+}
+
+void config_free(struct config *c)
+{
+	struct config_file *file;
+
+	if (!c)
+		return;
+	file = CONTAINER_OF(c, struct config_file, config);
+	for (size_t i = 0; i < c->metrics.count; i++)
+		schema_free(&metric_schemas[c->metrics.items[i].type], &c->metrics.items[i]);
+	free(c->metrics.items);
+	schema_free(&file_schema, file);
+	free(c->name);
+	source_free(&c->source);
+	free(file);
+}
+
+const struct option_config *config_find_option(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->options.count; i++) {
+		const struct text *option = &c->options.items[i].name;
+
+		if (option->text && STREQ(option->text, name))
+			return &c->options.items[i];
+	}
+	return NULL;
+}
+
+void config_describe(void (*row)(void *ctx, const char *path, const char *type, const char *doc),
+		     void *ctx)
+{
+	schema_describe(&file_schema, row, ctx);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One module's manifest, or one user's config: the same language, parsed into plain structs.
+ *
+ * The parser (config_parse) checks what can be known from the file alone: keys, types, ranges,
+ * names by Prometheus's rules, duplicates. What needs more (decoders, the object's maps and
+ * programs) is checked by the rooms that know, at the places kept here.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strv.h"
+#include "config/report.h"
+
+/* A string with its place; `text` is NULL when the key is absent. */
+struct text {
+	char *text;
+	struct place place;
+};
+
+struct text_list {
+	struct text *items;
+	size_t count;
+};
+
+/* A row of a static_map. `from` keeps the literal text of the YAML key: 0x10 stays "0x10". */
+struct mapping_row {
+	struct place place;
+	char *from;
+	char *to;
+};
+
+struct decoder_config {
+	struct place place;
+	struct text name;
+	struct {
+		struct mapping_row *items;
+		size_t count;
+	} static_map;
+	bool has_static_map;
+	bool allow_unknown;
+	struct text_list regexps;
+};
+
+struct label_config {
+	struct place place;
+	struct text name;
+	uint32_t size;         /* bytes of the map key */
+	uint32_t padding;      /* bytes skipped after it */
+	bool delete_unknown;   /* ours: when what the label names no longer exists, delete the entry */
+	struct {
+		struct decoder_config *items;
+		size_t count;
+	} decoders;
+};
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+enum bucket_type { BUCKET_NONE, BUCKET_EXP2, BUCKET_EXP2ZERO, BUCKET_LINEAR, BUCKET_FIXED };
+
+/* The buckets of a histogram. fixed: `keys`, ascending; else min … max, inclusive both ends. */
+struct bucket_config {
+	enum bucket_type type;
+	struct place type_place;
+	uint32_t min;
+	uint32_t max;
+	double multiplier;     /* 0 = 1 */
+	struct {
+		uint64_t *items;
+		size_t count;
+	} keys;
+};
+
+/*
+ * Ours: one field of a map's value that is a metric of its own. A histogram here is an array of
+ * 8-byte buckets at `offset`, one for each of bucket_min … bucket_max (or of bucket_keys), so that an
+ * event costs one map lookup for its counters and its histogram; its _sum is read at sum_offset.
+ */
+struct value_config {
+	struct place place;
+	struct text name;
+	struct text help;
+	enum metric_type type;
+	uint32_t offset;       /* bytes into the map's value */
+	uint32_t size;         /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
+	struct bucket_config buckets;
+	bool has_sum_offset;
+	uint32_t sum_offset;
+	struct text_list labels; /* names out of the metric's labels; absent = all. Entries that differ
+				  * only in others are summed. */
+};
+
+struct metric_config {
+	struct place place;
+	enum metric_type type;   /* from the list it stands in: counters, gauges, histograms */
+	struct text name;        /* of the metric, without prefix, and of the BPF map */
+	struct text help;
+	struct {
+		struct label_config *items;
+		size_t count;
+	} labels;
+	struct bucket_config buckets; /* histograms; the last label is the bucket */
+	struct {
+		struct value_config *items; /* none: the value is one 8-byte number, the metric itself */
+		size_t count;
+	} values;
+};
+
+enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_STRING, OPTION_LIST };
+
+/* Something that whoever runs the module may set: --option MODULE.NAME=VALUE, or the daemon file. */
+struct option_config {
+	struct place place;
+	struct text name;
+	struct text help;
+	enum option_type type;
+	struct text rodata;        /* the `const volatile` variable it is written to; absent = none */
+	struct text_list defaults; /* a scalar gives one item */
+};
+
+enum attach_hook { HOOK_TC_INGRESS, HOOK_TC_EGRESS };
+enum link_layer { LINK_LAYER_ETHERNET, LINK_LAYER_NONE };
+
+/* Where a program goes that its SEC() alone cannot say; followed as interfaces come and go. */
+struct attach_config {
+	struct place place;
+	struct text program;
+	enum attach_hook hook;
+	enum link_layer link_layer;   /* only interfaces whose packets begin with this header */
+	struct text_list interfaces;  /* globs, '!' excludes; "$name" stands for the option of that name */
+};
+
+/* Packet stage: the module has no object, its code is composed into a pipeline's. */
+struct stage_config {
+	struct place place;
+	struct text pipeline;
+	uint32_t order;               /* place among the stages, lower first; read at build time */
+};
+
+struct config {
+	char *name;                   /* file name without .yaml */
+	struct source source;
+	struct text description;
+	struct text namespace_;       /* key `namespace`: metric prefix without the final underscore */
+	bool has_stage;
+	struct stage_config stage;
+	struct text_list kaddrs;
+	struct {
+		struct option_config *items;
+		size_t count;
+	} options;
+	struct {
+		struct attach_config *items;
+		size_t count;
+	} attach;
+	struct {
+		struct metric_config *items; /* counters, then gauges, then histograms, as in the file */
+		size_t count;
+	} metrics;
+};
+
+/*
+ * Parse @source (taken over in any case) as the config @name. On success *ret is the caller's and
+ * nothing but warnings was reported; else -EINVAL with at least one error in @r, or -ENOMEM.
+ * All errors of a file are reported, not just the first.
+ */
+int config_parse(const char *name, struct source source, struct report *r, struct config **ret);
+
+/* Reads @path and parses it; the name is the file's, without .yaml. A file that cannot be read is an
+ * error in @r too. */
+int config_parse_file(const char *path, struct report *r, struct config **ret);
+
+void config_free(struct config *c);
+
+const struct option_config *config_find_option(const struct config *c, const char *name);
+
+/*
+ * One row for each key of the language, for docs and completion: calls @row with the path
+ * ("metrics.counters[].labels[].size"), its type in words and its one-line doc.
+ */
+void config_describe(void (*row)(void *ctx, const char *path, const char *type, const char *doc),
+		     void *ctx);

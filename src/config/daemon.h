@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon file (wiregauge.yaml): which modules run, with which options.
+ *
+ *	modules:
+ *	  packets:
+ *	    sizes: false
+ *	  drops:
+ *	    enabled: false
+ *	  tc:
+ *	    interfaces: ["eth*", "!eth9"]
+ *
+ * The same settings come from the command line as --module and --option, which win.
+ */
+#pragma once
+
+#include "config/config.h"
+
+/* One MODULE.NAME=VALUE, wherever it was said. */
+struct setting {
+	char *module;
+	char *name;
+	struct strv values;
+	struct place place;    /* in the daemon file; line 0: from the command line */
+};
+
+struct daemon_config {
+	struct source source;
+	struct {
+		struct setting *items;
+		size_t count;
+	} settings;
+};
+
+/* Parse the daemon file; errors into @r, as config_parse(). */
+int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret);
+void daemon_config_free(struct daemon_config *d);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/* Texts of scalars to numbers and booleans, and back into sentences. */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/utf8.h"
+#include "config/bind.h"
+
+static const struct {
+	const char *prefix;
+	int base;
+	const char *digits;
+} number_forms[] = {
+	{"0x", 16, "0123456789abcdefABCDEF"},
+	{"0o", 8, "01234567"},
+	{"0b", 2, "01"},
+	{"", 10, "0123456789"},
+};
+
+/* "1e6" and "8.0" are whole numbers too, as far as a double is exact. */
+static bool parse_whole_fraction(const char *text, uint64_t *ret)
+{
+	const double exact = 9007199254740992.0; /* 2^53 */
+	char *end;
+	double d;
+
+	if (strspn(text, "0123456789.eE+") != strlen(text) || !isdigit((unsigned char)text[0]))
+		return false;
+	/* Digits alone were read as a number already, so these do not fit one. */
+	if (!strpbrk(text, ".eE"))
+		return false;
+	d = strtod(text, &end);
+	if (*end || d < 0 || d > exact || d != floor(d))
+		return false;
+	*ret = (uint64_t)d;
+	return true;
+}
+
+bool number_parse(const char *text, uint64_t *ret)
+{
+	char digits[72];
+	size_t n = 0, form = 0, skip;
+	uint64_t number;
+	char *end;
+
+	for (; *text && n < sizeof(digits) - 1; text++) {
+		if (*text != '_' || n == 0)
+			digits[n++] = *text;
+	}
+	digits[n] = '\0';
+	if (*text)
+		return false;
+	while (strncmp(digits, number_forms[form].prefix, strlen(number_forms[form].prefix)) != 0)
+		form++;
+	skip = strlen(number_forms[form].prefix);
+	if (n == skip || strspn(digits + skip, number_forms[form].digits) != n - skip)
+		return parse_whole_fraction(digits, ret);
+	/* 010 is eight to some readers of YAML and ten to others. */
+	if (skip == 0 && n > 1 && digits[0] == '0')
+		return false;
+	errno = 0;
+	number = strtoull(digits + skip, &end, number_forms[form].base);
+	if (errno || *end)
+		return false;
+	*ret = number;
+	return true;
+}
+
+bool bool_parse(const char *text, bool *ret)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = {
+		{"true", true}, {"yes", true}, {"on", true}, {"y", true},
+		{"false", false}, {"no", false}, {"off", false}, {"n", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcasecmp(text, words[i].word) == 0) {
+			*ret = words[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct shown shown(const char *text)
+{
+	enum { LONGEST = 60 };
+	struct shown s;
+	size_t len = strlen(text), n = 0;
+
+	while (n < len && n < LONGEST)
+		n += MAX(utf8_sequence(text + n, len - n), (size_t)1);
+	memcpy(s.text, text, n);
+	s.text[n] = '\0';
+	if (n < len)
+		memcpy(s.text + n, "\xe2\x80\xa6", sizeof("\xe2\x80\xa6"));
+	return s;
+}
