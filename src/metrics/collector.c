@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: MIT
+#include "metrics/collector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kernel/links.h"
+#include "kernel/mapread.h"
+#include "metrics/exposition.h"
+#include "metrics/layout.h"
+#include "metrics/view.h"
+
+/* How long what an entry names must be unknown before `delete_unknown` removes the entry from the map: a
+ * packet may be counted before the message that its interface exists has been read. */
+#define DELETE_AFTER_SEC 10
+
+/* How often an entry with unknown names is decoded again. */
+#define RETRY_AFTER_SEC 10
+
+/* Dead entries or series are dropped when they are more than this, and more than the live ones. */
+#define DEAD_TOLERATED 1024
+
+enum entry_state {
+	ENTRY_NEW,
+	ENTRY_SHOWN,    /* its series are in entry_series() */
+	ENTRY_HIDDEN,   /* a `delete_unknown` label names something that is not there */
+	ENTRY_IGNORED,  /* the config says not to show it */
+	ENTRY_BROKEN,   /* cannot be decoded: counted at each scrape */
+};
+
+/* What is known of one raw key. */
+struct entry {
+	uint32_t seen;  /* the scrape that last found it */
+	uint32_t epoch; /* c->epoch when it was decoded */
+	uint32_t word;  /* histograms with a key for each bucket: which bucket, or the sum */
+	uint32_t since; /* c->now when an unknown name was first (HIDDEN) or last (else) looked up */
+	uint8_t state;
+	bool unknown;
+};
+
+/* One metric: what to add up from a value, and where. */
+struct field {
+	struct family family;
+	struct collector *collector;
+	struct buckets buckets;
+	uint32_t view;
+	uint32_t word;       /* its first number in the view's series */
+	uint32_t n_words;
+	/* In the value: */
+	uint32_t offset;
+	uint32_t size;
+	bool array;          /* n_words - 1 buckets at offset, the sum at sum_offset */
+	bool has_sum;
+	uint32_t sum_offset;
+};
+
+struct piece {
+	size_t at;
+	size_t len;
+};
+
+struct collector {
+	const struct metric_config *config;
+	const struct decode_env *env;
+	struct layout layout;
+	struct mapread *mapread;
+	struct field *fields;
+	size_t n_fields;
+	struct view *views;
+	size_t n_views;
+
+	struct table keys;
+	struct entry *entries;
+	uint32_t *entry_series; /* n_views of them for each entry */
+	uint32_t cap;
+
+	uint32_t scrape;        /* counts reads */
+	uint32_t epoch;         /* changes when every entry must be decoded anew */
+	uint64_t links_generation;
+	uint32_t now;           /* seconds since boot, at this read */
+	uint64_t errors;        /* entries not decoded in this read */
+	uint32_t live;          /* entries found in this read */
+	bool valid;             /* the last read succeeded */
+	_Atomic size_t n_series; /* shown by the last read; any thread may ask */
+
+	struct decode_scratch scratch;
+	struct buf decoded;     /* texts of the labels of one entry, one behind the other */
+	struct piece *pieces;   /* for each label: its text in `decoded` */
+	struct buf label_text;
+	struct buf doomed;      /* raw keys to delete from the map */
+	uint8_t *extended_key;
+};
+
+/* ---- making one ---- */
+
+static int compare_labels(const void *a, const void *b, void *ctx)
+{
+	const struct layout *layout = ctx;
+	const uint32_t *x = a, *y = b;
+
+	return strcmp(layout->labels[*x].decoder.config->name.text,
+		      layout->labels[*y].decoder.config->name.text);
+}
+
+static bool wants_label(const struct text_list *subset, const char *name)
+{
+	for (size_t i = 0; i < subset->count; i++) {
+		if (STREQ(subset->items[i].text, name))
+			return true;
+	}
+	return subset->count == 0;
+}
+
+/* Fills @labels with the indices of the labels in @subset (NULL or empty = all), by name. */
+static size_t choose_labels(struct layout *layout, const struct text_list *subset, uint32_t *labels)
+{
+	static const struct text_list all;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < layout->n_labels; i++) {
+		if (wants_label(subset ? subset : &all, layout->labels[i].decoder.config->name.text))
+			labels[n++] = i;
+	}
+	qsort_r(labels, n, sizeof(*labels), compare_labels, layout);
+	return n;
+}
+
+/* The view with exactly the labels of @subset, made if there is none yet. */
+static int find_or_add_view(struct collector *c, const struct text_list *subset, uint32_t *ret)
+{
+	uint32_t *labels = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*labels));
+	uint64_t seed;
+	size_t n;
+
+	if (!labels)
+		return -ENOMEM;
+	n = choose_labels(&c->layout, subset, labels);
+	for (uint32_t i = 0; i < c->n_views; i++) {
+		const struct view *v = &c->views[i];
+
+		if (v->n_labels == n && memcmp(v->labels, labels, n * sizeof(*labels)) == 0) {
+			free(labels);
+			*ret = i;
+			return 0;
+		}
+	}
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = clock_monotonic_ns() ^ (uintptr_t)labels;
+	*ret = (uint32_t)c->n_views++;
+	view_init(&c->views[*ret], seed);
+	c->views[*ret].labels = labels;
+	c->views[*ret].n_labels = n;
+	return 0;
+}
+
+static int place_field(struct collector *c, struct field *f, const struct text_list *subset)
+{
+	int err = find_or_add_view(c, subset, &f->view);
+
+	if (err)
+		return err;
+	f->collector = c;
+	f->n_words = f->buckets.count + 1;
+	f->word = c->views[f->view].words;
+	c->views[f->view].words += f->n_words;
+	return 0;
+}
+
+static void field_samples(const struct family *family, const struct exposition *x, struct buf *out);
+
+static int init_family(struct field *f, const char *prefix, const char *name, const char *help,
+		       enum metric_type type)
+{
+	int err = family_init(&f->family, prefix, name, help, type);
+
+	f->family.samples = field_samples;
+	f->family.ctx = f;
+	if (type == METRIC_HISTOGRAM)
+		f->family.buckets = &f->buckets;
+	return err;
+}
+
+static int check_value_field(const struct value_config *v, const struct field *f,
+			     const struct map_info *map, const struct source *source,
+			     struct report *report)
+{
+	uint64_t end = (uint64_t)v->offset + (f->array ? 8 * (uint64_t)f->buckets.count : v->size);
+
+	if (end > map->value_size)
+		return report_error(report, source, v->place,
+				    "'%s' ends at byte %llu of the value, but the values of map '%s' "
+				    "have %u bytes",
+				    v->name.text, (unsigned long long)end, map->name,
+				    map->value_size);
+	if (v->has_sum_offset && (uint64_t)v->sum_offset + 8 > map->value_size)
+		return report_error(report, source, v->place,
+				    "sum_offset of '%s' is beyond the value: the values of map '%s' "
+				    "have %u bytes",
+				    v->name.text, map->name, map->value_size);
+	return 0;
+}
+
+static int add_value_field(struct collector *c, const struct value_config *v, const char *prefix,
+			   const struct map_info *map, const struct source *source,
+			   struct report *report)
+{
+	struct field *f = &c->fields[c->n_fields++];
+	int err;
+
+	f->offset = v->offset;
+	f->size = v->size;
+	f->array = v->type == METRIC_HISTOGRAM;
+	f->has_sum = v->has_sum_offset;
+	f->sum_offset = v->sum_offset;
+	if (f->array && (err = buckets_init(&f->buckets, &v->buckets)))
+		return err;
+	if ((err = check_value_field(v, f, map, source, report)) ||
+	    (err = init_family(f, prefix, v->name.text, v->help.text ? v->help.text : "", v->type)))
+		return err;
+	return place_field(c, f, &v->labels);
+}
+
+static int add_plain_field(struct collector *c, const char *prefix, const struct map_info *map,
+			   const struct source *source, struct report *report)
+{
+	const struct metric_config *m = c->config;
+	struct field *f = &c->fields[c->n_fields++];
+	int err;
+
+	f->size = sizeof(uint64_t);
+	if (map->value_size != f->size)
+		return report_error(report, source, m->name.place,
+				    "the values of map '%s' have %u bytes; a metric is one 8-byte "
+				    "number, or say with `values:` which bytes are which",
+				    map->name, map->value_size);
+	if (m->type == METRIC_HISTOGRAM && (err = buckets_init(&f->buckets, &m->buckets)))
+		return err;
+	err = init_family(f, prefix, m->name.text, m->help.text ? m->help.text : "", m->type);
+	return err ? err : place_field(c, f, NULL);
+}
+
+static int add_fields(struct collector *c, const char *prefix, const struct map_info *map,
+		      const struct source *source, struct report *report)
+{
+	size_t count = MAX(c->config->values.count, (size_t)1);
+	int err = 0;
+
+	c->fields = calloc(count, sizeof(*c->fields));
+	c->views = calloc(count, sizeof(*c->views));
+	if (!c->fields || !c->views)
+		return -ENOMEM;
+	if (c->config->values.count == 0)
+		return add_plain_field(c, prefix, map, source, report);
+	for (size_t i = 0; i < count; i++) {
+		int failed = add_value_field(c, &c->config->values.items[i], prefix, map, source,
+					     report);
+
+		if (failed)
+			err = failed;
+	}
+	return err;
+}
+
+static bool follows_links(const struct layout *l)
+{
+	for (size_t i = 0; i < l->n_labels; i++) {
+		if (l->labels[i].decoder.follows_links)
+			return true;
+	}
+	return false;
+}
+
+int collector_new(const struct metric_config *metric, const struct source *source,
+		  const char *prefix, const struct map_info *map, const struct decode_env *env,
+		  struct report *report, struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	struct error error;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->config = metric;
+	c->env = env;
+	if ((err = layout_build(&c->layout, metric, map, source, report)) ||
+	    (err = add_fields(c, prefix, map, source, report)))
+		goto fail;
+	table_init(&c->keys, c->layout.extended_key_size);
+	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));
+	c->extended_key = malloc(c->layout.extended_key_size);
+	err = -ENOMEM;
+	if (!c->pieces || !c->extended_key)
+		goto fail;
+	err = mapread_new(map, &c->mapread, &error);
+	if (err) {
+		err = report_error(report, source, metric->name.place, "%s", error.text);
+		goto fail;
+	}
+	*ret = c;
+	return 0;
+fail:
+	collector_free(c);
+	return err;
+}
+
+void collector_free(struct collector *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_fields; i++) {
+		family_free(&c->fields[i].family);
+		buckets_free(&c->fields[i].buckets);
+	}
+	for (size_t i = 0; i < c->n_views; i++)
+		view_free(&c->views[i]);
+	mapread_free(c->mapread);
+	layout_free(&c->layout);
+	table_free(&c->keys);
+	decode_scratch_free(&c->scratch);
+	buf_free(&c->decoded);
+	buf_free(&c->label_text);
+	buf_free(&c->doomed);
+	free(c->fields);
+	free(c->views);
+	free(c->entries);
+	free(c->entry_series);
+	free(c->pieces);
+	free(c->extended_key);
+	free(c);
+}
+
+/* ---- decoding a key: once, not at each scrape ---- */
+
+/* Runs one label's chain; its text goes behind the others in c->decoded. */
+static int decode_label(struct collector *c, const struct key_label *label, const uint8_t *key,
+			struct piece *ret)
+{
+	struct decoded text = {0};
+	int result = label_decoder_run(&label->decoder, c->env, key + label->offset, &c->scratch,
+				       &text);
+
+	if (result < 0 || result == DECODE_DROP)
+		return result;
+	*ret = (struct piece){.at = c->decoded.len, .len = text.len};
+	buf_add(&c->decoded, text.text, text.len);
+	return result;
+}
+
+/* All labels of @key; an enum entry_state, *unknown says whether a name should be looked up again. */
+static enum entry_state decode_labels(struct collector *c, const uint8_t *key, bool *unknown)
+{
+	enum entry_state state = ENTRY_SHOWN;
+
+	buf_reset(&c->decoded);
+	for (size_t i = 0; i < c->layout.n_labels; i++) {
+		const struct key_label *label = &c->layout.labels[i];
+		int result = decode_label(c, label, key, &c->pieces[i]);
+
+		if (result == DECODE_DROP)
+			return ENTRY_IGNORED;
+		if (result < 0)
+			return ENTRY_BROKEN;
+		if (result == DECODE_UNKNOWN) {
+			*unknown = true;
+			if (label->decoder.config->delete_unknown)
+				state = ENTRY_HIDDEN;
+		}
+	}
+	return buf_ok(&c->decoded) ? state : ENTRY_BROKEN;
+}
+
+/* Which number of the histogram the bucket label of @key names. */
+static enum entry_state decode_bucket(struct collector *c, const uint8_t *key, uint32_t *word)
+{
+	const struct buckets *buckets = &c->fields[0].buckets;
+	struct decoded text;
+	uint64_t number;
+	int result = label_decoder_run(&c->layout.bucket.decoder, c->env,
+				       key + c->layout.bucket.offset, &c->scratch, &text);
+
+	if (result < 0 || result == DECODE_DROP)
+		return result < 0 ? ENTRY_BROKEN : ENTRY_IGNORED;
+	if (decode_parse_decimal(text.text, text.len, &number))
+		return ENTRY_BROKEN;
+	*word = buckets_index(buckets, number);
+	if (*word == BUCKET_OUTSIDE)
+		return ENTRY_IGNORED;
+	if (*word == BUCKET_SUM)
+		*word = buckets->count;
+	return ENTRY_SHOWN;
+}
+
+/* The text of the labels of view @v, out of what decode_labels() left. */
+static void render_labels(struct collector *c, const struct view *v)
+{
+	buf_reset(&c->label_text);
+	for (size_t i = 0; i < v->n_labels; i++) {
+		const struct piece *piece = &c->pieces[v->labels[i]];
+		const struct key_label *label = &c->layout.labels[v->labels[i]];
+
+		label_text_add(&c->label_text, label->decoder.config->name.text,
+			       c->decoded.data + piece->at, piece->len);
+	}
+}
+
+static enum entry_state find_series(struct collector *c, uint32_t *series)
+{
+	for (size_t i = 0; i < c->n_views; i++) {
+		render_labels(c, &c->views[i]);
+		series[i] = buf_ok(&c->label_text)
+				    ? view_find_or_add(&c->views[i], c->label_text.data,
+						       c->label_text.len)
+				    : TABLE_NONE;
+		if (series[i] == TABLE_NONE)
+			return ENTRY_BROKEN;
+	}
+	return ENTRY_SHOWN;
+}
+
+static void decode_entry(struct collector *c, struct entry *entry, uint32_t *series,
+			 const uint8_t *key)
+{
+	bool was_hidden = entry->state == ENTRY_HIDDEN;
+
+	entry->epoch = c->epoch;
+	entry->unknown = false;
+	entry->state = decode_labels(c, key, &entry->unknown);
+	if (entry->state == ENTRY_SHOWN && c->layout.has_bucket)
+		entry->state = decode_bucket(c, key, &entry->word);
+	if (entry->state == ENTRY_SHOWN)
+		entry->state = find_series(c, series);
+	if (entry->state != ENTRY_HIDDEN || !was_hidden)
+		entry->since = c->now;
+}
+
+/* ---- reading ---- */
+
+static bool grow_entries(struct collector *c)
+{
+	void *p;
+
+	if (c->cap >= c->keys.cap)
+		return true;
+	p = reallocarray(c->entries, c->keys.cap, sizeof(*c->entries));
+	if (!p)
+		return false;
+	c->entries = p;
+	p = reallocarray(c->entry_series, c->keys.cap, c->n_views * sizeof(*c->entry_series));
+	if (!p)
+		return false;
+	c->entry_series = p;
+	c->cap = c->keys.cap;
+	return true;
+}
+
+/* The entry of the extended key @key, made if it is new; TABLE_NONE without memory. */
+static uint32_t find_entry(struct collector *c, const uint8_t *key)
+{
+	bool added;
+	uint32_t index = table_add(&c->keys, key, &added);
+
+	if (index == TABLE_NONE || !added)
+		return index;
+	if (!grow_entries(c)) {
+		table_drop_last(&c->keys);
+		return TABLE_NONE;
+	}
+	c->entries[index] = (struct entry){.state = ENTRY_NEW};
+	return index;
+}
+
+static bool must_decode(const struct collector *c, const struct entry *entry)
+{
+	return entry->state == ENTRY_NEW || entry->epoch != c->epoch ||
+	       entry->state == ENTRY_HIDDEN ||
+	       (entry->unknown && c->now - entry->since >= RETRY_AFTER_SEC);
+}
+
+static uint64_t read_number(const uint8_t *at, uint32_t size)
+{
+	uint64_t u64;
+	uint32_t u32;
+	uint16_t u16;
+
+	switch (size) {
+	case sizeof(u64):
+		memcpy(&u64, at, sizeof(u64));
+		return u64;
+	case sizeof(u32):
+		memcpy(&u32, at, sizeof(u32));
+		return u32;
+	case sizeof(u16):
+		memcpy(&u16, at, sizeof(u16));
+		return u16;
+	default:
+		return *at;
+	}
+}
+
+static void add_array(const struct field *f, uint64_t *to, const uint8_t *value)
+{
+	for (uint32_t i = 0; i < f->buckets.count; i++)
+		to[i] += read_number(value + f->offset + i * sizeof(uint64_t), sizeof(uint64_t));
+	if (f->has_sum)
+		to[f->buckets.count] += read_number(value + f->sum_offset, sizeof(uint64_t));
+}
+
+/* Adds one value (of one CPU, for a per-CPU map) to the series of its entry. */
+static void add_value(struct collector *c, const struct entry *entry, const uint32_t *series,
+		      const uint8_t *value)
+{
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct field *f = &c->fields[i];
+		uint64_t *to = view_touch(&c->views[f->view], series[f->view], c->scrape) + f->word;
+
+		if (f->array)
+			add_array(f, to, value);
+		else
+			to[entry->word] += read_number(value + f->offset, f->size);
+	}
+}
+
+/* One key with @n_values values that are summed. */
+static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values, size_t n_values)
+{
+	size_t stride = mapread_value_stride(c->mapread) / mapread_values_per_entry(c->mapread);
+	uint32_t index = find_entry(c, key);
+	struct entry *entry;
+	uint32_t *series;
+
+	if (index == TABLE_NONE)
+		return -ENOMEM;
+	entry = &c->entries[index];
+	series = c->entry_series + (size_t)index * c->n_views;
+	if (entry->seen == c->scrape) /* read key by key, an entry may come twice */
+		return 0;
+	entry->seen = c->scrape;
+	c->live++;
+	if (must_decode(c, entry))
+		decode_entry(c, entry, series, key);
+	if (entry->state == ENTRY_SHOWN) {
+		for (size_t i = 0; i < n_values; i++)
+			add_value(c, entry, series, values + i * stride);
+	} else if (entry->state == ENTRY_BROKEN) {
+		c->errors++;
+	} else if (entry->state == ENTRY_HIDDEN && c->now - entry->since >= DELETE_AFTER_SEC) {
+		buf_add(&c->doomed, key, c->layout.key_size);
+	}
+	return 0;
+}
+
+/* A per-CPU map with a label `cpu`: an entry for each CPU. */
+static int add_entry_by_cpu(struct collector *c, const uint8_t *key, const uint8_t *values)
+{
+	size_t n_cpus = mapread_values_per_entry(c->mapread);
+	size_t stride = mapread_value_stride(c->mapread) / n_cpus;
+
+	memcpy(c->extended_key, key, c->layout.key_size);
+	for (size_t i = 0; i < n_cpus; i++) {
+		uint16_t cpu = (uint16_t)i;
+		int err;
+
+		memcpy(c->extended_key + c->layout.key_size, &cpu, sizeof(cpu));
+		err = add_entry(c, c->extended_key, values + i * stride, 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int add_batch(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
+{
+	struct collector *c = ctx;
+	size_t stride = mapread_value_stride(c->mapread);
+	size_t n_values = mapread_values_per_entry(c->mapread);
+
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *key = keys + i * c->layout.key_size;
+		int err = c->layout.by_cpu ? add_entry_by_cpu(c, key, values + i * stride)
+					   : add_entry(c, key, values + i * stride, n_values);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Every entry is decoded anew, into empty views. */
+static void start_epoch(struct collector *c)
+{
+	c->epoch++;
+	for (size_t i = 0; i < c->n_views; i++)
+		view_clear(&c->views[i]);
+}
+
+static bool entry_is_live(const void *ctx, uint32_t index)
+{
+	const struct collector *c = ctx;
+
+	return c->entries[index].seen == c->scrape;
+}
+
+/* Forgets the entries that this read did not find. */
+static void drop_dead_entries(struct collector *c)
+{
+	uint32_t count = c->keys.count, to = 0;
+
+	table_compact(&c->keys, entry_is_live, c);
+	for (uint32_t from = 0; from < count; from++) {
+		if (!entry_is_live(c, from))
+			continue;
+		memmove(c->entry_series + (size_t)to * c->n_views,
+			c->entry_series + (size_t)from * c->n_views,
+			c->n_views * sizeof(*c->entry_series));
+		c->entries[to++] = c->entries[from];
+	}
+}
+
+static void delete_doomed(struct collector *c)
+{
+	for (size_t at = 0; at < c->doomed.len; at += c->layout.key_size) {
+		int err = mapread_delete(c->mapread, c->doomed.data + at);
+
+		if (err)
+			log_debug("cannot delete an entry of map '%s': %s",
+				  c->config->name.text, strerror(-err));
+	}
+}
+
+/* Memory follows what is alive: a table is cleaned when most of it is dead, so that the cost is spread
+ * over at least as many additions. */
+static void sweep(struct collector *c)
+{
+	bool stale = false;
+
+	if (c->keys.count - c->live > MAX(c->live, (uint32_t)DEAD_TOLERATED))
+		drop_dead_entries(c);
+	for (size_t i = 0; i < c->n_views; i++)
+		stale |= c->views[i].ids.count > 2 * MAX(c->live, (uint32_t)DEAD_TOLERATED);
+	/* The series shown now stay as they are until the next read begins. */
+	if (stale)
+		c->links_generation = UINT64_MAX;
+}
+
+static size_t count_series(const struct collector *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct view *v = &c->views[c->fields[i].view];
+
+		for (uint32_t s = 0; s < v->ids.count; s++)
+			n += v->series[s].seen == c->scrape;
+	}
+	return n;
+}
+
+int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e)
+{
+	uint64_t links = follows_links(&c->layout) ? links_generation(c->env->links) : 0;
+	int err;
+
+	c->now = (uint32_t)(clock_monotonic_ns() / NSEC_PER_SEC);
+	c->scrape++;
+	c->live = 0;
+	c->errors = 0;
+	buf_reset(&c->doomed);
+	if (links != c->links_generation) {
+		c->links_generation = links;
+		start_epoch(c);
+	}
+	err = mapread_all(c->mapread, add_batch, c, e);
+	c->valid = !err;
+	c->n_series = err ? 0 : count_series(c);
+	*decode_errors += c->errors;
+	if (err == -ENOMEM)
+		return error_set(e, err, "no memory for the series of map '%s'",
+				 c->config->name.text);
+	if (err)
+		return err;
+	delete_doomed(c);
+	sweep(c);
+	return 0;
+}
+
+/* ---- showing ---- */
+
+size_t collector_family_count(const struct collector *c)
+{
+	return c->n_fields;
+}
+
+const struct family *collector_family(const struct collector *c, size_t index)
+{
+	return &c->fields[index].family;
+}
+
+static void field_samples(const struct family *family, const struct exposition *x, struct buf *out)
+{
+	const struct field *f = family->ctx;
+	const struct collector *c = f->collector;
+	const struct view *v = &c->views[f->view];
+
+	if (!c->valid)
+		return;
+	for (uint32_t i = 0; i < v->ids.count; i++) {
+		const uint64_t *numbers = v->numbers + (size_t)i * v->words + f->word;
+
+		if (v->series[i].seen != c->scrape)
+			continue;
+		if (family->type == METRIC_HISTOGRAM)
+			x->add_histogram(out, family, view_label_text(v, i),
+					 (struct histogram_sample){numbers, numbers[f->n_words - 1]});
+		else
+			x->add_uint(out, family, view_label_text(v, i), numbers[0]);
+	}
+}
+
+size_t collector_series(const struct collector *c)
+{
+	return c->n_series;
+}

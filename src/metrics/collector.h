@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All metrics that come out of one BPF map: reads it in batches, finds each key's series, adds up.
+ *
+ *	map ──► mapread ──► entry (one for each raw key, decoded once) ──► series of each view ──► families
+ *
+ * One scrape at a time; only collector_series() may be asked meanwhile.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "decode/decoder.h"
+#include "kernel/object.h"
+#include "metrics/family.h"
+
+struct collector; /* opaque */
+
+/*
+ * @metric, @source, @env must outlive it. What is wrong with the config for this map goes to @report at
+ * its place (-EINVAL). Families are named @prefix + '_' + name.
+ */
+int collector_new(const struct metric_config *metric, const struct source *source,
+		  const char *prefix, const struct map_info *map, const struct decode_env *env,
+		  struct report *report, struct collector **ret);
+void collector_free(struct collector *c);
+
+size_t collector_family_count(const struct collector *c);
+const struct family *collector_family(const struct collector *c, size_t index);
+
+/*
+ * Reads the map; the families then show what was in it. After an error they show nothing until a later
+ * read succeeds. *@decode_errors is raised by the entries that could not be decoded.
+ */
+int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e);
+
+/* Series shown by the last read, over all families. Any thread may ask. */
+size_t collector_series(const struct collector *c);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A metric family: one name with its help and type, and whoever can say its samples now. Everything
+ * that is served (what BPF maps hold, what the daemon knows of itself) is a family, so that a scrape is one walk
+ * over families in the order of their names.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "metrics/buckets.h"
+
+struct exposition;
+struct family;
+
+/* Appends the samples of @f to @out in the format @x. It must not fail: what is missing is left out. */
+typedef void (*family_samples_fn)(const struct family *f, const struct exposition *x,
+				  struct buf *out);
+
+struct family {
+	char *name;                    /* as exposed, prefix included */
+	char *help;
+	enum metric_type type;
+	const struct buckets *buckets; /* histograms; belongs to whoever made the family */
+	family_samples_fn samples;
+	void *ctx;                     /* for `samples` */
+};
+
+/* The labels of a sample as the text formats write them: a="b",c="d", escaped, sorted by name; no
+ * braces; empty for none. */
+struct label_text {
+	const char *text;
+	size_t len;
+};
+
+/* Appends name="value" to @b, after a comma if there is something before, escaped as the text formats
+ * want it (backslash, quote, newline); bytes that are not UTF-8 become U+FFFD. */
+void label_text_add(struct buf *b, const char *name, const char *value, size_t len);
+
+/* The same for a C string. */
+void label_text_add_str(struct buf *b, const char *name, const char *value);
+
+/* Copies of @prefix + '_' + @name (just @name where @prefix is empty) and @help; -ENOMEM. */
+int family_init(struct family *f, const char *prefix, const char *name, const char *help,
+		enum metric_type type);
+void family_free(struct family *f);
