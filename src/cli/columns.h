@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* A table for people: columns as wide as their widest cell. */
+#pragma once
+
+#include "base/strv.h"
+
+struct columns {
+	struct strv cells;
+	size_t n;   /* columns */
+};
+
+/* Adds one row of @c->n cells; NULL is an empty cell. */
+void columns_add(struct columns *c, ...);
+
+/* Prints it to stdout, the first row as the heading, and empties it. */
+void columns_print(struct columns *c);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "engine/unit.h"
+
+struct check_options {
+	bool lenient;
+};
+
+static const struct cli_option check_option_rows[] = {
+	{.name = "lenient", .type = CLI_FLAG, .offset = offsetof(struct check_options, lenient),
+	 .help = "Only warn of keys that are not known"},
+};
+
+static enum exit_code run_check(const struct command_call *call)
+{
+	const struct check_options *o = call->options;
+	_cleanup_report_ struct report report = {.lenient = o->lenient};
+
+	if (call->n_arguments == 0) {
+		fputs("wiregauge: config check takes the files to check\n", stderr);
+		return EXIT_USAGE;
+	}
+	for (int i = 0; i < call->n_arguments; i++)
+		unit_check_file(call->arguments[i], &report);
+	fputs(buf_str(&report.text), stderr);
+	if (report.errors) {
+		fprintf(stderr, "%u errors\n", report.errors);
+		return EXIT_USAGE;
+	}
+	return EXIT_DONE;
+}
+
+COMMAND(config_check, .name = "config check", .arguments = "FILE…",
+	.summary = "Check configs, with their objects where these lie beside them", .order = 400,
+	.text = "Tells everything that is wrong, each with its place in the file. Nothing is loaded into the\n"
+		"kernel. A config without its compiled object is checked as far as that goes.",
+	.examples = "  wiregauge config check examples/*.yaml", .options = check_option_rows,
+	.n_options = ARRAY_SIZE(check_option_rows), .size = sizeof(struct check_options),
+	.run = run_check);

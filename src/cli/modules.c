@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/* What is in the binary: its modules, told from their manifests. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/suggest.h"
+#include "cli/columns.h"
+#include "cli/command.h"
+#include "config/config.h"
+#include "engine/builtin.h"
+#include "engine/plan.h"
+
+struct modules_options {
+	bool json;
+};
+
+static const struct cli_option modules_option_rows[] = {
+	CLI_OPTION_JSON(struct modules_options, json),
+};
+
+DEFINE_CLEANUP(struct config *, config_free)
+
+static const char *kind_name(const struct builtin_module *b)
+{
+	return b->kind == BUILTIN_PIPELINE ? "pipeline" : "module";
+}
+
+static struct config *parse(const struct builtin_module *b)
+{
+	_cleanup_report_ struct report report = {0};
+	struct config *c = NULL;
+
+	if (builtin_parse(b, &report, &c))
+		fputs(buf_str(&report.text), stderr);
+	return c;
+}
+
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+static void print_json(json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(value);
+}
+
+/* ---- list ---- */
+
+static enum exit_code run_list(const struct command_call *call)
+{
+	const struct modules_options *o = call->options;
+	struct columns table = {.n = 3};
+	json_t *list = json_array();
+	const struct builtin_module *b;
+
+	columns_add(&table, "NAME", "KIND", "WHAT");
+	for (size_t i = 0; (b = builtin_at(i)); i++) {
+		_cleanup_(config_free_p) struct config *c = parse(b);
+
+		if (!c)
+			continue;
+		columns_add(&table, b->name, kind_name(b), or_empty(c->description.text));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", b->name, "kind",
+						      kind_name(b), "description",
+						      or_empty(c->description.text)));
+	}
+	if (o->json) {
+		print_json(list);
+		strv_free(&table.cells);
+	} else {
+		json_decref(list);
+		columns_print(&table);
+	}
+	return EXIT_DONE;
+}
+
+COMMAND(modules_list, .name = "modules list", .summary = "The modules that are built in",
+	.order = 300, .options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
+	.size = sizeof(struct modules_options), .run = run_list);
+
+/* ---- finding the one that is named ---- */
+
+static enum exit_code find_named(const struct command_call *call, const struct builtin_module **ret)
+{
+	const char *names[64];
+	const struct builtin_module *b;
+	const char *nearest;
+	struct error error;
+	size_t n = 0;
+
+	if (call->n_arguments != 1) {
+		error_set_usage(&error, "%s takes the name of one module; see: wiregauge modules list",
+				call->command->name);
+		return command_fail(&error);
+	}
+	*ret = builtin_find(call->arguments[0]);
+	if (*ret)
+		return EXIT_DONE;
+	for (size_t i = 0; (b = builtin_at(i)) && n < ARRAY_SIZE(names); i++)
+		names[n++] = b->name;
+	nearest = suggest_nearest(call->arguments[0], names, n);
+	error_set_usage(&error, "there is no module '%s'%s%s%s; see: wiregauge modules list",
+			call->arguments[0], nearest ? ", did you mean '" : "",
+			nearest ? nearest : "", nearest ? "'?" : "");
+	return command_fail(&error);
+}
+
+/* ---- options ---- */
+
+static void join(struct buf *b, const struct text_list *texts)
+{
+	for (size_t i = 0; i < texts->count; i++)
+		buf_printf(b, "%s%s", i ? "," : "", texts->items[i].text);
+}
+
+static json_t *options_json(const struct config *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->options.count; i++) {
+		const struct option_config *o = &c->options.items[i];
+		_cleanup_buf_ struct buf fallback = {0};
+
+		join(&fallback, &o->defaults);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", o->name.text,
+						      "type", option_type_name(o->type), "default",
+						      buf_str(&fallback), "help",
+						      or_empty(o->help.text)));
+	}
+	return list;
+}
+
+static void print_options(const struct config *c)
+{
+	struct columns table = {.n = 4};
+
+	columns_add(&table, "OPTION", "TYPE", "DEFAULT", "WHAT");
+	for (size_t i = 0; i < c->options.count; i++) {
+		const struct option_config *o = &c->options.items[i];
+		_cleanup_buf_ struct buf name = {0};
+		_cleanup_buf_ struct buf fallback = {0};
+
+		buf_printf(&name, "%s.%s", c->name, o->name.text);
+		join(&fallback, &o->defaults);
+		columns_add(&table, buf_str(&name), option_type_name(o->type), buf_str(&fallback),
+			    o->help.text);
+	}
+	columns_print(&table);
+}
+
+static enum exit_code run_options(const struct command_call *call)
+{
+	const struct modules_options *o = call->options;
+	_cleanup_(config_free_p) struct config *c = NULL;
+	const struct builtin_module *b;
+	enum exit_code code = find_named(call, &b);
+
+	if (code)
+		return code;
+	c = parse(b);
+	if (!c)
+		return EXIT_FAILED;
+	if (o->json)
+		print_json(options_json(c));
+	else
+		print_options(c);
+	return EXIT_DONE;
+}
+
+COMMAND(modules_options, .name = "modules options", .arguments = "MODULE",
+	.summary = "The options of a module, for --option and the daemon file", .order = 320,
+	.options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
+	.size = sizeof(struct modules_options), .run = run_options);
+
+/* ---- describe ---- */
+
+/* One metric of a module: name, type, labels, help. */
+typedef void (*metric_fn)(void *ctx, const char *name, enum metric_type type, const char *labels,
+			  const char *help);
+
+static bool is_chosen(const struct text_list *subset, const char *name)
+{
+	for (size_t i = 0; i < subset->count; i++) {
+		if (STREQ(subset->items[i].text, name))
+			return true;
+	}
+	return subset->count == 0;
+}
+
+static void add_labels(struct buf *b, const struct metric_config *m, const struct text_list *subset)
+{
+	size_t n = m->labels.count;
+
+	if (m->type == METRIC_HISTOGRAM && m->values.count == 0)
+		n--; /* the last one is the bucket */
+	for (size_t i = 0; i < n; i++) {
+		const char *name = m->labels.items[i].name.text;
+
+		if (is_chosen(subset, name))
+			buf_printf(b, "%s%s", b->len ? "," : "", name);
+	}
+}
+
+static void tell_metric(const struct config *c, const struct metric_config *m,
+			const struct value_config *v, metric_fn fn, void *ctx)
+{
+	static const struct text_list all;
+	_cleanup_buf_ struct buf name = {0};
+	_cleanup_buf_ struct buf labels = {0};
+
+	buf_printf(&name, "%s_%s", c->namespace_.text ? c->namespace_.text : PREFIX_BUILTIN,
+		   v ? v->name.text : m->name.text);
+	add_labels(&labels, m, v ? &v->labels : &all);
+	fn(ctx, buf_str(&name), v ? v->type : m->type, buf_str(&labels),
+	   or_empty(v ? v->help.text : m->help.text));
+}
+
+static void each_metric(const struct config *c, metric_fn fn, void *ctx)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		for (size_t k = 0; k < m->values.count; k++)
+			tell_metric(c, m, &m->values.items[k], fn, ctx);
+		if (m->values.count == 0)
+			tell_metric(c, m, NULL, fn, ctx);
+	}
+}
+
+static const char *const metric_type_names[] = {
+	[METRIC_COUNTER] = "counter",
+	[METRIC_GAUGE] = "gauge",
+	[METRIC_HISTOGRAM] = "histogram",
+};
+
+static void print_metric(void *ctx, const char *name, enum metric_type type, const char *labels,
+			 const char *help)
+{
+	(void)ctx;
+	printf("\n  %s{%s} (%s)\n      %s\n", name, labels, metric_type_names[type], help);
+}
+
+static void metric_to_json(void *ctx, const char *name, enum metric_type type, const char *labels,
+			   const char *help)
+{
+	json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "type",
+					     metric_type_names[type], "labels", labels, "help",
+					     help));
+}
+
+static void describe_as_json(const struct builtin_module *b, const struct config *c)
+{
+	json_t *metrics = json_array();
+
+	each_metric(c, metric_to_json, metrics);
+	print_json(json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", b->name, "kind", kind_name(b),
+			     "description", or_empty(c->description.text), "options",
+			     options_json(c), "metrics", metrics));
+}
+
+static enum exit_code run_describe(const struct command_call *call)
+{
+	const struct modules_options *o = call->options;
+	_cleanup_(config_free_p) struct config *c = NULL;
+	const struct builtin_module *b;
+	enum exit_code code = find_named(call, &b);
+
+	if (code)
+		return code;
+	c = parse(b);
+	if (!c)
+		return EXIT_FAILED;
+	if (o->json) {
+		describe_as_json(b, c);
+		return EXIT_DONE;
+	}
+	printf("%s (%s): %s\n", b->name, kind_name(b), or_empty(c->description.text));
+	if (c->has_stage)
+		printf("A stage of the pipeline '%s'; where that is attached: wiregauge modules options %s\n",
+		       c->stage.pipeline.text, c->stage.pipeline.text);
+	if (c->metrics.count)
+		puts("\nMetrics:");
+	each_metric(c, print_metric, NULL);
+	if (c->options.count) {
+		puts("\nOptions:");
+		print_options(c);
+	}
+	return EXIT_DONE;
+}
+
+COMMAND(modules_describe, .name = "modules describe", .arguments = "MODULE",
+	.summary = "What a module measures: its metrics and options", .order = 310,
+	.options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
+	.size = sizeof(struct modules_options), .run = run_describe);

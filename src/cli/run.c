@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+/* The daemon. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "base/capabilities.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "cli/command.h"
+#include "control/operation.h"
+#include "control/server.h"
+#include "engine/agent.h"
+#include "http/listen.h"
+#include "http/pages.h"
+
+struct run_options {
+	const char *config;
+	const char *config_dir;
+	struct cli_list config_names;
+	bool config_check;
+	bool config_strict;
+	bool config_lenient;
+	struct cli_list modules;
+	struct cli_list settings;
+	const char *listen_address;
+	const char *telemetry_path;
+	const char *control_socket;
+	const char *tc_mechanism;
+	const char *btf_path;
+	struct cli_list keep;
+	bool debug;
+	const char *log_level;
+	const char *log_format;
+	bool log_no_timestamps;
+};
+
+#define AT(member) .offset = offsetof(struct run_options, member)
+
+static const struct cli_option run_option_rows[] = {
+	{"config", "FILE", NULL, NULL, CLI_STRING, AT(config),
+	 "The daemon file: which modules run, with which options"},
+	{"module", "NAMES", NULL, NULL, CLI_LIST, AT(modules),
+	 "Run just these built-in modules; none with an empty value"},
+	{"option", "MODULE.NAME=VALUE", NULL, NULL, CLI_TEXTS, AT(settings),
+	 "Set an option of a module; see: wiregauge modules options"},
+	{"config.dir", "DIR", NULL, NULL, CLI_STRING, AT(config_dir),
+	 "Run your own configs out of this folder, NAME.yaml with NAME.bpf.o"},
+	{"config.names", "NAMES", NULL, NULL, CLI_LIST, AT(config_names),
+	 "Only these of them, separated by commas"},
+	{"config.check", NULL, NULL, NULL, CLI_FLAG, AT(config_check),
+	 "Check the configuration and end"},
+	{"config.strict", NULL, NULL, NULL, CLI_FLAG, AT(config_strict),
+	 "End when a config is wrong or a program cannot be attached"},
+	{"config.lenient", NULL, NULL, NULL, CLI_FLAG, AT(config_lenient),
+	 "Only warn of keys that are not known"},
+	{"config.skip-cache-size", "N", NULL, NULL, CLI_IGNORED, 0,
+	 "Accepted for ebpf_exporter's command lines; does nothing"},
+	{"web.listen-address", "ADDRESS", ":9435", NULL, CLI_STRING, AT(listen_address),
+	 "Where to serve metrics; fd://N for a socket that was passed"},
+	{"web.telemetry-path", "PATH", "/metrics", NULL, CLI_STRING, AT(telemetry_path),
+	 "The path of the metrics"},
+	CLI_OPTION_SOCKET(struct run_options, control_socket),
+	{"tc.mechanism", "auto|tcx|clsact", "auto", "auto tcx clsact", CLI_STRING, AT(tc_mechanism),
+	 "How to attach to interfaces"},
+	{"btf.path", "FILE", NULL, NULL, CLI_STRING, AT(btf_path),
+	 "BTF of the kernel, where /sys/kernel/btf/vmlinux is missing"},
+	{"capabilities.keep", "NAMES", NULL, NULL, CLI_LIST, AT(keep),
+	 "Give up all capabilities but these once attached; all, none [all]"},
+	{"debug", NULL, NULL, NULL, CLI_FLAG, AT(debug),
+	 "Log at level debug, and serve raw maps at /maps"},
+	{"log.level", "LEVEL", "info", "error warn info debug", CLI_STRING, AT(log_level),
+	 "error, warn, info or debug"},
+	{"log.format", "FORMAT", "text", "text json", CLI_STRING, AT(log_format), "text or json"},
+	{"log.no-timestamps", NULL, NULL, NULL, CLI_FLAG, AT(log_no_timestamps),
+	 "No time in log lines, for a journal that has its own"},
+};
+
+/* Everything that the daemon is, beside its engine. */
+struct daemon {
+	const struct run_options *options;
+	struct agent *agent;
+	struct pages pages;
+	struct http_server *web;
+	struct control_server *control;
+	int signal_fd;
+};
+
+/* ---- options ---- */
+
+static int set_up_log(const struct run_options *o, struct error *e)
+{
+	struct log_settings settings = {
+		.json = STREQ(o->log_format, "json"),
+		.no_timestamps = o->log_no_timestamps,
+	};
+
+	if (!settings.json && !STREQ(o->log_format, "text"))
+		return error_set_usage(e, "--log.format takes text or json, not '%s'", o->log_format);
+	if (log_level_parse(o->log_level, &settings.level))
+		return error_set_usage(e, "--log.level takes error, warn, info or debug, not '%s'",
+				       o->log_level);
+	if (o->debug)
+		settings.level = LOG_LEVEL_DEBUG;
+	log_setup(settings);
+	object_log_setup();
+	return 0;
+}
+
+static int parse_mechanism(const char *text, enum tc_mechanism *ret, struct error *e)
+{
+	static const struct {
+		const char *text;
+		enum tc_mechanism mechanism;
+	} rows[] = {{"auto", TC_AUTO}, {"tcx", TC_TCX}, {"clsact", TC_CLSACT}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (STREQ(rows[i].text, text)) {
+			*ret = rows[i].mechanism;
+			return 0;
+		}
+	}
+	return error_set_usage(e, "--tc.mechanism takes auto, tcx or clsact, not '%s'", text);
+}
+
+static int make_agent_options(const struct run_options *o, struct agent_options *ret,
+			      struct error *e)
+{
+	*ret = (struct agent_options){
+		.plan = {
+			.config_file = o->config,
+			.config_dir = o->config_dir,
+			.config_names = o->config_names.values,
+			.modules_given = o->modules.given,
+			.modules = o->modules.values,
+			.settings = o->settings.values,
+			.lenient = o->config_lenient,
+		},
+		.btf_path = o->btf_path,
+		.strict = o->config_strict,
+	};
+	if (o->telemetry_path[0] != '/' || STREQ(o->telemetry_path, "/"))
+		return error_set_usage(e, "--web.telemetry-path takes a path such as /metrics, not '%s'",
+				       o->telemetry_path);
+	return parse_mechanism(o->tc_mechanism, &ret->tc_mechanism, e);
+}
+
+/* ---- signals ---- */
+
+static void reload(struct daemon *d)
+{
+	struct error error;
+
+	notify_send("STATUS=reading the configuration again");
+	log_info("reading the configuration again");
+	if (agent_reload(d->agent, &error))
+		log_error("the new configuration is refused, what ran before goes on: %s",
+			  error.text);
+	else
+		log_info("the new configuration runs: %zu units", d->agent->n_units);
+	notify_send("STATUS=serving");
+}
+
+static void on_signal(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct signalfd_siginfo info;
+
+	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		reload(d);
+		return;
+	}
+	log_info("stopping: %s", strsignal((int)info.ssi_signo));
+	loop_stop(d->agent->loop);
+}
+
+/* Before any thread is started, so that all of them leave these signals to the descriptor. */
+static int block_signals(struct daemon *d, struct error *e)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (d->signal_fd < 0)
+		return error_set(e, -errno, "cannot wait for signals: %s", strerror(errno));
+	return 0;
+}
+
+/* ---- life ---- */
+
+/* Two descriptors for each interface: as many as the system grants. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_debug("cannot raise the limit of open files: %s", strerror(errno));
+}
+
+static void say_ready(const struct daemon *d)
+{
+	const char *address = d->options->listen_address;
+	double seconds =
+		(double)(clock_monotonic_ns() - d->agent->started_ns) / (double)NSEC_PER_SEC;
+	size_t modules = 0;
+
+	for (size_t i = 0; i < d->agent->n_units; i++)
+		modules += d->agent->units[i]->plan->n_modules;
+	log_info("ready: %zu modules after %.2f s; metrics at http://%s%s%s", modules, seconds,
+		 address[0] == ':' ? "localhost" : "", address, d->options->telemetry_path);
+	if (notify_send("READY=1\nSTATUS=serving"))
+		log_warn("cannot tell the service manager that all is ready");
+}
+
+/* Sockets first: a port that is in use is said before anything is attached. */
+static int start(struct daemon *d, const struct agent_options *options, struct error *e)
+{
+	static const struct strv nothing;
+	const struct run_options *o = d->options;
+	int fd, err;
+
+	err = listen_tcp(o->listen_address, &fd, e);
+	if (err)
+		return err;
+	err = agent_start(options, &d->agent, e);
+	if (!err && o->keep.given)
+		err = capabilities_keep(o->keep.values.count ? &o->keep.values : &nothing, e);
+	if (!err)
+		err = agent_start_scraper(d->agent, e);
+	if (!err && *o->control_socket)
+		err = control_server_start(d->agent, o->control_socket, &d->control, e);
+	if (err) {
+		fd_close(fd);
+		return err;
+	}
+	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
+	err = http_server_start(fd, d->pages.routes, d->pages.n_routes, &d->web, e);
+	if (!err && (err = loop_add(d->agent->loop, d->signal_fd, on_signal, d)))
+		err = error_set(e, err, "cannot wait for signals: %s", strerror(-err));
+	return err;
+}
+
+static void stop(struct daemon *d)
+{
+	notify_send("STOPPING=1");
+	http_server_stop(d->web);
+	control_server_stop(d->control);
+	agent_stop(d->agent);
+	fd_close(d->signal_fd);
+}
+
+static enum exit_code run_run(const struct command_call *call)
+{
+	struct daemon d = {.options = call->options, .signal_fd = -1};
+	struct agent_options options;
+	struct error error;
+	int err;
+
+	err = set_up_log(d.options, &error);
+	if (!err)
+		err = make_agent_options(d.options, &options, &error);
+	if (err)
+		return command_fail(&error);
+	if (d.options->config_check)
+		return agent_check(&options, &error) ? command_fail(&error) : EXIT_DONE;
+	raise_descriptor_limit();
+	err = block_signals(&d, &error);
+	if (!err)
+		err = start(&d, &options, &error);
+	if (!err) {
+		say_ready(&d);
+		err = loop_run(d.agent->loop);
+		if (err)
+			error_set(&error, err, "the event loop failed: %s", strerror(-err));
+	}
+	stop(&d);
+	return err ? command_fail(&error) : EXIT_DONE;
+}
+
+COMMAND(run, .name = "run", .summary = "Run the daemon: measure, and serve metrics", .order = 100,
+	.text = "Attaches the built-in modules, and your own configs with --config.dir, and serves their\n"
+		"metrics until it is told to stop by SIGTERM or SIGINT. SIGHUP makes it read its\n"
+		"configuration again.",
+	.examples = "  wiregauge run\n"
+		    "  wiregauge run --option tc.interfaces='eth*,!eth9'\n"
+		    "  wiregauge run --config.dir examples --config.names timers",
+	.options = run_option_rows, .n_options = ARRAY_SIZE(run_option_rows),
+	.size = sizeof(struct run_options), .run = run_run);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cli/columns.h"
+#include "cli/command.h"
+#include "control/client.h"
+#include "control/operation.h"
+
+struct status_options {
+	const char *control_socket;
+	bool json;
+};
+
+static const struct cli_option status_option_rows[] = {
+	CLI_OPTION_SOCKET(struct status_options, control_socket),
+	CLI_OPTION_JSON(struct status_options, json),
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* More names than this make no line that a person reads. */
+enum { INTERFACES_SHOWN = 6 };
+
+/* "eth0, lo (tcx)", or how many there are. */
+static void add_interfaces(struct buf *b, const json_t *list)
+{
+	size_t n = json_array_size(list), shown = MIN(n, (size_t)INTERFACES_SHOWN);
+
+	for (size_t i = 0; i < shown; i++)
+		buf_printf(b, "%s%s", i ? ", " : "",
+			   text_of(json_array_get(list, i), "interface"));
+	if (n > shown)
+		buf_printf(b, " and %zu more", n - shown);
+	if (n)
+		buf_printf(b, " (%s)", text_of(json_array_get(list, 0), "mechanism"));
+}
+
+static void describe_where(struct buf *b, const json_t *program)
+{
+	const json_t *interfaces = json_object_get(program, "interfaces");
+	const json_t *attached = json_object_get(program, "attached");
+
+	if (!json_is_true(json_object_get(program, "loaded")))
+		buf_add_str(b, "not loaded");
+	else if (json_array_size(interfaces))
+		add_interfaces(b, interfaces);
+	else if (json_is_true(attached))
+		buf_add_str(b, text_of(program, "section"));
+	else if (json_is_false(attached))
+		buf_printf(b, "NOT ATTACHED: %s", text_of(program, "error"));
+	else
+		buf_add_str(b, "nothing to attach to");
+}
+
+static void describe_cost(struct buf *b, const json_t *program)
+{
+	const json_t *runs = json_object_get(program, "runs");
+
+	if (runs)
+		buf_printf(b, "%.0f ns × %" JSON_INTEGER_FORMAT,
+			   json_real_value(json_object_get(program, "ns_per_run")),
+			   json_integer_value(runs));
+	else
+		buf_add_str(b, "-");
+}
+
+static void print_programs(const json_t *units)
+{
+	struct columns table = {.n = 4};
+	size_t i, k;
+	json_t *unit, *program;
+
+	columns_add(&table, "UNIT", "PROGRAM", "COST", "ATTACHED AT");
+	json_array_foreach (units, i, unit) {
+		json_array_foreach (json_object_get(unit, "programs"), k, program) {
+			_cleanup_buf_ struct buf where = {0};
+			_cleanup_buf_ struct buf cost = {0};
+
+			describe_where(&where, program);
+			describe_cost(&cost, program);
+			columns_add(&table, text_of(unit, "name"), text_of(program, "name"),
+				    buf_str(&cost), buf_str(&where));
+		}
+	}
+	columns_print(&table);
+}
+
+static void print_units(const json_t *units)
+{
+	struct columns table = {.n = 4};
+	json_t *unit, *module;
+	size_t i, k;
+
+	columns_add(&table, "MODULE", "UNIT", "SERIES", "WHAT");
+	json_array_foreach (units, i, unit) {
+		json_array_foreach (json_object_get(unit, "modules"), k, module) {
+			char series[32] = "";
+
+			/* The series of a unit are said once. */
+			if (k == 0)
+				snprintf(series, sizeof(series), "%" JSON_INTEGER_FORMAT,
+					 json_integer_value(json_object_get(unit, "series")));
+			columns_add(&table, text_of(module, "name"), text_of(unit, "name"), series,
+				    text_of(module, "description"));
+		}
+	}
+	columns_print(&table);
+}
+
+static void print_status(const json_t *status)
+{
+	const json_t *units = json_object_get(status, "units");
+	bool costs = false;
+	json_t *broken, *unit, *program;
+	size_t i, k;
+
+	printf("wiregauge %s, process %" JSON_INTEGER_FORMAT ", up for %.0f s\n\n",
+	       text_of(status, "version"), json_integer_value(json_object_get(status, "pid")),
+	       json_real_value(json_object_get(status, "uptime_seconds")));
+	print_units(units);
+	putchar('\n');
+	print_programs(units);
+	json_array_foreach (json_object_get(status, "broken"), i, broken)
+		printf("\nBROKEN %s: %s\n", text_of(broken, "name"), text_of(broken, "error"));
+	json_array_foreach (units, i, unit) {
+		json_array_foreach (json_object_get(unit, "programs"), k, program)
+			costs |= json_object_get(program, "runs") != NULL;
+	}
+	if (!costs)
+		puts("\nThe kernel counts what programs cost after: sysctl kernel.bpf_stats_enabled=1");
+}
+
+static enum exit_code run_status(const struct command_call *call)
+{
+	const struct status_options *o = call->options;
+	struct error error;
+	json_t *status;
+
+	if (control_ask(o->control_socket, "/v1/status", &status, &error))
+		return command_fail(&error);
+	if (o->json) {
+		json_dumpf(status, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print_status(status);
+	}
+	json_decref(status);
+	return EXIT_DONE;
+}
+
+COMMAND(status, .name = "status",
+	.summary = "What runs, what is attached where, what it costs", .order = 200,
+	.options = status_option_rows, .n_options = ARRAY_SIZE(status_option_rows),
+	.size = sizeof(struct status_options), .run = run_status);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "control/operation.h"
+
+extern const struct operation *const __start_wiregauge_operations[];
+extern const struct operation *const __stop_wiregauge_operations[];
+
+const struct operation *operation_at(size_t index)
+{
+	size_t count = (size_t)(__stop_wiregauge_operations - __start_wiregauge_operations);
+
+	return index < count ? __start_wiregauge_operations[index] : NULL;
+}

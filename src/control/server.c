@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "control/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "control/operation.h"
+#include "http/listen.h"
+#include "http/server.h"
+
+struct call {
+	struct agent *agent;
+	const struct operation *operation;
+};
+
+struct control_server {
+	struct http_server *http;
+	char *path;
+	struct call *calls;
+	struct http_route *routes;
+};
+
+static void serve_operation(void *ctx, struct http_request *r)
+{
+	const struct call *call = ctx;
+	json_t *answer = call->operation->run(call->agent);
+	_cleanup_free_ char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
+	if (text)
+		http_respond(r, 200, "application/json", text, strlen(text));
+	else
+		http_respond_text(r, 503, "503: no memory\n");
+}
+
+static int make_routes(struct control_server *s, struct agent *a, size_t *ret_count)
+{
+	size_t n = 0;
+
+	while (operation_at(n))
+		n++;
+	s->calls = calloc(n, sizeof(*s->calls));
+	s->routes = calloc(n, sizeof(*s->routes));
+	if (!s->calls || !s->routes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		s->calls[i] = (struct call){a, operation_at(i)};
+		s->routes[i] = (struct http_route){operation_at(i)->path, serve_operation,
+						   &s->calls[i]};
+	}
+	*ret_count = n;
+	return 0;
+}
+
+int control_server_start(struct agent *a, const char *path, struct control_server **ret,
+			 struct error *e)
+{
+	struct control_server *s = calloc(1, sizeof(*s));
+	size_t n_routes;
+	int fd, err;
+
+	if (!s || make_routes(s, a, &n_routes)) {
+		control_server_stop(s);
+		return error_set(e, -ENOMEM, "no memory for the control socket");
+	}
+	err = listen_unix(path, &fd, e);
+	if (!err) {
+		s->path = strdup(path);
+		err = http_server_start(fd, s->routes, n_routes, &s->http, e);
+	}
+	if (err) {
+		control_server_stop(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+void control_server_stop(struct control_server *s)
+{
+	if (!s)
+		return;
+	http_server_stop(s->http);
+	if (s->path)
+		unlink(s->path);
+	free(s->path);
+	free(s->calls);
+	free(s->routes);
+	free(s);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket: the operations as HTTP + JSON over a unix socket. */
+#pragma once
+
+#include "base/error.h"
+#include "engine/agent.h"
+
+struct control_server; /* opaque */
+
+/* Listens at @path until control_server_stop(), which removes the file. */
+int control_server_start(struct agent *a, const char *path, struct control_server **ret,
+			 struct error *e);
+void control_server_stop(struct control_server *s);

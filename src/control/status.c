@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/* What runs, what is attached where, what it costs. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/operation.h"
+
+static const char *mechanism_name(enum tc_mechanism mechanism)
+{
+	return mechanism == TC_TCX ? "tcx" : "clsact";
+}
+
+static json_t *describe_followed(const struct follower *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_links; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "interface",
+						      f->links[i].name, "ifindex",
+						      (int)f->links[i].tc.ifindex, "mechanism",
+						      mechanism_name(f->links[i].tc.mechanism)));
+	return list;
+}
+
+/* Adds the interfaces of all rows that follow with program @index, and their last error. */
+static void add_where(const struct unit *u, size_t index, json_t *program)
+{
+	json_t *where = json_array();
+
+	for (size_t i = 0; i < u->n_followers; i++) {
+		const struct follower *f = &u->followers[i];
+
+		if (f->program != index)
+			continue;
+		json_t *list = describe_followed(f);
+
+		json_array_extend(where, list);
+		json_decref(list);
+		if (f->error)
+			json_object_set_new(program, "error", json_string(f->error));
+	}
+	json_object_set_new(program, "interfaces", where);
+}
+
+static json_t *describe_program(const struct unit *u, size_t index)
+{
+	const struct unit_program *p = &u->programs[index];
+	struct program_stats stats = {0};
+	int attached = unit_program_attached(u, index);
+	json_t *program = json_pack("{s:s, s:s, s:i, s:b}", "name", p->info.name, "section",
+				    p->info.section, "id", (int)p->info.id, "loaded",
+				    p->info.loaded);
+
+	if (attached >= 0)
+		json_object_set_new(program, "attached", json_boolean(attached));
+	if (p->error)
+		json_object_set_new(program, "error", json_string(p->error));
+	if (!p->by_section)
+		add_where(u, index, program);
+	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
+		json_object_set_new(program, "runs", json_integer((json_int_t)stats.run_count));
+		json_object_set_new(program, "ns_per_run",
+				    json_real((double)stats.run_time_ns / (double)stats.run_count));
+	}
+	return program;
+}
+
+static json_t *describe_modules(const struct unit *u)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < u->plan->n_modules; i++) {
+		const struct config *c = u->plan->modules[i].config;
+
+		json_array_append_new(list, json_pack("{s:s, s:s}", "name", c->name, "description",
+						      c->description.text ? c->description.text
+									  : ""));
+	}
+	return list;
+}
+
+static json_t *describe_unit(struct unit *u)
+{
+	json_t *programs = json_array();
+	size_t series = 0;
+
+	for (size_t i = 0; i < u->n_programs; i++)
+		json_array_append_new(programs, describe_program(u, i));
+	for (size_t i = 0; i < u->n_collectors; i++)
+		series += collector_series(u->collectors[i]);
+	return json_pack("{s:s, s:b, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name, "builtin",
+			 u->plan->builtin, "modules", describe_modules(u), "programs", programs,
+			 "series", (json_int_t)series, "decoder_errors",
+			 (json_int_t)u->decode_errors, "read_errors", (json_int_t)u->read_errors);
+}
+
+static json_t *run_status(struct agent *a)
+{
+	uint64_t up = clock_monotonic_ns() - a->started_ns;
+	json_t *units = json_array(), *broken = json_array();
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++)
+		json_array_append_new(units, describe_unit(a->units[i]));
+	for (size_t i = 0; i < a->n_broken; i++)
+		json_array_append_new(broken, json_pack("{s:s, s:s}", "name", a->broken[i].name,
+							"error", a->broken[i].error.text));
+	pthread_mutex_unlock(&a->lock);
+	return json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
+			 (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC, "units",
+			 units, "broken", broken);
+}
+
+OPERATION(status, .name = "status", .path = "/v1/status",
+	  .summary = "what runs, what is attached where, what it costs", .run = run_status);

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: MIT
+#include "engine/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/selfmetrics.h"
+#include "kernel/ksyms.h"
+
+/* ---- loading a set of plans ---- */
+
+/* Units, and what did not become one: the outcome of loading a set of plans. */
+struct unit_set {
+	struct unit **units;
+	size_t n_units;
+	struct broken *broken;
+	size_t n_broken;
+};
+
+static void broken_free(struct broken *broken, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(broken[i].name);
+	free(broken);
+}
+
+static void unit_set_free(struct unit_set *set)
+{
+	for (size_t i = 0; i < set->n_units; i++)
+		unit_free(set->units[i]);
+	free(set->units);
+	broken_free(set->broken, set->n_broken);
+	*set = (struct unit_set){0};
+}
+
+static void add_broken(struct unit_set *set, const char *name, const struct error *error)
+{
+	struct broken *broken = reallocarray(set->broken, set->n_broken + 1, sizeof(*broken));
+
+	if (!broken)
+		return;
+	set->broken = broken;
+	broken[set->n_broken].name = strdup(name);
+	broken[set->n_broken].error = *error;
+	set->n_broken += broken[set->n_broken].name != NULL;
+}
+
+/* The unit of that name among @units, or NULL. */
+static struct unit *find_unit(struct unit *const *units, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (STREQ(units[i]->plan->name, name))
+			return units[i];
+	}
+	return NULL;
+}
+
+static bool is_unchanged(const struct unit *unit, const struct plan *plan)
+{
+	return unit && memcmp(unit->plan->fingerprint, plan->fingerprint,
+			      sizeof(plan->fingerprint)) == 0;
+}
+
+static bool unit_exports(const struct unit *u, const char *name)
+{
+	for (size_t i = 0; i < u->n_collectors; i++) {
+		for (size_t k = 0; k < collector_family_count(u->collectors[i]); k++) {
+			if (STREQ(collector_family(u->collectors[i], k)->name, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Who already exports the metric @name: a config, the daemon itself, or NULL. */
+static const char *find_exporter(const struct agent *a, const struct unit_set *set,
+				 const char *name)
+{
+	for (size_t i = 0; i < a->n_own_families; i++) {
+		if (STREQ(a->own_families[i].name, name))
+			return "the daemon itself";
+	}
+	for (size_t i = 0; i < set->n_units; i++) {
+		if (unit_exports(set->units[i], name))
+			return set->units[i]->plan->name;
+	}
+	return NULL;
+}
+
+/* Two configs that export one name would say different things under it. */
+static int check_names(const struct agent *a, const struct unit_set *set, const struct unit *unit,
+		       struct error *e)
+{
+	for (size_t i = 0; i < unit->n_collectors; i++) {
+		for (size_t k = 0; k < collector_family_count(unit->collectors[i]); k++) {
+			const char *name = collector_family(unit->collectors[i], k)->name;
+			const char *other = find_exporter(a, set, name);
+
+			if (other)
+				return error_set_usage(e, "metric '%s' is already exported by %s; give "
+						       "one of them another name",
+						       name, other);
+		}
+	}
+	return 0;
+}
+
+/* Loads one plan (taken over). */
+static int load_plan(struct agent *a, struct plan *plan, const struct unit_set *set,
+		     struct unit **ret, struct error *e)
+{
+	_cleanup_report_ struct report report = {.lenient = a->options.plan.lenient};
+	struct unit *u = NULL;
+	int err = unit_load(plan, &a->env, &report, &u, e);
+
+	if (report.text.len)
+		log_write(report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
+			  buf_str(&report.text));
+	if (!err)
+		err = check_names(a, set, u, e);
+	if (err) {
+		unit_free(u);
+		return err;
+	}
+	*ret = u;
+	return 0;
+}
+
+/*
+ * Makes units of all plans, not yet attached. One of the agent's units that is unchanged is used again. With
+ * @all_or_nothing the first failure ends it.
+ */
+static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
+		      struct unit_set *set, struct error *e)
+{
+	set->units = calloc(MAX(plans->count, (size_t)1), sizeof(struct unit *));
+	if (!set->units)
+		return error_set(e, -ENOMEM, "no memory");
+	for (size_t i = 0; i < plans->count; i++) {
+		struct plan *plan = TAKE_PTR(plans->items[i]);
+		struct unit *present = find_unit(a->units, a->n_units, plan->name);
+		_cleanup_free_ char *name = strdup(plan->name);
+		struct error error;
+
+		if (is_unchanged(present, plan)) {
+			plan_free(plan);
+			set->units[set->n_units++] = present;
+			continue;
+		}
+		if (!load_plan(a, plan, set, &set->units[set->n_units], &error)) {
+			set->n_units++;
+			continue;
+		}
+		error_prefix(&error, "%s", name ? name : "");
+		log_error("%s", error.text);
+		if (all_or_nothing) {
+			*e = error;
+			return error.code;
+		}
+		add_broken(set, name ? name : "", &error);
+	}
+	return 0;
+}
+
+/* Attaches the units of @set that do not run yet; each takes over from the one of its name that does. */
+static int start_units(struct agent *a, const struct unit_set *set, struct error *e)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; !err && i < set->n_units; i++) {
+		struct unit *u = set->units[i];
+		struct unit *before = find_unit(a->units, a->n_units, u->plan->name);
+
+		if (u != before)
+			err = unit_start(u, before, &a->env, e);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return err;
+}
+
+/* ---- the list of families, by name ---- */
+
+static int compare_families(const void *a, const void *b)
+{
+	const struct family *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static size_t count_families(const struct agent *a, struct unit *const *units, size_t n_units)
+{
+	size_t n = a->n_own_families;
+
+	for (size_t i = 0; i < n_units; i++) {
+		for (size_t k = 0; k < units[i]->n_collectors; k++)
+			n += collector_family_count(units[i]->collectors[k]);
+	}
+	return n;
+}
+
+static int list_families(const struct agent *a, struct unit *const *units, size_t n_units,
+			 const struct family ***ret, size_t *ret_count)
+{
+	size_t n = count_families(a, units, n_units), at = 0;
+	const struct family **list = calloc(MAX(n, (size_t)1), sizeof(struct family *));
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->n_own_families; i++)
+		list[at++] = &a->own_families[i];
+	for (size_t i = 0; i < n_units; i++) {
+		for (size_t k = 0; k < units[i]->n_collectors; k++) {
+			const struct collector *c = units[i]->collectors[k];
+
+			for (size_t f = 0; f < collector_family_count(c); f++)
+				list[at++] = collector_family(c, f);
+		}
+	}
+	qsort(list, n, sizeof(struct family *), compare_families);
+	*ret = list;
+	*ret_count = n;
+	return 0;
+}
+
+/* The units become those of @set, which is empty then; the ones that it does not use are given back to be
+ * freed. */
+static int adopt(struct agent *a, struct unit_set *set, struct error *e)
+{
+	struct unit_set before = {a->units, a->n_units, a->broken, a->n_broken};
+	const struct family **families, **old;
+	size_t n;
+
+	if (list_families(a, set->units, set->n_units, &families, &n))
+		return error_set(e, -ENOMEM, "no memory");
+	pthread_mutex_lock(&a->scrape_lock);
+	pthread_mutex_lock(&a->lock);
+	old = a->families;
+	a->units = set->units;
+	a->n_units = set->n_units;
+	a->broken = set->broken;
+	a->n_broken = set->n_broken;
+	a->families = families;
+	a->n_families = n;
+	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&a->scrape_lock);
+	free(old);
+	*set = before;
+	return 0;
+}
+
+/* ---- scraping ---- */
+
+static void render(void *ctx, const struct exposition *x, struct buf *out)
+{
+	struct agent *a = ctx;
+
+	pthread_mutex_lock(&a->scrape_lock);
+	for (size_t i = 0; i < a->n_units; i++)
+		unit_read(a->units[i]);
+	exposition_render(x, a->families, a->n_families, out);
+	pthread_mutex_unlock(&a->scrape_lock);
+}
+
+int agent_start_scraper(struct agent *a, struct error *e)
+{
+	return scraper_start(render, a, &a->scraper, e);
+}
+
+/* ---- interfaces ---- */
+
+static void on_link(void *ctx, enum link_event event, const struct link_info *link)
+{
+	struct agent *a = ctx;
+
+	log_debug("interface %u '%s' %s", link->ifindex, link->name,
+		  event == LINK_ADDED	? "came"
+		  : event == LINK_REMOVED ? "went"
+					  : "has a new name");
+	/* Only for this one: whoever asks for the status must not wait for a thousand interfaces. */
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++)
+		unit_link_event(a->units[i], &a->env, event, link);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void on_links_readable(void *ctx)
+{
+	struct agent *a = ctx;
+	struct error error;
+
+	if (links_update(a->links, on_link, a, &error))
+		log_error("%s", error.text);
+}
+
+/* ---- life ---- */
+
+static int open_kernel(struct agent *a, struct error *e)
+{
+	unsigned removed = 0;
+	int err = links_open(&a->links, e);
+
+	if (!err && (err = ksyms_new(&a->ksyms)))
+		return error_set(e, err, "no memory");
+	if (!err)
+		err = loop_new(&a->loop);
+	if (!err)
+		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
+	if (err)
+		return a->loop ? error_set(e, err, "cannot set up the event loop: %s",
+					   strerror(-err))
+			       : err;
+	/* Before anything of ours is there: all that is found is what a killed daemon left. */
+	if (tc_cleanup(&removed, e))
+		log_warn("%s", e->text);
+	if (removed)
+		log_info("removed %u filters that a killed daemon left", removed);
+	return 0;
+}
+
+static struct unit_env make_env(const struct agent *a)
+{
+	return (struct unit_env){
+		.links = a->links,
+		.decode = {.links = a->links, .ksyms = a->ksyms},
+		.btf_path = a->options.btf_path,
+		.tc_mechanism = a->options.tc_mechanism,
+		.strict = a->options.strict,
+	};
+}
+
+static void report_broken_configs(struct plans *plans, struct unit_set *set)
+{
+	struct error error;
+
+	if (plans->report.text.len)
+		log_write(plans->report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
+			  buf_str(&plans->report.text));
+	for (size_t i = 0; i < plans->broken.count; i++) {
+		error_set_usage(&error, "%s: the config is wrong; see the log, or: wiregauge config check",
+				plans->broken.items[i]);
+		add_broken(set, plans->broken.items[i], &error);
+	}
+}
+
+/* With nothing to show, the daemon would only look as if it worked. */
+static int check_something_runs(const struct unit_set *set, struct error *e)
+{
+	if (set->n_units)
+		return 0;
+	if (set->n_broken) {
+		*e = set->broken[0].error;
+		return e->code;
+	}
+	return error_set_usage(e, "nothing to run: no module is enabled and no config is given");
+}
+
+static int load_everything(struct agent *a, struct error *e)
+{
+	struct plans plans = {0};
+	struct unit_set set = {0};
+	int err = plans_build(&a->options.plan, &plans, e);
+
+	if (err)
+		return err;
+	report_broken_configs(&plans, &set);
+	if (a->options.strict && set.n_broken) {
+		*e = set.broken[0].error;
+		err = e->code;
+	}
+	if (!err)
+		err = load_plans(a, &plans, a->options.strict, &set, e);
+	if (!err)
+		err = check_something_runs(&set, e);
+	if (!err)
+		err = start_units(a, &set, e);
+	if (!err)
+		err = adopt(a, &set, e);
+	unit_set_free(&set);
+	plans_free(&plans);
+	return err;
+}
+
+int agent_start(const struct agent_options *options, struct agent **ret, struct error *e)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a)
+		return error_set(e, -ENOMEM, "no memory");
+	a->options = *options;
+	a->started_ns = clock_monotonic_ns();
+	pthread_mutex_init(&a->scrape_lock, NULL);
+	pthread_mutex_init(&a->lock, NULL);
+	if (selfmetrics_init(a))
+		err = error_set(e, -ENOMEM, "no memory");
+	else
+		err = open_kernel(a, e);
+	if (!err) {
+		a->env = make_env(a);
+		err = load_everything(a, e);
+	}
+	if (err) {
+		agent_stop(a);
+		return err;
+	}
+	*ret = a;
+	return 0;
+}
+
+void agent_stop(struct agent *a)
+{
+	struct unit_set set;
+
+	if (!a)
+		return;
+	scraper_stop(a->scraper);
+	set = (struct unit_set){a->units, a->n_units, a->broken, a->n_broken};
+	unit_set_free(&set);
+	free(a->families);
+	selfmetrics_free(a);
+	loop_free(a->loop);
+	links_close(a->links);
+	ksyms_free(a->ksyms);
+	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->scrape_lock);
+	free(a);
+}
+
+/* The units of @set that are also the agent's stay with the agent. */
+static void forget_kept(struct agent *a, struct unit_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n_units; i++) {
+		bool kept = false;
+
+		for (size_t k = 0; k < a->n_units; k++)
+			kept |= a->units[k] == set->units[i];
+		if (!kept)
+			set->units[n++] = set->units[i];
+	}
+	set->n_units = n;
+}
+
+int agent_reload(struct agent *a, struct error *e)
+{
+	struct plans plans = {0};
+	struct unit_set set = {0};
+	int err = plans_build(&a->options.plan, &plans, e);
+
+	if (err)
+		return err;
+	report_broken_configs(&plans, &set);
+	if (set.n_broken) {
+		*e = set.broken[0].error;
+		err = e->code;
+	}
+	if (!err)
+		err = load_plans(a, &plans, true, &set, e);
+	if (!err)
+		err = check_something_runs(&set, e);
+	if (!err)
+		err = start_units(a, &set, e);
+	if (!err)
+		err = adopt(a, &set, e);
+	/* Either what was tried in vain, or what ran before: without the units that go on. */
+	forget_kept(a, &set);
+	unit_set_free(&set);
+	plans_free(&plans);
+	return err;
+}
+
+int agent_check(const struct agent_options *options, struct error *e)
+{
+	struct plans plans = {0};
+	int err = plans_build(&options->plan, &plans, e);
+
+	if (err)
+		return err;
+	if (plans.report.errors)
+		err = error_set_usage(e, "%s", buf_str(&plans.report.text));
+	else if (plans.report.text.len)
+		log_warn("%s", buf_str(&plans.report.text));
+	plans_free(&plans);
+	return err;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon's engine: what runs, and all that it needs. There is one struct agent and no other state.
+ *
+ * Threads: the loop's thread owns the units (interfaces come and go, reload); the scraper's thread reads
+ * them; others ask for the status.
+ *	scrape_lock	held while units are read, and while the set of units changes
+ *	lock		held while what a unit shows of itself (attachments) changes or is read
+ * Taken in this order.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/loop.h"
+#include "engine/plan.h"
+#include "engine/scrape.h"
+#include "engine/unit.h"
+
+struct ksyms;
+
+struct agent_options {
+	struct plan_options plan;
+	const char *btf_path;
+	enum tc_mechanism tc_mechanism;
+	bool strict;
+};
+
+/* A module or config that should run and does not. */
+struct broken {
+	char *name;
+	struct error error;
+};
+
+struct agent {
+	struct agent_options options;
+	struct unit_env env;
+	struct links *links;
+	struct ksyms *ksyms;
+	struct loop *loop;
+	struct scraper *scraper;
+	uint64_t started_ns;        /* CLOCK_MONOTONIC */
+
+	pthread_mutex_t scrape_lock;
+	pthread_mutex_t lock;
+	struct unit **units;
+	size_t n_units;
+	struct broken *broken;
+	size_t n_broken;
+	struct family *own_families; /* what the daemon says of itself */
+	size_t n_own_families;
+	const struct family **families; /* everything, by name */
+	size_t n_families;
+};
+
+/*
+ * Builds and starts everything but what serves it: after that the units count. @options must outlive it.
+ * What fails to load is in agent->broken and was logged; it is an error only when options->strict, or when
+ * nothing is left.
+ */
+int agent_start(const struct agent_options *options, struct agent **ret, struct error *e);
+
+/* The scraper's thread; apart from agent_start(), so that privileges can be dropped in between. */
+int agent_start_scraper(struct agent *a, struct error *e);
+
+/*
+ * Read the configuration again. Units whose config, object and options are the same go on with their
+ * counters. With anything wrong in the new one, all stays as it was.
+ */
+int agent_reload(struct agent *a, struct error *e);
+
+void agent_stop(struct agent *a);
+
+/* Check what agent_start() would run, without the kernel: 0, or -EINVAL and the report in @e. */
+int agent_check(const struct agent_options *options, struct error *e);

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* Checking a user's config before it runs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "engine/follow.h"
+#include "engine/unit.h"
+#include "metrics/layout.h"
+
+DEFINE_CLEANUP(struct config *, config_free)
+DEFINE_CLEANUP(struct object *, object_close)
+
+/* Without an object there are no maps to hold the labels against, but their decoders can be checked. */
+static int check_decoders(const struct config *c, struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		for (size_t k = 0; k < m->labels.count; k++) {
+			struct label_decoder d;
+
+			if (label_decoder_build(&d, &m->labels.items[k], &c->source, report))
+				err = -EINVAL;
+			else
+				label_decoder_free(&d);
+		}
+	}
+	return err;
+}
+
+static int check_metric(const struct config *c, const struct metric_config *m,
+			const struct object *o, struct report *report)
+{
+	static const struct decode_env no_env;
+	struct collector *collector;
+	struct map_info map;
+	int err;
+
+	if (object_find_map(o, m->name.text, &map))
+		return unit_report_missing_map(o, c, m, report);
+	err = collector_new(m, &c->source, PREFIX_USER, &map, &no_env, report, &collector);
+	if (!err)
+		collector_free(collector);
+	return err;
+}
+
+static bool has_program(const struct object *o, const char *name)
+{
+	for (size_t i = 0; i < object_program_count(o); i++) {
+		struct program_info info;
+
+		object_program(o, i, &info);
+		if (STREQ(info.name, name))
+			return true;
+	}
+	return false;
+}
+
+static int check_against_object(const struct config *c, const struct object *o,
+				struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		if (check_metric(c, &c->metrics.items[i], o, report))
+			err = -EINVAL;
+	}
+	for (size_t i = 0; i < c->attach.count; i++) {
+		const struct text *name = &c->attach.items[i].program;
+
+		if (!has_program(o, name->text))
+			err = report_error(report, &c->source, name->place,
+					   "the object has no program '%s'", name->text);
+	}
+	return err;
+}
+
+/* "dir/timers.yaml" → "dir/timers.bpf.o"; NULL without memory. */
+static char *object_path(const char *path)
+{
+	const char *end = strrchr(path, '.');
+	char *object = NULL;
+
+	if (!end || strchr(end, '/'))
+		end = path + strlen(path);
+	if (asprintf(&object, "%.*s.bpf.o", (int)(end - path), path) < 0)
+		return NULL;
+	return object;
+}
+
+int unit_check_file(const char *path, struct report *report)
+{
+	_cleanup_(config_free_p) struct config *c = NULL;
+	_cleanup_(object_close_p) struct object *o = NULL;
+	_cleanup_free_ char *beside = object_path(path);
+	_cleanup_free_ void *data = NULL;
+	struct error error;
+	size_t len;
+	int err = config_parse_file(path, report, &c);
+
+	if (err)
+		return err;
+	if (c->has_stage)
+		return report_error(report, &c->source, c->stage.place,
+				    "only modules that are built in can be stages of a pipeline");
+	if (!beside || file_read(beside, OBJECT_MAX, &data, &len, &error))
+		return check_decoders(c, report);
+	if (object_open(c->name, data, len, NULL, &o, &error))
+		return report_error(report, &c->source, (struct place){0}, "%s", error.text);
+	return check_against_object(c, o, report);
+}

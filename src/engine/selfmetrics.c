@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "engine/selfmetrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+/* Labels of one sample, made anew for each. */
+static struct label_text as_label_text(struct buf *b)
+{
+	return (struct label_text){b->data, b->len};
+}
+
+static void add_labelled(const struct family *f, const struct exposition *x, struct buf *out,
+			 const char *label, const char *text, uint64_t value)
+{
+	_cleanup_buf_ struct buf labels = {0};
+
+	label_text_add_str(&labels, label, text);
+	x->add_uint(out, f, as_label_text(&labels), value);
+}
+
+/* ---- configs ---- */
+
+static void enabled_configs(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	for (size_t i = 0; i < a->n_units; i++) {
+		const struct plan *p = a->units[i]->plan;
+
+		for (size_t k = 0; k < p->n_modules; k++)
+			add_labelled(f, x, out, "name", p->modules[k].config->name, 1);
+	}
+}
+
+static void decoder_errors(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	for (size_t i = 0; i < a->n_units; i++)
+		add_labelled(f, x, out, "config", a->units[i]->plan->name,
+			     a->units[i]->decode_errors);
+}
+
+static void read_errors(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	for (size_t i = 0; i < a->n_units; i++)
+		add_labelled(f, x, out, "config", a->units[i]->plan->name,
+			     a->units[i]->read_errors);
+}
+
+/* ---- programs ---- */
+
+typedef void (*program_fn)(const struct family *f, const struct exposition *x, struct buf *out,
+			   const struct unit *u, size_t index);
+
+static void each_program(const struct family *f, const struct exposition *x, struct buf *out,
+			 program_fn fn)
+{
+	struct agent *a = f->ctx;
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++) {
+		for (size_t k = 0; k < a->units[i]->n_programs; k++) {
+			if (a->units[i]->programs[k].info.loaded)
+				fn(f, x, out, a->units[i], k);
+		}
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void add_by_id(const struct family *f, const struct exposition *x, struct buf *out,
+		      const struct unit *u, size_t index, uint64_t value)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", u->programs[index].info.id);
+	add_labelled(f, x, out, "id", id, value);
+}
+
+static void one_info(const struct family *f, const struct exposition *x, struct buf *out,
+		     const struct unit *u, size_t index)
+{
+	const struct program_info *info = &u->programs[index].info;
+	_cleanup_buf_ struct buf labels = {0};
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", info->id);
+	label_text_add_str(&labels, "config", u->plan->name);
+	label_text_add_str(&labels, "id", id);
+	label_text_add_str(&labels, "program", info->name);
+	label_text_add_str(&labels, "tag", info->tag);
+	x->add_uint(out, f, as_label_text(&labels), 1);
+}
+
+static void program_info(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_program(f, x, out, one_info);
+}
+
+static void one_attached(const struct family *f, const struct exposition *x, struct buf *out,
+			 const struct unit *u, size_t index)
+{
+	int attached = unit_program_attached(u, index);
+
+	if (attached >= 0)
+		add_by_id(f, x, out, u, index, (uint64_t)attached);
+}
+
+static void program_attached(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_program(f, x, out, one_attached);
+}
+
+/* The kernel counts runs only while this is on; counters that stand still would be a lie. */
+static bool stats_enabled(void)
+{
+	_cleanup_free_ void *text = NULL;
+	size_t len;
+
+	return !file_read("/proc/sys/kernel/bpf_stats_enabled", 64, &text, &len, NULL) &&
+	       len && *(char *)text == '1';
+}
+
+static void one_run_time(const struct family *f, const struct exposition *x, struct buf *out,
+			 const struct unit *u, size_t index)
+{
+	_cleanup_buf_ struct buf labels = {0};
+	struct program_stats stats;
+	char id[16];
+
+	if (program_stats_read(u->programs[index].info.fd, &stats))
+		return;
+	snprintf(id, sizeof(id), "%u", u->programs[index].info.id);
+	label_text_add_str(&labels, "id", id);
+	x->add_double(out, f, as_label_text(&labels), (double)stats.run_time_ns / 1e9);
+}
+
+static void program_run_time(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	if (stats_enabled())
+		each_program(f, x, out, one_run_time);
+}
+
+static void one_run_count(const struct family *f, const struct exposition *x, struct buf *out,
+			  const struct unit *u, size_t index)
+{
+	struct program_stats stats;
+
+	if (!program_stats_read(u->programs[index].info.fd, &stats))
+		add_by_id(f, x, out, u, index, stats.run_count);
+}
+
+static void program_run_count(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	if (stats_enabled())
+		each_program(f, x, out, one_run_count);
+}
+
+/* ---- the process: proc_pid_stat(5) ---- */
+
+static void build_info(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	_cleanup_buf_ struct buf labels = {0};
+	struct utsname host;
+
+	label_text_add_str(&labels, "arch", uname(&host) ? "" : host.machine);
+	label_text_add_str(&labels, "version", WIREGAUGE_VERSION);
+	x->add_uint(out, f, as_label_text(&labels), 1);
+}
+
+static void process_cpu(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	x->add_double(out, f, (struct label_text){0}, (double)t.tv_sec + (double)t.tv_nsec / 1e9);
+}
+
+static void process_open_fds(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	DIR *d = opendir("/proc/self/fd");
+	uint64_t n = 0;
+
+	if (!d)
+		return;
+	for (const struct dirent *entry; (entry = readdir(d));)
+		n += entry->d_name[0] != '.';
+	closedir(d);
+	x->add_uint(out, f, (struct label_text){0}, n - 1); /* without the one just opened */
+}
+
+/* "Unlimited" is what Prometheus's clients call 2^64 - 1. */
+static void add_limit(const struct family *f, const struct exposition *x, struct buf *out,
+		      int resource)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(resource, &limit))
+		x->add_double(out, f, (struct label_text){0}, (double)limit.rlim_cur);
+}
+
+static void process_max_fds(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	add_limit(f, x, out, RLIMIT_NOFILE);
+}
+
+static void process_virtual_max(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	add_limit(f, x, out, RLIMIT_AS);
+}
+
+/* Field @number of /proc/self/stat, counted as proc_pid_stat(5) does; 0 when it cannot be read. */
+static uint64_t stat_field(int number)
+{
+	_cleanup_free_ void *text = NULL;
+	char *at;
+	size_t len;
+
+	if (file_read("/proc/self/stat", 4096, &text, &len, NULL))
+		return 0;
+	at = strrchr(text, ')'); /* the command's name is field 2 and may hold anything */
+	for (int i = 2; at && i < number; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+enum { STAT_STARTTIME = 22, STAT_VSIZE = 23, STAT_RSS = 24 };
+
+static void process_resident(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	x->add_uint(out, f, (struct label_text){0},
+		    stat_field(STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
+static void process_virtual(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	x->add_uint(out, f, (struct label_text){0}, stat_field(STAT_VSIZE));
+}
+
+/* Seconds since the epoch: the start in ticks since boot, added to when that was. */
+static void process_start(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	struct timespec now, up;
+	double boot;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	boot = (double)(now.tv_sec - up.tv_sec) + (double)(now.tv_nsec - up.tv_nsec) / 1e9;
+	x->add_double(out, f, (struct label_text){0},
+		      boot + (double)stat_field(STAT_STARTTIME) / (double)sysconf(_SC_CLK_TCK));
+}
+
+static const struct {
+	const char *name;
+	enum metric_type type;
+	family_samples_fn samples;
+	const char *help;
+} rows[] = {
+	{"ebpf_exporter_build_info", METRIC_GAUGE, build_info, "Always 1; what was built"},
+	{"ebpf_exporter_decoder_errors_total", METRIC_COUNTER, decoder_errors,
+	 "Entries of maps that could not be decoded and were left out"},
+	{"ebpf_exporter_ebpf_program_attached", METRIC_GAUGE, program_attached,
+	 "Whether a program is attached"},
+	{"ebpf_exporter_ebpf_program_info", METRIC_GAUGE, program_info,
+	 "Always 1; the programs that are loaded"},
+	{"ebpf_exporter_ebpf_program_run_count_total", METRIC_COUNTER, program_run_count,
+	 "How often a program ran; while kernel.bpf_stats_enabled is 1"},
+	{"ebpf_exporter_ebpf_program_run_time_seconds", METRIC_COUNTER, program_run_time,
+	 "How long a program ran; while kernel.bpf_stats_enabled is 1"},
+	{"ebpf_exporter_enabled_configs", METRIC_GAUGE, enabled_configs,
+	 "Always 1; the configs that run"},
+	{"process_cpu_seconds_total", METRIC_COUNTER, process_cpu,
+	 "Total user and system CPU time spent in seconds"},
+	{"process_max_fds", METRIC_GAUGE, process_max_fds, "Maximum number of open file descriptors"},
+	{"process_open_fds", METRIC_GAUGE, process_open_fds, "Number of open file descriptors"},
+	{"process_resident_memory_bytes", METRIC_GAUGE, process_resident,
+	 "Resident memory size in bytes"},
+	{"process_start_time_seconds", METRIC_GAUGE, process_start,
+	 "Start time of the process since unix epoch in seconds"},
+	{"process_virtual_memory_bytes", METRIC_GAUGE, process_virtual,
+	 "Virtual memory size in bytes"},
+	{"process_virtual_memory_max_bytes", METRIC_GAUGE, process_virtual_max,
+	 "Maximum amount of virtual memory available in bytes"},
+	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
+	 "Maps that could not be read in a scrape; their metrics were left out of it"},
+};
+
+int selfmetrics_init(struct agent *a)
+{
+	a->own_families = calloc(ARRAY_SIZE(rows), sizeof(*a->own_families));
+	if (!a->own_families)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct family *f = &a->own_families[i];
+
+		if (family_init(f, "", rows[i].name, rows[i].help, rows[i].type))
+			return -ENOMEM;
+		f->samples = rows[i].samples;
+		f->ctx = a;
+		a->n_own_families++;
+	}
+	return 0;
+}
+
+void selfmetrics_free(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_own_families; i++)
+		family_free(&a->own_families[i]);
+	free(a->own_families);
+}

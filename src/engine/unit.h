@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A unit: one plan in the kernel. Its object is loaded, its programs are attached, its maps have
+ * collectors.
+ *
+ *	unit_load → unit_start → (unit_link_event …) → unit_free
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "decode/decoder.h"
+#include "engine/plan.h"
+#include "kernel/links.h"
+#include "kernel/object.h"
+#include "kernel/tc.h"
+#include "metrics/collector.h"
+
+/* What a unit needs of the one who runs it; outlives all units. */
+struct unit_env {
+	struct links *links;
+	struct decode_env decode;
+	const char *btf_path;           /* NULL: the running kernel's */
+	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
+	bool strict;                    /* a program that cannot be attached fails the unit */
+};
+
+/* A program and where it is. */
+struct unit_program {
+	struct program_info info;
+	bool by_section;          /* attached where its SEC() says */
+	bool attached;            /* … and was */
+	char *error;              /* why not; NULL */
+};
+
+/* One interface that an `attach:` row has its program at. */
+struct attached_link {
+	struct tc_attachment tc;
+	char name[IF_NAMESIZE];
+};
+
+/* A row of `attach:`: a program that follows the interfaces which its globs choose. */
+struct follower {
+	const struct attach_config *config;
+	size_t program;            /* index into unit->programs */
+	struct strv interfaces;    /* globs, options put in */
+	struct attached_link *links;
+	size_t n_links;
+	unsigned failed;           /* interfaces where it could not be attached */
+	char *error;               /* the last of these failures; NULL */
+};
+
+struct unit {
+	struct plan *plan;         /* owned */
+	struct object *object;
+	struct unit_program *programs;
+	size_t n_programs;
+	struct follower *followers;
+	size_t n_followers;
+	struct unit *predecessor;  /* during unit_start() */
+	struct collector **collectors;
+	size_t n_collectors;
+	_Atomic uint64_t decode_errors;
+	_Atomic uint64_t read_errors;
+	uint64_t read_error_logged; /* log_due() */
+};
+
+/*
+ * Takes over @plan in any case. What is wrong with the configs for this object goes to @report at its
+ * place, and e->text says so in a sentence; all else is in @e alone.
+ */
+int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
+	      struct unit **ret, struct error *e);
+
+/*
+ * Attaches everything. A program that cannot be attached is logged and shown; only with env->strict, and
+ * without a predecessor, does it fail the unit. Where @predecessor (may be NULL) has a program of the same name at an
+ * interface, it is replaced there, so that no packet passes unseen between the two.
+ */
+int unit_start(struct unit *u, struct unit *predecessor, const struct unit_env *env,
+	       struct error *e);
+
+/* Detaches and unloads. */
+void unit_free(struct unit *u);
+
+/* An interface came, went or was renamed: attach or detach what follows it. */
+void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event event,
+		     const struct link_info *link);
+
+/* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
+void unit_read(struct unit *u);
+
+/* Whether program @index is where it should be: 1; nowhere though it should be: 0; there is nothing to
+ * attach it to: -1. */
+int unit_program_attached(const struct unit *u, size_t index);
+
+/* Tells that the object @o has no map for @metric, and which it has. Gives back -EINVAL. */
+int unit_report_missing_map(const struct object *o, const struct config *config,
+			    const struct metric_config *metric, struct report *report);
+
+/*
+ * Check the config file @path without the kernel: its language, its decoders and, where its object lies
+ * beside it, the maps and programs that it names. What is wrong goes to @report: -EINVAL then.
+ */
+int unit_check_file(const char *path, struct report *report);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include "http/listen.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+
+#define BACKLOG 1024
+
+static int listen_inherited(const char *address, int *ret_fd, struct error *e)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+	char *end;
+	long fd = strtol(address + strlen("fd://"), &end, 10);
+
+	if (*end || end == address + strlen("fd://") || fd < 0 || fd > INT32_MAX)
+		return error_set_usage(e, "'%s' names no descriptor; an example is fd://3", address);
+	if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
+		return error_set(e, -ENOTSOCK, "descriptor %ld is no listening socket; fd://N is for a "
+				 "socket that the service manager passed", fd);
+	*ret_fd = (int)fd;
+	return 0;
+}
+
+/* "host:port", "[v6]:port" or ":port" into its parts; *host is empty for all addresses. */
+static int split_address(const char *address, char *host, size_t host_size, const char **port)
+{
+	const char *colon = strrchr(address, ':');
+	size_t len;
+
+	if (!colon || !colon[1])
+		return -EINVAL;
+	*port = colon + 1;
+	len = (size_t)(colon - address);
+	if (len >= 2 && address[0] == '[' && colon[-1] == ']') {
+		address++;
+		len -= 2;
+	} else if (memchr(address, ':', len)) {
+		return -EINVAL; /* an IPv6 address needs its brackets */
+	}
+	if (len >= host_size)
+		return -EINVAL;
+	memcpy(host, address, len);
+	host[len] = '\0';
+	return 0;
+}
+
+static int listen_at(const struct addrinfo *to, int *ret_fd)
+{
+	_cleanup_close_ int fd =
+		socket(to->ai_family, to->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1, off = 0;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (to->ai_family == AF_INET6) /* "all addresses" means IPv4 as well */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, to->ai_addr, to->ai_addrlen) || listen(fd, BACKLOG))
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int report_bind(const char *address, const char *port, int err, struct error *e)
+{
+	if (err == -EADDRINUSE)
+		return error_set(e, err, "cannot listen at '%s': the port is in use; see who has it: "
+				 "ss -ltnp 'sport = :%s', or give another with --web.listen-address",
+				 address, port);
+	return error_set(e, err, "cannot listen at '%s': %s", address, strerror(-err));
+}
+
+int listen_tcp(const char *address, int *ret_fd, struct error *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *list;
+	const char *port;
+	char host[256];
+	int err;
+
+	if (strncmp(address, "fd://", strlen("fd://")) == 0)
+		return listen_inherited(address, ret_fd, e);
+	if (split_address(address, host, sizeof(host), &port))
+		return error_set_usage(e, "'%s' is no address to listen at; examples: :9435, "
+				       "127.0.0.1:9435, [::1]:9435, fd://3", address);
+	/* All addresses: IPv6 first, which takes IPv4 as well; a host without IPv6 gets IPv4. */
+	hints.ai_family = host[0] ? AF_UNSPEC : AF_INET6;
+	for (;;) {
+		err = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+		if (err)
+			return error_set_usage(e, "cannot listen at '%s': %s", address,
+					       gai_strerror(err));
+		err = listen_at(list, ret_fd);
+		freeaddrinfo(list);
+		if (err != -EAFNOSUPPORT || hints.ai_family != AF_INET6)
+			break;
+		hints.ai_family = AF_INET;
+	}
+	return err ? report_bind(address, port, err, e) : 0;
+}
+
+/* Whether somebody answers at the socket file @to. */
+static bool is_alive(const struct sockaddr_un *to)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
+}
+
+static int make_directory_of(const char *path, struct error *e)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	const char *dir;
+
+	if (!copy)
+		return error_set(e, -ENOMEM, "no memory");
+	dir = dirname(copy);
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return error_set(e, -errno, "cannot make the directory '%s' for the control socket: %s; "
+				 "give another path with --control.socket", dir, strerror(errno));
+	return 0;
+}
+
+int listen_unix(const char *path, int *ret_fd, struct error *e)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return error_set_usage(e, "the path of the control socket is too long: '%s'", path);
+	memcpy(at.sun_path, path, strlen(path));
+	err = make_directory_of(path, e);
+	if (err)
+		return err;
+	if (is_alive(&at))
+		return error_set(e, -EADDRINUSE, "another daemon answers at '%s'; stop it, or give this "
+				 "one another path with --control.socket", path);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(e, -errno, "cannot make the control socket: %s", strerror(errno));
+	/* The mode is set before anybody can connect: the file is made with it. */
+	mode_t before = umask(0117);
+
+	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+	umask(before);
+	if (err || listen(fd, BACKLOG))
+		return error_set(e, err ? err : -errno, "cannot listen at the control socket '%s': %s",
+				 path, strerror(err ? -err : errno));
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
