@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# The front door. Meson builds, the scripts under tools/ do the rest; `make help` lists the targets.
+
+MAKEFLAGS += --no-print-directory
+.SILENT:
+.ONESHELL:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+V        ?= 0
+SANITIZE ?= 0
+WERROR   ?= 0
+PYTHON   ?= /usr/bin/python3
+export V PYTHON
+
+# Each compiler and each kind of build has a directory of its own.
+compiler := $(if $(filter-out default,$(origin CC)),$(notdir $(lastword $(CC))))
+flavour  := $(if $(filter-out cc gcc,$(compiler)),-$(compiler))$(if $(filter-out 0,$(SANITIZE)),-asan)
+BUILD    ?= build$(flavour)
+
+options :=
+ifneq ($(WERROR),0)
+options += -Dwerror=true
+endif
+ifneq ($(SANITIZE),0)
+options += -Db_sanitize=address,undefined -Db_lundef=false \
+	   '-Dc_args=-fno-sanitize-recover=all -fno-omit-frame-pointer'
+endif
+ifdef PREFIX
+options += '-Dprefix=$(PREFIX)'
+endif
+
+# DEPS=no: what is needed is there, though not as Debian packages.
+deps = $(if $(filter no,$(DEPS)),:,tools/deps)
+
+.PHONY: all
+all: ## build the daemon: build/wiregauge (CC=clang, SANITIZE=1, WERROR=1 and V=1 do what they say)
+	$(deps) --check build
+	tools/build $(BUILD) $(options)
+
+.PHONY: run
+run: ## install what is missing, build, and run the daemon here until Ctrl-C (ARGS=more arguments)
+	$(deps) build
+	tools/build $(BUILD) $(options)
+	echo "wiregauge: once it is ready, see http://localhost:9435/metrics; Ctrl-C ends it"
+	exec $(BUILD)/wiregauge run $(ARGS)
+
+.PHONY: test
+test: ## install what is missing, build, and run all tests (SANITIZE=1: with ASan and UBSan)
+	$(deps) build test
+	tools/build $(BUILD) -Dtests=enabled $(options) all meson-test-prereq
+	tools/test $(BUILD)
+
+.PHONY: lint
+lint: ## layout, static analysis, length of functions, order of the rooms
+	$(deps) build test lint
+	CC=clang tools/build build-clang -Dtests=enabled -Dwerror=true all meson-test-prereq
+	tools/lint build-clang
+
+.PHONY: format
+format: ## lay out the C files as `make lint` wants them
+	$(deps) lint
+	tools/lint --list-layout | xargs -r clang-format -i
+
+.PHONY: bench
+bench: ## build with full optimisation and measure every figure that the README states
+	$(deps) build bench
+	tools/build build-release -Dbuildtype=release
+	bench/run build-release
+
+.PHONY: examples
+examples: ## build the example configs: build/examples
+	$(deps) --check build
+	tools/build $(BUILD) $(options) examples
+
+.PHONY: install
+install: all ## install below PREFIX (default /usr/local), with DESTDIR in front
+	meson install --no-rebuild --quiet -C $(BUILD)
+
+.PHONY: uninstall
+uninstall: ## remove what the last install put there
+	ninja -C $(BUILD) uninstall
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf build build-* examples/*.bpf.o
+
+.PHONY: help
+help: ## this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
