@@ -19,7 +19,7 @@ LLC, OTHER = 256, 257
 LOOPBACK = 1  # BPF_PROG_TEST_RUN's interface unless it is told another
 INGRESS, EGRESS = 0, 1
 
-ALL = cases.all_packets()
+ALL = cases.every_kind()
 Traffic = collections.namedtuple("Traffic", "packets bytes sizes")
 
 
@@ -91,9 +91,9 @@ def test_each_kind(pipeline, name):
     }
 
 
-@pytest.mark.parametrize("name", cases.IP_PACKETS)
+@pytest.mark.parametrize("name", cases.IP_KINDS)
 def test_without_link_layer(pipeline, name):
-    ip = cases.IP_PACKETS[name]
+    ip = cases.IP_KINDS[name]
     data = bytes(ip).ljust(54, b"\0")  # BPF_PROG_TEST_RUN refuses shorter ones
     assert pipeline.run("tc_l3_ingress", data) == TC_ACT_UNSPEC
     assert pipeline.run("tc_l3_egress", data, repeat=2) == TC_ACT_UNSPEC

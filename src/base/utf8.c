@@ -66,3 +66,12 @@ void utf8_add_valid(struct buf *b, const char *s, size_t len)
 		}
 	}
 }
+
+size_t utf8_length(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += !is_tail((unsigned char)*s);
+	return n;
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "base/utf8.h"
 
 enum { COLUMNS_MAX = 16, GAP = 2 };
 
@@ -22,6 +23,13 @@ void columns_add(struct columns *c, ...)
 	va_end(args);
 }
 
+void print_padded(const char *text, size_t width)
+{
+	size_t length = utf8_length(text);
+
+	printf("%s%*s", text, length < width ? (int)(width - length) : 0, "");
+}
+
 void columns_print(struct columns *c)
 {
 	size_t widths[COLUMNS_MAX] = {0};
@@ -29,7 +37,7 @@ void columns_print(struct columns *c)
 	for (size_t i = 0; i < c->cells.count; i++) {
 		size_t *width = &widths[i % c->n];
 
-		*width = MAX(*width, strlen(c->cells.items[i]));
+		*width = MAX(*width, utf8_length(c->cells.items[i]));
 	}
 	for (size_t i = 0; i < c->cells.count; i++) {
 		size_t column = i % c->n;
@@ -37,7 +45,7 @@ void columns_print(struct columns *c)
 		if (column + 1 == c->n)
 			printf("%s\n", c->cells.items[i]);
 		else
-			printf("%-*s", (int)(widths[column] + GAP), c->cells.items[i]);
+			print_padded(c->cells.items[i], widths[column] + GAP);
 	}
 	strv_free(&c->cells);
 }

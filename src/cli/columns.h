@@ -14,3 +14,6 @@ void columns_add(struct columns *c, ...);
 
 /* Prints it to stdout, the first row as the heading, and empties it. */
 void columns_print(struct columns *c);
+
+/* Prints @text to stdout, and blanks up to @width characters (printf would count bytes). */
+void print_padded(const char *text, size_t width);

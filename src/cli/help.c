@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/command.h"
 #include "control/operation.h"
 
@@ -58,7 +59,9 @@ static void help_all(void)
 
 		snprintf(left, sizeof(left), "%s%s%s", c->name, c->arguments ? " " : "",
 			 c->arguments ? c->arguments : "");
-		printf("  %-24s%s\n", left, c->summary);
+		fputs("  ", stdout);
+		print_padded(left, 26);
+		puts(c->summary);
 	}
 	puts("\nMore: wiregauge COMMAND --help. A line that begins with an option is one for `run`.");
 	printf("Exit codes:");

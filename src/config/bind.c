@@ -47,8 +47,8 @@ int binding_visit(const struct binding *at, const struct node *n)
 		return -E2BIG;
 	if ((*at->visits)++ < MOST_NODES)
 		return 0;
-	binding_error(at, n->place, "with its aliases written out, the file has more than %d values",
-		      MOST_NODES);
+	binding_error(at, n->place,
+		      "with its aliases written out, the file has more than %d values", MOST_NODES);
 	return -E2BIG;
 }
 
@@ -79,7 +79,8 @@ static int report_unexpected(const struct binding *at, const char *key, const st
 	_cleanup_buf_ struct buf found = {0};
 
 	describe_node(&found, n);
-	binding_error(at, n->place, "'%s': expected %s, found %s%s", key, expected, buf_str(&found), hint);
+	binding_error(at, n->place, "'%s': expected %s, found %s%s", key, expected, buf_str(&found),
+		      hint);
 	return 0;
 }
 
@@ -185,7 +186,8 @@ static int bind_factor(struct binding *at, const struct key *key, const struct n
 	double d = 0;
 
 	/* Not what else strtod(3) takes: hexadecimal, "inf", "nan". */
-	if (n->kind == NODE_SCALAR && n->plain && n->len && strspn(n->text, "0123456789.eE+-") == n->len)
+	if (n->kind == NODE_SCALAR && n->plain && n->len &&
+	    strspn(n->text, "0123456789.eE+-") == n->len)
 		d = strtod(n->text, &end);
 	if (!end || *end || d < 0 || isinf(d))
 		return report_unlike(at, key, n);
@@ -231,8 +233,8 @@ static int bind_enum(struct binding *at, const struct key *key, const struct nod
 		}
 	}
 	if (key->later && STREQ(key->later, n->text)) {
-		binding_error(at, n->place, "'%s: %s' is not supported by this version yet", key->name,
-			      n->text);
+		binding_error(at, n->place, "'%s: %s' is not supported by this version yet",
+			      key->name, n->text);
 		return 0;
 	}
 	nearest = suggest_nearest(n->text, key->names, key->n_names);
@@ -293,7 +295,8 @@ static void describe_one_or_more(struct buf *b, const struct key *key)
 	buf_add_str(b, "a string or a list of strings");
 }
 
-static int bind_one_or_more(struct binding *at, const struct key *key, const struct node *n, void *to)
+static int bind_one_or_more(struct binding *at, const struct key *key, const struct node *n,
+			    void *to)
 {
 	struct text_list *list = to;
 
@@ -498,9 +501,10 @@ static int bind_later(struct binding *at, const struct key *key, const struct no
 
 	(void)n, (void)to;
 	if (n->kind != NODE_SCALAR || !bool_parse(n->text, &on) || on)
-		binding_error(at, at->keys[row]->place,
-			      "'%s' is a key of ebpf_exporter that this version does not support yet",
-			      key->name);
+		binding_error(
+			at, at->keys[row]->place,
+			"'%s' is a key of ebpf_exporter that this version does not support yet",
+			key->name);
 	return 0;
 }
 
@@ -589,7 +593,8 @@ static int bind_value(struct binding *at, size_t row, const struct node *n)
 }
 
 /* One pair of a mapping. A key with nothing behind it is as good as absent, as Go's reader has it. */
-static int bind_key(struct binding *at, const struct node *key, const struct node *value, bool merged)
+static int bind_key(struct binding *at, const struct node *key, const struct node *value,
+		    bool merged)
 {
 	size_t row;
 
@@ -605,8 +610,9 @@ static int bind_key(struct binding *at, const struct node *key, const struct nod
 	}
 	if (at->keys[row]) {
 		if (!merged)
-			binding_error(at, key->place, "key '%s' a second time in %s, first in line %u",
-				      key->text, at->schema->one, at->keys[row]->place.line);
+			binding_error(at, key->place,
+				      "key '%s' a second time in %s, first in line %u", key->text,
+				      at->schema->one, at->keys[row]->place.line);
 		return 0;
 	}
 	at->keys[row] = key;
@@ -645,7 +651,8 @@ static int bind_merged(struct binding *at, const struct node *n, unsigned depth)
 	int err = 0;
 
 	if (depth > DEEPEST_MERGE) {
-		binding_error(at, n->place, "'<<' inside '<<' more than %d levels deep", DEEPEST_MERGE);
+		binding_error(at, n->place, "'<<' inside '<<' more than %d levels deep",
+			      DEEPEST_MERGE);
 		return -E2BIG;
 	}
 	if (n->kind == NODE_MAPPING)
@@ -664,8 +671,8 @@ static void check_required(const struct binding *at)
 {
 	for (size_t i = 0; i < at->schema->n_keys; i++) {
 		if (at->schema->keys[i].required && !at->values[i])
-			binding_error(at, at->place, "missing key '%s' in %s", at->schema->keys[i].name,
-				      at->schema->one);
+			binding_error(at, at->place, "missing key '%s' in %s",
+				      at->schema->keys[i].name, at->schema->one);
 	}
 }
 
@@ -712,7 +719,8 @@ int bind_source(const struct schema *schema, const struct source *s, struct repo
 	if (err)
 		return err;
 	root = yaml_root(y);
-	*ret_empty = !root || node_is_empty(root) || (root->kind == NODE_MAPPING && root->count == 0);
+	*ret_empty =
+		!root || node_is_empty(root) || (root->kind == NODE_MAPPING && root->count == 0);
 	if (*ret_empty)
 		return 0;
 	if (root->kind == NODE_MAPPING)
@@ -798,8 +806,8 @@ size_t binding_check_unique(const struct binding *at, const char *what, struct n
 		qsort(names, n, sizeof(*names), compare_named_places);
 	for (size_t i = 1; i < n; i++) {
 		if (STREQ(names[i].name, names[first].name))
-			binding_error(at, names[i].place, "%s '%s' a second time, first in line %u", what,
-				      shown(names[i].name).text, names[first].place.line);
+			binding_error(at, names[i].place, "%s '%s' a second time, first in line %u",
+				      what, shown(names[i].name).text, names[first].place.line);
 		else
 			first = i;
 	}

@@ -15,19 +15,19 @@
 #include "config/yaml.h"
 
 enum key_type {
-	KEY_TEXT,       /* struct text */
-	KEY_BOOL,       /* bool */
-	KEY_U32,        /* uint32_t from min to max */
-	KEY_FACTOR,     /* double, not negative */
-	KEY_ENUM,       /* an enum: the index in names */
-	KEY_TEXTS,      /* struct text_list, from a list */
-	KEY_ONE_OR_MORE,/* struct text_list, from a list or one scalar */
-	KEY_NUMBERS,    /* items of uint64_t, count */
-	KEY_PAIRS,      /* items of struct mapping_row, count, from a mapping */
-	KEY_MAPPING,    /* what sub says */
-	KEY_ROWS,       /* items of what sub says, count, from a list of mappings */
-	KEY_NAMED,      /* a mapping whose keys are names: `named` is called with each pair */
-	KEY_LATER,      /* a key of ebpf_exporter that this version cannot do */
+	KEY_TEXT,        /* struct text */
+	KEY_BOOL,        /* bool */
+	KEY_U32,         /* uint32_t from min to max */
+	KEY_FACTOR,      /* double, not negative */
+	KEY_ENUM,        /* an enum: the index in names */
+	KEY_TEXTS,       /* struct text_list, from a list */
+	KEY_ONE_OR_MORE, /* struct text_list, from a list or one scalar */
+	KEY_NUMBERS,     /* items of uint64_t, count */
+	KEY_PAIRS,       /* items of struct mapping_row, count, from a mapping */
+	KEY_MAPPING,     /* what sub says */
+	KEY_ROWS,        /* items of what sub says, count, from a list of mappings */
+	KEY_NAMED,       /* a mapping whose keys are names: `named` is called with each pair */
+	KEY_LATER,       /* a key of ebpf_exporter that this version cannot do */
 };
 
 struct schema;
@@ -36,32 +36,32 @@ struct binding;
 struct key {
 	const char *name;
 	enum key_type type;
-	size_t offset;                 /* in the schema's struct */
-	size_t has;                    /* offset of a bool that says it was there; 0 = none */
-	size_t place;                  /* offset of a struct place for the value; 0 = none */
-	uint32_t min, max;             /* KEY_U32: the number; lists: how many, max 0 = any */
-	const char *const *names;      /* entries may be NULL */
+	bool required;
+	size_t offset;            /* in the schema's struct */
+	size_t has;               /* offset of a bool that says it was there; 0 = none */
+	size_t place;             /* offset of a struct place for the value; 0 = none */
+	uint32_t min, max;        /* KEY_U32: the number; lists: how many, max 0 = any */
+	const char *const *names; /* entries may be NULL */
 	size_t n_names;
-	const char *later;             /* a name that this version cannot do yet */
+	const char *later; /* a name that this version cannot do yet */
 	const struct schema *sub;
 	int (*named)(struct binding *at, const struct node *name, const struct node *value);
-	bool required;
 	const char *doc;
 };
 
 struct schema {
-	const char *one;               /* "a label" */
-	const char *many;              /* "labels" */
-	size_t size;                   /* of its struct */
-	bool placed;                   /* the struct begins with its struct place */
+	const char *one;  /* "a label" */
+	const char *many; /* "labels" */
+	size_t size;      /* of its struct */
+	bool placed;      /* the struct begins with its struct place */
 	const struct key *keys;
 	size_t n_keys;
-	void (*init)(void *item);      /* defaults that are not zero; may be NULL */
+	void (*init)(void *item); /* defaults that are not zero; may be NULL */
 	/* What the rows cannot say. Errors go to the report; gives back 0 or -ENOMEM. May be NULL. */
 	int (*check)(struct binding *at, void *item);
 };
 
-#define KEYS(table) .keys = (table), .n_keys = ARRAY_SIZE(table)
+#define KEYS(table)  .keys = (table), .n_keys = ARRAY_SIZE(table)
 #define NAMES(table) .names = (table), .n_names = ARRAY_SIZE(table)
 
 enum { MOST_KEYS = 16 };
@@ -75,9 +75,9 @@ struct binding {
 	const struct schema *schema;
 	struct place place;
 	void *item;
-	const struct node *keys[MOST_KEYS];   /* by row of the schema; NULL = absent */
+	const struct node *keys[MOST_KEYS]; /* by row of the schema; NULL = absent */
 	const struct node *values[MOST_KEYS];
-	bool wrong[MOST_KEYS];                /* present, and something was wrong with it */
+	bool wrong[MOST_KEYS]; /* present, and something was wrong with it */
 };
 
 #define binding_error(at, where, ...) report_error((at)->report, (at)->source, where, __VA_ARGS__)
@@ -109,7 +109,7 @@ struct named_place {
 /* An error for each name that was there before. @names gets sorted, those that are NULL left out; gives
  * back how many are left. */
 size_t binding_check_unique(const struct binding *at, const char *what, struct named_place *names,
-			  size_t count);
+			    size_t count);
 
 /*
  * To be called for each node that is bound: aliases of lists of aliases cannot make a small file grow

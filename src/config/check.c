@@ -20,17 +20,16 @@ struct name_rule {
 	const char *words;
 };
 
-static const struct name_rule metric_name = {
-	"a metric name", LOWER UPPER "_:", LOWER UPPER DIGITS "_:",
-	"letters, digits, '_' and ':', no digit first"};
-static const struct name_rule label_name = {
-	"a label name", LOWER UPPER "_", LOWER UPPER DIGITS "_",
-	"letters, digits and '_', no digit first"};
-static const struct name_rule option_name = {
-	"an option name", LOWER, LOWER DIGITS "_", "small letters, digits and '_', a letter first"};
-static const struct name_rule c_name = {
-	"the name of a variable or function", LOWER UPPER "_", LOWER UPPER DIGITS "_",
-	"letters, digits and '_', no digit first"};
+static const struct name_rule metric_name = {"a metric name",
+					     LOWER UPPER "_:", LOWER UPPER DIGITS "_:",
+					     "letters, digits, '_' and ':', no digit first"};
+static const struct name_rule label_name = {"a label name", LOWER UPPER "_", LOWER UPPER DIGITS "_",
+					    "letters, digits and '_', no digit first"};
+static const struct name_rule option_name = {"an option name", LOWER, LOWER DIGITS "_",
+					     "small letters, digits and '_', a letter first"};
+static const struct name_rule c_name = {"the name of a variable or function", LOWER UPPER "_",
+					LOWER UPPER DIGITS "_",
+					"letters, digits and '_', no digit first"};
 
 /* An absent name was reported already, or may be absent. */
 static void check_name(const struct binding *at, const struct text *t, const struct name_rule *rule)
@@ -41,7 +40,8 @@ static void check_name(const struct binding *at, const struct text *t, const str
 		return;
 	if (*s && strchr(rule->first, *s) && strspn(s, rule->rest) == strlen(s))
 		return;
-	binding_error(at, t->place, "'%s' cannot be %s: %s", shown(s).text, rule->what, rule->words);
+	binding_error(at, t->place, "'%s' cannot be %s: %s", shown(s).text, rule->what,
+		      rule->words);
 }
 
 static void check_names(const struct binding *at, const struct text_list *list,
@@ -60,9 +60,11 @@ int check_label(struct binding *at, void *item)
 
 	check_name(at, &label->name, &label_name);
 	if (name && strncmp(name, "__", 2) == 0)
-		binding_error(at, label->name.place,
-			      "'%s' cannot be a label name: Prometheus keeps names that begin with '__' "
-			      "to itself", shown(name).text);
+		binding_error(
+			at, label->name.place,
+			"'%s' cannot be a label name: Prometheus keeps names that begin with '__' "
+			"to itself",
+			shown(name).text);
 	return 0;
 }
 
@@ -71,7 +73,8 @@ static void check_fixed_buckets(const struct binding *at, const struct bucket_co
 	struct place place = binding_place(at, "bucket_keys");
 
 	if (!binding_has(at, "bucket_keys")) {
-		binding_error(at, at->place, "missing key 'bucket_keys', which bucket_type fixed needs");
+		binding_error(at, at->place,
+			      "missing key 'bucket_keys', which bucket_type fixed needs");
 		return;
 	}
 	if (!binding_is_right(at, "bucket_keys"))
@@ -112,8 +115,9 @@ static void check_bucket_range(const struct binding *at, const struct bucket_con
 	else if (b->max < b->min)
 		binding_error(at, place, "bucket_max %u is below bucket_min %u", b->max, b->min);
 	else if (b->max > bucket_ranges[b->type].last)
-		binding_error(at, place, "bucket_max %u: with bucket_type %s the last one can be %u",
-			      b->max, bucket_ranges[b->type].name, bucket_ranges[b->type].last);
+		binding_error(at, place,
+			      "bucket_max %u: with bucket_type %s the last one can be %u", b->max,
+			      bucket_ranges[b->type].name, bucket_ranges[b->type].last);
 	else if (b->max - b->min >= bucket_ranges[b->type].most)
 		binding_error(at, place, "%u buckets are too many: at most %u", b->max - b->min + 1,
 			      bucket_ranges[b->type].most);
@@ -123,7 +127,8 @@ static void check_buckets(const struct binding *at, const struct bucket_config *
 {
 	if (b->type == BUCKET_NONE && !binding_has(at, "bucket_type"))
 		binding_error(at, at->place,
-			      "missing key 'bucket_type' in a histogram: exp2, exp2zero, linear or fixed");
+			      "missing key 'bucket_type' in a histogram: exp2, exp2zero, linear or "
+			      "fixed");
 	else if (b->type == BUCKET_FIXED)
 		check_fixed_buckets(at, b);
 	else if (b->type != BUCKET_NONE)
@@ -133,8 +138,8 @@ static void check_buckets(const struct binding *at, const struct bucket_config *
 static void check_no_buckets(const struct binding *at)
 {
 	static const char *const keys[] = {
-		"bucket_type", "bucket_min", "bucket_max", "bucket_multiplier", "bucket_keys",
-		"sum_offset",
+		"bucket_type",       "bucket_min",  "bucket_max",
+		"bucket_multiplier", "bucket_keys", "sum_offset",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -150,10 +155,11 @@ int check_value(struct binding *at, void *item)
 
 	check_name(at, &v->name, &metric_name);
 	if (v->size & (v->size - 1))
-		binding_error(at, binding_place(at, "size"), "'size': expected 1, 2, 4 or 8, found %u",
-			      v->size);
+		binding_error(at, binding_place(at, "size"),
+			      "'size': expected 1, 2, 4 or 8, found %u", v->size);
 	else if (v->type == METRIC_HISTOGRAM && v->size && v->size != 8)
-		binding_error(at, binding_place(at, "size"), "the buckets of a histogram have 8 bytes");
+		binding_error(at, binding_place(at, "size"),
+			      "the buckets of a histogram have 8 bytes");
 	if (v->size == 0)
 		v->size = 8;
 	if (v->type == METRIC_HISTOGRAM)
@@ -172,8 +178,9 @@ static void check_le(const struct binding *at, const struct metric_config *m)
 		const struct text *name = &m->labels.items[i].name;
 
 		if (name->text && STREQ(name->text, "le"))
-			binding_error(at, name->place,
-				      "'le' cannot be a label name: it is that of a histogram's buckets");
+			binding_error(
+				at, name->place,
+				"'le' cannot be a label name: it is that of a histogram's buckets");
 	}
 }
 
@@ -247,7 +254,8 @@ int check_histogram(struct binding *at, void *item)
 /* --- options and attaching ----------------------------------------------------------------- */
 
 /* Puts the default of a bool or uint into the one spelling that those who read it expect. */
-static int normalize_default(const struct binding *at, const struct option_config *o, struct text *t)
+static int normalize_default(const struct binding *at, const struct option_config *o,
+			     struct text *t)
 {
 	char number[24];
 	uint64_t n;
@@ -315,7 +323,8 @@ static void check_reference(const struct binding *at, const struct config *c, co
 		return;
 	o = config_find_option(c, t->text + 1);
 	if (!o)
-		binding_error(at, t->place, "this config has no option '%s'", shown(t->text + 1).text);
+		binding_error(at, t->place, "this config has no option '%s'",
+			      shown(t->text + 1).text);
 	else if (o->type != OPTION_LIST)
 		binding_error(at, t->place, "option '%s' is not of type list",
 			      shown(t->text + 1).text);
@@ -451,8 +460,9 @@ static void check_namespace(const struct binding *at, const struct text *t)
 static void check_attach_rows(const struct binding *at, const struct config *c)
 {
 	if (c->has_stage && c->attach.count)
-		binding_error(at, c->attach.items[0].place,
-			      "a stage has no programs of its own to attach: its pipeline attaches them");
+		binding_error(
+			at, c->attach.items[0].place,
+			"a stage has no programs of its own to attach: its pipeline attaches them");
 	for (size_t i = 0; i < c->attach.count; i++) {
 		const struct text_list *interfaces = &c->attach.items[i].interfaces;
 

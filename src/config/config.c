@@ -10,14 +10,15 @@
 #include "config/source.h"
 
 enum {
-	MOST_LABEL_BYTES = 4096,   /* far over the kernel's limit for a map key on its stack, 512 */
+	MOST_LABEL_BYTES = 4096, /* far over the kernel's limit for a map key on its stack, 512 */
 	MOST_VALUE_BYTES = 1 << 20,
 	MOST_BUCKETS = 4096,
 	MOST_LABELS = 100,
 };
 
 _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
-	       sizeof(enum bucket_type) == sizeof(unsigned), "enums are bound as unsigned");
+		       sizeof(enum bucket_type) == sizeof(unsigned),
+	       "enums are bound as unsigned");
 
 static const char *const metric_types[] = {
 	[METRIC_COUNTER] = "counter",
@@ -49,11 +50,11 @@ static const char *const link_layers[] = {
 	[LINK_LAYER_NONE] = "none",
 };
 
+/* clang-format off: tables are easier to read in rows. */
 #define AT(type, member) .offset = offsetof(struct type, member)
 
 static const struct key decoder_keys[] = {
-	{"name", KEY_TEXT, AT(decoder_config, name), .required = true,
-	 .doc = "which decoder"},
+	{"name", KEY_TEXT, AT(decoder_config, name), .required = true, .doc = "which decoder"},
 	{"static_map", KEY_PAIRS, AT(decoder_config, static_map),
 	 .has = offsetof(struct decoder_config, has_static_map),
 	 .doc = "decoder static_map: input text to output text"},
@@ -63,46 +64,51 @@ static const struct key decoder_keys[] = {
 	 .doc = "decoder regexp: patterns; entries that match none are left out"},
 };
 
-static const struct schema decoder_schema = {
-	"a decoder", "decoders", sizeof(struct decoder_config), .placed = true, KEYS(decoder_keys)};
+static const struct schema decoder_schema = {"a decoder", "decoders", sizeof(struct decoder_config),
+					     .placed = true, KEYS(decoder_keys)};
 
 static const struct key label_keys[] = {
-	{"name", KEY_TEXT, AT(label_config, name), .required = true,
-	 .doc = "label name"},
-	{"size", KEY_U32, AT(label_config, size), .min = 1, .max = MOST_LABEL_BYTES, .required = true,
-	 .doc = "bytes of the map's key that it takes"},
+	{"name", KEY_TEXT, AT(label_config, name), .required = true, .doc = "label name"},
+	{"size", KEY_U32, AT(label_config, size), .min = 1, .max = MOST_LABEL_BYTES,
+	 .required = true, .doc = "bytes of the map's key that it takes"},
 	{"padding", KEY_U32, AT(label_config, padding), .max = MOST_LABEL_BYTES,
 	 .doc = "bytes skipped after it"},
 	{"delete_unknown", KEY_BOOL, AT(label_config, delete_unknown),
 	 .doc = "delete an entry of the map when what the label names no longer exists"},
 	{"decoders", KEY_ROWS, AT(label_config, decoders), .sub = &decoder_schema, .required = true,
-	 .min = 1,
-	 .doc = "bytes to text, one after the other"},
+	 .min = 1, .doc = "bytes to text, one after the other"},
 };
 
 static const struct schema label_schema = {
-	"a label", "labels", sizeof(struct label_config), .placed = true, KEYS(label_keys),
-	.check = check_label};
+	"a label",      "labels",         sizeof(struct label_config),
+	.placed = true, KEYS(label_keys), .check = check_label};
 
 /* Rows of what holds `struct bucket_config buckets`. */
-#define BUCKET_KEYS(of)                                                                          \
-	{"bucket_type", KEY_ENUM, AT(of, buckets.type), NAMES(bucket_types), .later = "native",  \
-	 .place = offsetof(struct of, buckets.type_place),                                       \
-	 .doc = "upper bound of bucket i: 2^i (exp2), 0 then 2^(i-1) (exp2zero), i (linear, fixed)"}, \
-	{"bucket_min", KEY_U32, AT(of, buckets.min), .max = UINT32_MAX,                          \
-	 .doc = "first bucket"},                                                                   \
-	{"bucket_max", KEY_U32, AT(of, buckets.max), .max = UINT32_MAX,                          \
-	 .doc = "last bucket"},                                                                    \
-	{"bucket_multiplier", KEY_FACTOR, AT(of, buckets.multiplier),                            \
-	 .doc = "factor from the unit of the map to the unit of the metric; 0 means 1"},           \
-	{"bucket_keys", KEY_NUMBERS, AT(of, buckets.keys), .min = 1, .max = MOST_BUCKETS,                  \
-	 .doc = "bucket_type fixed: the buckets, ascending"}
+#define BUCKET_KEYS(of)                                                                            \
+	{"bucket_type",                                                                            \
+	 KEY_ENUM,                                                                                 \
+	 AT(of, buckets.type),                                                                     \
+	 NAMES(bucket_types),                                                                      \
+	 .later = "native",                                                                        \
+	 .place = offsetof(struct of, buckets.type_place),                                         \
+	 .doc = "upper bound of bucket i: 2^i (exp2), 0 then 2^(i-1) (exp2zero), i (linear, "      \
+		"fixed)"},                                                                         \
+		{"bucket_min", KEY_U32, AT(of, buckets.min), .max = UINT32_MAX,                    \
+		 .doc = "first bucket"},                                                           \
+		{"bucket_max", KEY_U32, AT(of, buckets.max), .max = UINT32_MAX,                    \
+		 .doc = "last bucket"},                                                            \
+		{"bucket_multiplier", KEY_FACTOR, AT(of, buckets.multiplier),                      \
+		 .doc = "factor from the unit of the map to the unit of the metric; 0 means 1"},   \
+	{                                                                                          \
+		"bucket_keys", KEY_NUMBERS, AT(of, buckets.keys),                                  \
+			.min = 1, .max = MOST_BUCKETS,                                             \
+			.doc = "bucket_type fixed: the buckets, ascending"                         \
+	}
 
 static const struct key value_keys[] = {
 	{"name", KEY_TEXT, AT(value_config, name), .required = true,
 	 .doc = "metric name, without prefix"},
-	{"help", KEY_TEXT, AT(value_config, help),
-	 .doc = "one sentence on what is measured"},
+	{"help", KEY_TEXT, AT(value_config, help), .doc = "one sentence on what is measured"},
 	{"type", KEY_ENUM, AT(value_config, type), NAMES(metric_types),
 	 .doc = "kind of metric; default is the list's"},
 	{"offset", KEY_U32, AT(value_config, offset), .max = MOST_VALUE_BYTES, .required = true,
@@ -118,8 +124,8 @@ static const struct key value_keys[] = {
 };
 
 static const struct schema value_schema = {
-	"a value", "values", sizeof(struct value_config), .placed = true, KEYS(value_keys),
-	.check = check_value};
+	"a value",      "values",         sizeof(struct value_config),
+	.placed = true, KEYS(value_keys), .check = check_value};
 
 static void gauge_value_init(void *value)
 {
@@ -127,16 +133,20 @@ static void gauge_value_init(void *value)
 }
 
 static const struct schema gauge_value_schema = {
-	"a value", "values", sizeof(struct value_config), .placed = true, KEYS(value_keys),
-	.init = gauge_value_init, .check = check_value};
+	"a value",           "values",         sizeof(struct value_config),
+	.placed = true,      KEYS(value_keys), .init = gauge_value_init,
+	.check = check_value};
 
 #define METRIC_KEYS                                                                                \
 	{"name", KEY_TEXT, AT(metric_config, name), .required = true,                              \
 	 .doc = "metric name without prefix, and name of the BPF map"},                            \
-	{"help", KEY_TEXT, AT(metric_config, help),                                                \
-	 .doc = "one sentence on what is measured"},                                               \
-	{"labels", KEY_ROWS, AT(metric_config, labels), .sub = &label_schema, .max = MOST_LABELS,  \
-	 .doc = "the fields of the map's key, in order"}
+		{"help", KEY_TEXT, AT(metric_config, help),                                        \
+		 .doc = "one sentence on what is measured"},                                       \
+	{                                                                                          \
+		"labels", KEY_ROWS, AT(metric_config, labels),                                     \
+			.sub = &label_schema, .max = MOST_LABELS,                                  \
+			.doc = "the fields of the map's key, in order"                             \
+	}
 
 static const struct key counter_keys[] = {
 	METRIC_KEYS,
@@ -172,12 +182,11 @@ static const struct key metrics_keys[] = {
 	{"gauges", KEY_ROWS, AT(config_file, gauges), .sub = &metric_schemas[METRIC_GAUGE],
 	 .doc = "maps whose numbers go up and down"},
 	{"histograms", KEY_ROWS, AT(config_file, histograms),
-	 .sub = &metric_schemas[METRIC_HISTOGRAM],
-	 .doc = "maps whose last key field is a bucket"},
+	 .sub = &metric_schemas[METRIC_HISTOGRAM], .doc = "maps whose last key field is a bucket"},
 };
 
-static const struct schema metrics_schema = {
-	"metrics", "metrics", sizeof(struct config_file), KEYS(metrics_keys)};
+static const struct schema metrics_schema = {"metrics", "metrics", sizeof(struct config_file),
+					     KEYS(metrics_keys)};
 
 static const struct key option_keys[] = {
 	{"name", KEY_TEXT, AT(option_config, name), .required = true,
@@ -188,13 +197,12 @@ static const struct key option_keys[] = {
 	 .doc = "value where nobody sets it"},
 	{"rodata", KEY_TEXT, AT(option_config, rodata),
 	 .doc = "the program's constant (const volatile) that it is written to"},
-	{"help", KEY_TEXT, AT(option_config, help),
-	 .doc = "one sentence on what it does"},
+	{"help", KEY_TEXT, AT(option_config, help), .doc = "one sentence on what it does"},
 };
 
 static const struct schema option_schema = {
-	"an option", "options", sizeof(struct option_config), .placed = true, KEYS(option_keys),
-	.check = check_option};
+	"an option",    "options",         sizeof(struct option_config),
+	.placed = true, KEYS(option_keys), .check = check_option};
 
 static const struct key attach_keys[] = {
 	{"program", KEY_TEXT, AT(attach_config, program), .required = true,
@@ -208,8 +216,8 @@ static const struct key attach_keys[] = {
 };
 
 static const struct schema attach_schema = {
-	"an attach row", "attach rows", sizeof(struct attach_config), .placed = true,
-	KEYS(attach_keys), .check = check_attach};
+	"an attach row", "attach rows",     sizeof(struct attach_config),
+	.placed = true,  KEYS(attach_keys), .check = check_attach};
 
 static const struct key stage_keys[] = {
 	{"pipeline", KEY_TEXT, AT(stage_config, pipeline), .required = true,
@@ -218,8 +226,8 @@ static const struct key stage_keys[] = {
 	 .doc = "its place among the stages, lower first"},
 };
 
-static const struct schema stage_schema = {
-	"a stage", "stages", sizeof(struct stage_config), .placed = true, KEYS(stage_keys)};
+static const struct schema stage_schema = {"a stage", "stages", sizeof(struct stage_config),
+					   .placed = true, KEYS(stage_keys)};
 
 static const struct key file_keys[] = {
 	{"description", KEY_TEXT, AT(config_file, config.description),
@@ -241,8 +249,10 @@ static const struct key file_keys[] = {
 	{"tracing", KEY_LATER},
 };
 
-static const struct schema file_schema = {
-	"a config", "configs", sizeof(struct config_file), KEYS(file_keys), .check = check_file};
+static const struct schema file_schema = {"a config", "configs", sizeof(struct config_file),
+					  KEYS(file_keys), .check = check_file};
+
+/* clang-format on */
 
 static int parse_into(struct config_file *file, struct report *r)
 {

@@ -49,9 +49,9 @@ struct decoder_config {
 struct label_config {
 	struct place place;
 	struct text name;
-	uint32_t size;         /* bytes of the map key */
-	uint32_t padding;      /* bytes skipped after it */
-	bool delete_unknown;   /* ours: when what the label names no longer exists, delete the entry */
+	uint32_t size;       /* bytes of the map key */
+	uint32_t padding;    /* bytes skipped after it */
+	bool delete_unknown; /* ours: when what the label names no longer exists, delete the entry */
 	struct {
 		struct decoder_config *items;
 		size_t count;
@@ -68,7 +68,7 @@ struct bucket_config {
 	struct place type_place;
 	uint32_t min;
 	uint32_t max;
-	double multiplier;     /* 0 = 1 */
+	double multiplier; /* 0 = 1 */
 	struct {
 		uint64_t *items;
 		size_t count;
@@ -85,19 +85,20 @@ struct value_config {
 	struct text name;
 	struct text help;
 	enum metric_type type;
-	uint32_t offset;       /* bytes into the map's value */
-	uint32_t size;         /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
+	uint32_t offset; /* bytes into the map's value */
+	uint32_t size;   /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
 	struct bucket_config buckets;
 	bool has_sum_offset;
 	uint32_t sum_offset;
-	struct text_list labels; /* names out of the metric's labels; absent = all. Entries that differ
+	struct text_list
+		labels; /* names out of the metric's labels; absent = all. Entries that differ
 				  * only in others are summed. */
 };
 
 struct metric_config {
 	struct place place;
-	enum metric_type type;   /* from the list it stands in: counters, gauges, histograms */
-	struct text name;        /* of the metric, without prefix, and of the BPF map */
+	enum metric_type type; /* from the list it stands in: counters, gauges, histograms */
+	struct text name;      /* of the metric, without prefix, and of the BPF map */
 	struct text help;
 	struct {
 		struct label_config *items;
@@ -105,7 +106,8 @@ struct metric_config {
 	} labels;
 	struct bucket_config buckets; /* histograms; the last label is the bucket */
 	struct {
-		struct value_config *items; /* none: the value is one 8-byte number, the metric itself */
+		struct value_config
+			*items; /* none: the value is one 8-byte number, the metric itself */
 		size_t count;
 	} values;
 };
@@ -118,7 +120,7 @@ struct option_config {
 	struct text name;
 	struct text help;
 	enum option_type type;
-	struct text rodata;        /* the `const volatile` variable it is written to; absent = none */
+	struct text rodata; /* the `const volatile` variable it is written to; absent = none */
 	struct text_list defaults; /* a scalar gives one item */
 };
 
@@ -130,22 +132,23 @@ struct attach_config {
 	struct place place;
 	struct text program;
 	enum attach_hook hook;
-	enum link_layer link_layer;   /* only interfaces whose packets begin with this header */
-	struct text_list interfaces;  /* globs, '!' excludes; "$name" stands for the option of that name */
+	enum link_layer link_layer; /* only interfaces whose packets begin with this header */
+	struct text_list
+		interfaces; /* globs, '!' excludes; "$name" stands for the option of that name */
 };
 
 /* Packet stage: the module has no object, its code is composed into a pipeline's. */
 struct stage_config {
 	struct place place;
 	struct text pipeline;
-	uint32_t order;               /* place among the stages, lower first; read at build time */
+	uint32_t order; /* place among the stages, lower first; read at build time */
 };
 
 struct config {
-	char *name;                   /* file name without .yaml */
+	char *name; /* file name without .yaml */
 	struct source source;
 	struct text description;
-	struct text namespace_;       /* key `namespace`: metric prefix without the final underscore */
+	struct text namespace_; /* key `namespace`: metric prefix without the final underscore */
 	bool has_stage;
 	struct stage_config stage;
 	struct text_list kaddrs;
@@ -158,7 +161,8 @@ struct config {
 		size_t count;
 	} attach;
 	struct {
-		struct metric_config *items; /* counters, then gauges, then histograms, as in the file */
+		struct metric_config
+			*items; /* counters, then gauges, then histograms, as in the file */
 		size_t count;
 	} metrics;
 };

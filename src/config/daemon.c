@@ -8,26 +8,35 @@
 #include "config/bind.h"
 #include "config/source.h"
 
-static int add_values(const struct binding *at, const char *key, const struct node *n, struct strv *to)
+static int add_value(const struct binding *at, const char *key, const struct node *n,
+		     struct strv *to)
 {
+	_cleanup_free_ char *text = NULL;
+	int err = binding_visit(at, n);
+
+	if (!err)
+		err = binding_copy_text(at, key, n, &text);
+	return err ? err : strv_add(to, text, strlen(text));
+}
+
+/* Gives back 0 also after an error in the file: the walk goes on to find what else is wrong. */
+static int add_values(const struct binding *at, const char *name, const struct node *n,
+		      struct strv *to)
+{
+	struct shown key = shown(name);
 	int err = 0;
 
-	if (n->kind == NODE_SCALAR)
-		return strv_add(to, n->text, n->len);
 	if (n->kind == NODE_MAPPING) {
-		binding_error(at, n->place, "option '%s': expected a value or a list of values, found "
-			      "a mapping", shown(key).text);
+		binding_error(at, n->place,
+			      "option '%s': expected a value or a list of values, found "
+			      "a mapping",
+			      key.text);
 		return 0;
 	}
-	for (const struct node *i = n->first; i && !err; i = i->next) {
-		_cleanup_free_ char *text = NULL;
-
-		err = binding_visit(at, i);
-		if (!err)
-			err = binding_copy_text(at, shown(key).text, node_resolve(i), &text);
-		if (!err)
-			err = strv_add(to, text, strlen(text));
-	}
+	if (n->kind == NODE_SCALAR)
+		err = add_value(at, key.text, n, to);
+	for (const struct node *i = n->first; i && !err; i = i->next)
+		err = add_value(at, key.text, node_resolve(i), to);
 	return err == -EINVAL ? 0 : err;
 }
 
@@ -35,7 +44,8 @@ static int add_setting(struct binding *at, const char *module, const struct node
 		       const struct node *value)
 {
 	struct daemon_config *d = at->item;
-	struct setting *items = reallocarray(d->settings.items, d->settings.count + 1, sizeof(*items));
+	struct setting *items =
+		reallocarray(d->settings.items, d->settings.count + 1, sizeof(*items));
 	struct setting *s;
 
 	if (!items)
@@ -61,8 +71,10 @@ static int bind_module(struct binding *at, const struct node *module, const stru
 	if (node_is_empty(options))
 		return 0;
 	if (options->kind != NODE_MAPPING) {
-		binding_error(at, options->place, "module '%s': expected a mapping of options, such as "
-			      "{enabled: false}", shown(module->text).text);
+		binding_error(at, options->place,
+			      "module '%s': expected a mapping of options, such as "
+			      "{enabled: false}",
+			      shown(module->text).text);
 		return 0;
 	}
 	names = calloc(options->count / 2 + 1, sizeof(*names));
@@ -90,8 +102,8 @@ static const struct key daemon_keys[] = {
 	 .doc = "module to options, as --option MODULE.NAME=VALUE has them"},
 };
 
-static const struct schema daemon_schema = {
-	"the daemon file", "daemon files", sizeof(struct daemon_config), KEYS(daemon_keys)};
+static const struct schema daemon_schema = {"the daemon file", "daemon files",
+					    sizeof(struct daemon_config), KEYS(daemon_keys)};
 
 int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret)
 {

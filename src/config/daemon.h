@@ -21,7 +21,7 @@ struct setting {
 	char *module;
 	char *name;
 	struct strv values;
-	struct place place;    /* in the daemon file; line 0: from the command line */
+	struct place place; /* in the daemon file; line 0: from the command line */
 };
 
 struct daemon_config {

@@ -148,8 +148,8 @@ static void format_message(struct buf *b, const struct source *s, struct place a
 }
 
 PRINTF_LIKE(5, 0)
-static void add_message(struct report *r, const struct source *s, struct place at,
-			const char *kind, const char *fmt, va_list args)
+static void add_message(struct report *r, const struct source *s, struct place at, const char *kind,
+			const char *fmt, va_list args)
 {
 	_cleanup_buf_ struct buf message = {0};
 	unsigned shown = r->errors + r->warnings;
@@ -186,7 +186,7 @@ static int add_warning(struct report *r, const struct source *s, struct place at
 	return 0;
 }
 
-int report_error(struct report *r, const struct source *s, struct place at, const char *fmt, ...)
+int(report_error)(struct report *r, const struct source *s, struct place at, const char *fmt, ...)
 {
 	va_list args;
 	int err;

@@ -37,10 +37,11 @@ struct source {
 enum { REPORT_MOST_SHOWN = 100 };
 
 struct report {
-	struct buf text;   /* the messages, each ending in a newline; no more than REPORT_MOST_SHOWN */
+	struct buf
+		text; /* the messages, each ending in a newline; no more than REPORT_MOST_SHOWN */
 	unsigned errors;
 	unsigned warnings;
-	bool lenient;      /* report_lenient() warns instead of failing */
+	bool lenient; /* report_lenient() warns instead of failing */
 };
 
 void source_free(struct source *s);
@@ -49,6 +50,10 @@ void report_free(struct report *r);
 /* Appends "name:line:column: error: …", the line and the caret, and counts it. Gives back -EINVAL. */
 int report_error(struct report *r, const struct source *s, struct place at, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+
+#ifdef __clang_analyzer__ /* see base/error.h */
+#define report_error(...) ((report_error)(__VA_ARGS__), -EINVAL)
+#endif
 
 /* The same as a warning; gives back 0. */
 int report_warning(struct report *r, const struct source *s, struct place at, const char *fmt, ...)

@@ -75,7 +75,7 @@ bool bool_parse(const char *text, bool *ret)
 		const char *word;
 		bool value;
 	} words[] = {
-		{"true", true}, {"yes", true}, {"on", true}, {"y", true},
+		{"true", true},   {"yes", true}, {"on", true},   {"y", true},
 		{"false", false}, {"no", false}, {"off", false}, {"n", false},
 	};
 

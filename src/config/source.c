@@ -21,7 +21,8 @@ int source_read(const char *path, struct report *r, struct source *ret)
 
 	if (err == -EFBIG)
 		return report_error(r, &unread, whole,
-				    "larger than %d MiB: this cannot be a configuration", LARGEST_MIB);
+				    "larger than %d MiB: this cannot be a configuration",
+				    LARGEST_MIB);
 	if (err && err != -ENOMEM)
 		return report_error(r, &unread, whole, "cannot read the file: %s", strerror(-err));
 	name = err ? NULL : strdup(path);

@@ -140,13 +140,12 @@ static struct place place_of_token(struct yaml *y, struct fy_token *token, size_
 
 	if (!start || !end)
 		return y->last;
-	return place_of(y, y->start + start->input_pos - around, y->start + end->input_pos + around);
+	return place_of(y, y->start + start->input_pos - around,
+			y->start + end->input_pos + around);
 }
 
-static int yaml_error(struct yaml *y, struct place at, const char *sentence)
-{
-	return report_error(y->report, y->source, at, "%s", sentence);
-}
+/* -EINVAL, which a reader of this file alone (an analyzer, too) sees here. */
+#define yaml_error(y, at, ...) (report_error((y)->report, (y)->source, at, __VA_ARGS__), -EINVAL)
 
 /* Hang @n into the innermost open list or mapping. */
 static int add_child(struct yaml *y, struct node *n)
@@ -176,8 +175,7 @@ static int add_node(struct yaml *y, enum node_kind kind, struct place at, struct
 	struct node *n;
 
 	if (y->n_nodes++ == MOST_NODES)
-		return report_error(y->report, y->source, at, "more than %d values in one file",
-				    MOST_NODES);
+		return yaml_error(y, at, "more than %d values in one file", MOST_NODES);
 	n = yaml_allocate(y, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
@@ -211,8 +209,7 @@ static int set_anchor(struct yaml *y, struct node *n, struct fy_token *token)
 	if (!token)
 		return 0;
 	if (y->n_anchors == MOST_ANCHORS)
-		return report_error(y->report, y->source, n->place, "more than %d anchors in one file",
-				    MOST_ANCHORS);
+		return yaml_error(y, n->place, "more than %d anchors in one file", MOST_ANCHORS);
 	err = copy_text(y, token, &a->name, &len);
 	if (err)
 		return err;
@@ -225,8 +222,9 @@ static int refuse_tag(struct yaml *y, struct fy_token *tag)
 {
 	if (!tag)
 		return 0;
-	return yaml_error(y, place_of_token(y, tag, 0),
-			  "a tag ('!…') has no meaning here; a text that begins with '!' needs quotes");
+	return yaml_error(
+		y, place_of_token(y, tag, 0),
+		"a tag ('!…') has no meaning here; a text that begins with '!' needs quotes");
 }
 
 static int on_scalar(struct yaml *y, const struct fy_event *e)
@@ -238,7 +236,8 @@ static int on_scalar(struct yaml *y, const struct fy_event *e)
 	int err = refuse_tag(y, e->scalar.tag);
 
 	if (!err)
-		err = add_node(y, NODE_SCALAR, token ? place_of_token(y, token, quote) : y->last, &n);
+		err = add_node(y, NODE_SCALAR, token ? place_of_token(y, token, quote) : y->last,
+			       &n);
 	if (!err)
 		err = copy_text(y, token, &n->text, &n->len);
 	if (err)
@@ -264,9 +263,10 @@ static int on_alias(struct yaml *y, const struct fy_event *e)
 			n->target = y->anchors[i].node;
 	}
 	if (!n->target)
-		return report_error(y->report, y->source, n->place,
-				    "nothing above has the anchor '&%.60s'; a text that begins with "
-				    "'*' needs quotes", name);
+		return yaml_error(y, n->place,
+				  "nothing above has the anchor '&%.60s'; a text that begins with "
+				  "'*' needs quotes",
+				  name);
 	return 0;
 }
 
@@ -280,8 +280,7 @@ static int open_node(struct yaml *y, enum node_kind kind, struct fy_token *token
 	if (err)
 		return err;
 	if (y->depth == DEEPEST)
-		return report_error(y->report, y->source, at, "nested more than %d levels deep",
-				    DEEPEST);
+		return yaml_error(y, at, "nested more than %d levels deep", DEEPEST);
 	err = add_node(y, kind, at, &n);
 	if (err)
 		return err;
@@ -321,28 +320,33 @@ static const struct {
 	const char *says;
 	const char *sentence;
 } sentences[] = {
-	{"invalid multiline plain key",
-	 "this goes on into the next line, where a ':' follows: either a ':' is missing here, or the "
-	 "next line is not aligned with its neighbours"},
+	{"invalid multiline plain key", "this goes on into the next line, where a ':' follows: "
+					"either a ':' is missing here, or the "
+					"next line is not aligned with its neighbours"},
 	{"could not find expected ':'", "expected 'key: value', found no ':' after this"},
-	{"tab character may not be used as indentation", "indent with blanks; YAML takes no tabs there"},
+	{"tab character may not be used as indentation",
+	 "indent with blanks; YAML takes no tabs there"},
 	{"invalid tab used as indentation", "indent with blanks; YAML takes no tabs there"},
 	{"invalid tab character as indent", "indent with blanks; YAML takes no tabs there"},
 	{"invalid nested block mapping on the same line",
 	 "a second ':' on the line; a text that contains ': ' needs quotes"},
 	{"block sequence on the same line as a mapping key",
 	 "a list written with '-' begins on the line after its key"},
-	{"flow sequence without a closing bracket", "a list opened with '[' is not closed with ']'"},
+	{"flow sequence without a closing bracket",
+	 "a list opened with '[' is not closed with ']'"},
 	{"flow sequence with invalid extra closing bracket", "this ']' closes nothing"},
 	{"flow mapping with invalid extra closing brace", "this '}' closes nothing"},
-	{"mismatched flow", "this closes nothing that is open here; a text that begins with '!', '[' or "
-			    "'{' needs quotes"},
+	{"mismatched flow",
+	 "this closes nothing that is open here; a text that begins with '!', '[' or "
+	 "'{' needs quotes"},
 	{"flow sequence with invalid extra comma", "two commas with nothing between them"},
 	{"flow mapping with invalid extra comma", "two commas with nothing between them"},
 	{"missing comma in flow mapping", "a mapping opened with '{' needs ',' or '}' here"},
 	{"missing comma in flow sequence", "a list opened with '[' needs ',' or ']' here"},
-	{"wrongly indented double-quoted scalar", "the text in quotes that begins here is not closed"},
-	{"wrongly indented single-quoted scalar", "the text in quotes that begins here is not closed"},
+	{"wrongly indented double-quoted scalar",
+	 "the text in quotes that begins here is not closed"},
+	{"wrongly indented single-quoted scalar",
+	 "the text in quotes that begins here is not closed"},
 	{"single-quoted scalar without closing quote",
 	 "the text in quotes that begins here is not closed"},
 	{"double-quoted scalar without closing quote",
@@ -352,10 +356,12 @@ static const struct {
 	 "expected 'key: value' aligned with the keys above (a ':' needs a blank after it)"},
 	{"invalid indentation in mapping", "this line is not aligned with any line above it"},
 	{"plain scalar cannot start with", "a text that begins with this character needs quotes"},
-	{"invalid escape", "unknown escape in a text in double quotes; in single quotes '\\' is itself"},
+	{"invalid escape",
+	 "unknown escape in a text in double quotes; in single quotes '\\' is itself"},
 	{"double-quoted scalar has invalid hex escape", "not a hexadecimal escape"},
 	{"block scalar no linebreak found", "nothing may follow '|' or '>' on its line"},
-	{"invalid anchor detected", "'&' begins an anchor; a text that begins with it needs quotes"},
+	{"invalid anchor detected",
+	 "'&' begins an anchor; a text that begins with it needs quotes"},
 	{"did not find expected node content", "a value is missing here"},
 };
 
@@ -363,11 +369,11 @@ static void report_syntax(struct yaml *y, struct place at, const char *says)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sentences); i++) {
 		if (strncmp(says, sentences[i].says, strlen(sentences[i].says)) == 0) {
-			yaml_error(y, at, sentences[i].sentence);
+			(void)yaml_error(y, at, "%s", sentences[i].sentence);
 			return;
 		}
 	}
-	report_error(y->report, y->source, at, "not valid YAML: %.200s", says);
+	(void)yaml_error(y, at, "not valid YAML: %.200s", says);
 }
 
 /* What is missing at the end of the file is shown behind the last thing that is there. */
@@ -405,7 +411,7 @@ static int collect_syntax_errors(struct yaml *y, struct fy_diag *diag)
 		told = true;
 	}
 	if (!told)
-		yaml_error(y, y->last, "not valid YAML");
+		(void)yaml_error(y, y->last, "not valid YAML");
 	return -EINVAL;
 }
 
@@ -453,11 +459,11 @@ static int check_bytes(struct yaml *y)
 
 		n = utf8_sequence(s->text + i, s->len - i);
 		if (n == 0)
-			return report_error(y->report, y->source, place_of(y, i, i),
-					    "byte 0x%02x is not UTF-8: is this a text file?", c);
+			return yaml_error(y, place_of(y, i, i),
+					  "byte 0x%02x is not UTF-8: is this a text file?", c);
 		if ((c < 0x20 && !strchr("\t\n\r", c)) || c == 0x7f || c == 0)
-			return report_error(y->report, y->source, place_of(y, i, i),
-					    "control character 0x%02x: is this a text file?", c);
+			return yaml_error(y, place_of(y, i, i),
+					  "control character 0x%02x: is this a text file?", c);
 	}
 	return 0;
 }

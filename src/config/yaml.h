@@ -11,10 +11,10 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAPPING, NODE_ALIAS };
 
 struct node {
 	enum node_kind kind;
-	bool plain;                /* scalar without quotes: may be a number, a boolean, nothing */
+	bool plain; /* scalar without quotes: may be a number, a boolean, nothing */
 	struct place place;
-	uint32_t count;            /* children; a mapping has key, value, key, value … */
-	char *text;                /* scalar; NUL-terminated */
+	uint32_t count; /* children; a mapping has key, value, key, value … */
+	char *text;     /* scalar; NUL-terminated */
 	size_t len;
 	const struct node *target; /* alias */
 	struct node *first;

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/rodata.h"
+#include "kernel/trial.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
@@ -47,17 +48,44 @@ static const char *denied_advice(void)
 	       "forbids it (before Linux 5.11 also RLIMIT_MEMLOCK: ulimit -l unlimited)";
 }
 
+/* What some of libbpf's messages mean, where its errno alone would mislead. */
+static const struct reason {
+	const char *message;
+	enum exit_code exit;
+	const char *meaning;
+} reasons[] = {
+	{"-- END PROG LOAD LOG --", EXIT_FAILED, "the kernel's verifier refuses a program"},
+	{"failed to find kernel BTF type ID of", EXIT_HOST_LACKS,
+	 "this kernel has no such tracepoint or function"},
+	{"failed to attach to raw tracepoint", EXIT_HOST_LACKS,
+	 "this kernel has no such tracepoint"},
+	{"failed to determine tracepoint", EXIT_HOST_LACKS, "this kernel has no such tracepoint"},
+	{"failed to create kprobe", EXIT_HOST_LACKS, "this kernel cannot probe this function"},
+	{"failed to add legacy kprobe", EXIT_HOST_LACKS, "this kernel cannot probe this function"},
+};
+
+static const struct reason *find_reason(int code, struct libbpf_log *log)
+{
+	if (code == -EPERM)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		if (libbpf_log_has(log, reasons[i].message))
+			return &reasons[i];
+	}
+	return NULL;
+}
+
 /* @what was tried, and what came back, with libbpf's own words where it has some. */
 static int object_error(struct error *e, int code, struct libbpf_log *log, const char *what)
 {
+	const struct reason *reason = find_reason(code, log);
 	char detail[DETAIL_SIZE];
 
 	libbpf_log_tail(log, detail, sizeof(detail));
-	error_set(e, code, "%s: %s%s%s%s", what, strerror(-code),
+	error_set(e, code, "%s: %s%s%s%s", what, reason ? reason->meaning : strerror(-code),
 		  code == -EPERM ? denied_advice() : "", *detail ? "\n" : "", detail);
-	/* The verifier says EACCES for a program that is wrong, which no permission would help. */
-	if (e && code == -EACCES)
-		e->exit = EXIT_FAILED;
+	if (e && reason)
+		e->exit = reason->exit;
 	return code;
 }
 
@@ -107,20 +135,43 @@ static int collect_programs(struct object *o)
 	return 0;
 }
 
-static int open_bpf(struct object *o, const void *data, size_t size, struct error *e)
+struct bytes {
+	struct object *object;
+	const void *data;
+	size_t size;
+};
+
+static struct bpf_object *open_bytes(const struct bytes *b)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = o->name,
-		    .btf_custom_path = o->btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = b->object->name,
+		    .btf_custom_path = b->object->btf_path);
+
+	return bpf_object__open_mem(b->data, b->size, &options);
+}
+
+static void try_to_open(void *ctx)
+{
+	libbpf_set_print(NULL);
+	bpf_object__close(open_bytes(ctx));
+}
+
+static int open_bpf(const struct bytes *b, struct error *e)
+{
 	_cleanup_libbpf_log_ struct libbpf_log log;
+	struct object *o = b->object;
+	bool survived;
 	int r;
 
 	libbpf_log_begin(&log);
-	o->bpf = bpf_object__open_mem(data, size, &options);
-	if (!o->bpf) {
-		r = -errno;
-		return open_error(e, r, &log, o->name);
+	/* libbpf before 1.3 believes what BTF says of itself, and crashes where it is damaged. */
+	r = trial_run(try_to_open, (void *)b, &survived);
+	if (r == 0 && !survived)
+		return error_set_usage(e, "cannot read \"%s\" as a BPF object: the file is damaged",
+				       o->name);
+	if (r == 0) {
+		o->bpf = open_bytes(b);
+		r = o->bpf ? collect_programs(o) : -errno;
 	}
-	r = collect_programs(o);
 	return r < 0 ? open_error(e, r, &log, o->name) : 0;
 }
 
@@ -141,7 +192,7 @@ int object_open(const char *name, const void *data, size_t size, const char *btf
 	}
 	if (!o || !o->name || (btf_path && !o->btf_path))
 		return error_set(e, -ENOMEM, "cannot open \"%s\": out of memory", name);
-	r = open_bpf(o, data, size, e);
+	r = open_bpf(&(struct bytes){o, data, size}, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(o);
@@ -304,8 +355,6 @@ int object_attach(struct object *o, size_t index, struct error *e)
 	if (program->link)
 		return 0;
 	r = -errno;
-	if (r == -ENOENT)
-		strncat(what, ": this kernel has no such place", sizeof(what) - strlen(what) - 1);
 	return object_error(e, r, &log, what);
 }
 
@@ -354,8 +403,7 @@ bool object_map(const struct object *o, size_t index, struct map_info *ret)
 {
 	const struct bpf_map *map;
 
-	bpf_object__for_each_map(map, o->bpf)
-	{
+	bpf_object__for_each_map(map, o->bpf) {
 		if (bpf_map__is_internal(map) || index-- > 0)
 			continue;
 		fill_map_info(map, ret);

@@ -17,6 +17,14 @@ struct variable {
 	size_t size;
 };
 
+/* Never NULL, whatever the object says. */
+static const char *name_at(const struct btf *btf, uint32_t offset)
+{
+	const char *name = btf__name_by_offset(btf, offset);
+
+	return name ? name : "";
+}
+
 static bool is_rodata(const char *section)
 {
 	size_t len = strlen(SECTION);
@@ -30,7 +38,7 @@ static int find_in_section(struct bpf_object *o, const struct btf_type *section,
 {
 	const struct btf *btf = bpf_object__btf(o);
 	const struct btf_var_secinfo *info = btf_var_secinfos(section);
-	const char *section_name = btf__name_by_offset(btf, section->name_off);
+	const char *section_name = name_at(btf, section->name_off);
 
 	for (unsigned i = 0; i < btf_vlen(section); i++, info++) {
 		const struct btf_type *var = btf__type_by_id(btf, info->type);
@@ -39,8 +47,7 @@ static int find_in_section(struct bpf_object *o, const struct btf_type *section,
 		uint8_t *data;
 		int id;
 
-		if (!var || !btf_is_var(var) ||
-		    !STREQ(btf__name_by_offset(btf, var->name_off), name))
+		if (!var || !btf_is_var(var) || !STREQ(name_at(btf, var->name_off), name))
 			continue;
 		map = bpf_object__find_map_by_name(o, section_name);
 		data = map ? (uint8_t *)bpf_map__initial_value((struct bpf_map *)map, &size) : NULL;
@@ -63,7 +70,7 @@ static int find(struct bpf_object *o, const char *name, struct variable *ret, st
 		const struct btf_type *type = btf__type_by_id(btf, id);
 		int r = 0;
 
-		if (btf_is_datasec(type) && is_rodata(btf__name_by_offset(btf, type->name_off)))
+		if (btf_is_datasec(type) && is_rodata(name_at(btf, type->name_off)))
 			r = find_in_section(o, type, name, ret);
 		if (r < 0)
 			return error_set(e, r, "the object's BTF is wrong about variable \"%s\"",

@@ -31,7 +31,7 @@ DESTINATION = IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(12))])
 ROUTING = IPv6ExtHdrRouting(type=4, segleft=0, addresses=["2001:db8::3"])
 
 # IP packets: name → what follows the Ethernet header and tags
-IP_PACKETS = {
+IP_KINDS = {
     "v4-tcp": V4 / TCP(sport=1234, dport=80, flags="PA") / PAYLOAD,
     "v4-tcp-options": V4 / TCP(dport=443, flags="S", options=[("MSS", 1460), ("WScale", 7)]),
     "v4-udp": V4 / UDP(sport=53, dport=5353) / PAYLOAD,
@@ -48,6 +48,8 @@ IP_PACKETS = {
     "v4-fragment-first": IP(src="8.0.0.1", flags="MF", proto=17) / UDP(sport=3, dport=4) / PAYLOAD,
     "v4-fragment-later": IP(src="8.0.0.1", frag=185, proto=17) / PAYLOAD,
     "v4-fragment-middle": IP(src="8.0.0.1", flags="MF", frag=100, proto=6) / PAYLOAD,
+    "v4-fragment-lowest-offset": IP(src="8.0.0.1", flags="MF", frag=1, proto=17) / PAYLOAD,
+    "v4-fragment-highest-bit": IP(src="8.0.0.1", frag=4096, proto=17) / PAYLOAD,
     "v4-dont-fragment": IP(src="8.0.0.1", flags="DF") / UDP(sport=5, dport=6) / PAYLOAD,
     "v6-tcp": V6 / TCP(sport=4321, dport=22, flags="FA") / PAYLOAD,
     "v6-udp": V6 / UDP(sport=5, dport=6) / PAYLOAD,
@@ -66,6 +68,8 @@ IP_PACKETS = {
     "v6-fragment-first": V6 / IPv6ExtHdrFragment(m=1, offset=0) / UDP(sport=1, dport=2) / PAYLOAD,
     "v6-fragment-later": V6 / IPv6ExtHdrFragment(m=0, offset=90, nh=17) / PAYLOAD,
     "v6-fragment-middle": V6 / IPv6ExtHdrFragment(m=1, offset=90, nh=6) / PAYLOAD,
+    "v6-fragment-lowest-offset": V6 / IPv6ExtHdrFragment(m=1, offset=1, nh=17) / PAYLOAD,
+    "v6-fragment-highest-bit": V6 / IPv6ExtHdrFragment(m=0, offset=4096, nh=17) / PAYLOAD,
     "v6-all-extensions": V6 / HOP_BY_HOP / DESTINATION / ROUTING / IPv6ExtHdrFragment(m=1)
         / AH(nh=60, spi=1, seq=2, icv=bytes(12), payloadlen=4) / DESTINATION
         / TCP(sport=77, dport=88) / PAYLOAD,
@@ -78,7 +82,7 @@ TAGS = {
     "two-customer-tags": Dot1Q(vlan=1) / Dot1Q(vlan=2),
 }
 
-OTHER_PACKETS = {
+OTHER_KINDS = {
     "arp": ETHER / ARP(),
     "arp-padded": ETHER / ARP() / Raw(bytes(18)),
     "lldp": Ether(src="02:00:00:00:00:01", dst="01:80:c2:00:00:0e", type=0x88CC)
@@ -91,10 +95,10 @@ OTHER_PACKETS = {
 }
 
 
-def all_packets():
+def every_kind():
     """name → scapy packet with its Ethernet header"""
-    packets = {name: ETHER / ip for name, ip in IP_PACKETS.items()}
+    packets = {name: ETHER / ip for name, ip in IP_KINDS.items()}
     for tag_name, tag in TAGS.items():
         for name in ("v4-tcp", "v4-udp", "v6-udp", "v6-hop-by-hop", "v6-fragment-later"):
-            packets[f"{tag_name}-{name}"] = ETHER / tag / IP_PACKETS[name]
-    return packets | OTHER_PACKETS
+            packets[f"{tag_name}-{name}"] = ETHER / tag / IP_KINDS[name]
+    return packets | OTHER_KINDS

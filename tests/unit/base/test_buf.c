@@ -97,9 +97,22 @@ static void test_failure_is_remembered(void **state)
 
 static void test_u64(void **state)
 {
-	static const uint64_t numbers[] = {0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 12345,
-					   4294967295, 4294967296, 9999999999999999999U,
-					   10000000000000000000U, UINT64_MAX};
+	static const uint64_t numbers[] = {0,
+					   1,
+					   9,
+					   10,
+					   11,
+					   99,
+					   100,
+					   101,
+					   999,
+					   1000,
+					   12345,
+					   4294967295,
+					   4294967296,
+					   9999999999999999999U,
+					   10000000000000000000U,
+					   UINT64_MAX};
 	_cleanup_buf_ struct buf b = {0};
 	char expected[32];
 

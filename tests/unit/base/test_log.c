@@ -75,9 +75,11 @@ static void test_text_with_time(void **state)
 	(void)state;
 	log_setup((struct log_settings){.level = LOG_LEVEL_INFO});
 	capture(log_one, text, sizeof(text));
-	assert_int_equal(sscanf(text, "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3dZ info  %n", &year, &end), 1);
+	assert_int_equal(sscanf(text, "%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3dZ info  %n", &year, &end),
+			 1);
 	assert_true(year >= 2024);
-	assert_string_equal(text + end, "interface \"eth0\" is back\n"); /* its newline is the line's */
+	assert_string_equal(text + end,
+			    "interface \"eth0\" is back\n"); /* its newline is the line's */
 }
 
 static void test_json(void **state)
@@ -96,10 +98,11 @@ static void test_json(void **state)
 	assert_int_equal(strlen(json_string_value(json_object_get(line, "time"))),
 			 strlen("2026-01-31T12:00:00.000Z"));
 	json_decref(line);
-	log_setup((struct log_settings){.level = LOG_LEVEL_INFO, .json = true, .no_timestamps = true});
+	log_setup((
+		struct log_settings){.level = LOG_LEVEL_INFO, .json = true, .no_timestamps = true});
 	capture(log_one, text, sizeof(text));
-	assert_string_equal(text,
-			    "{\"level\":\"info\",\"message\":\"interface \\\"eth0\\\" is back\"}\n");
+	assert_string_equal(
+		text, "{\"level\":\"info\",\"message\":\"interface \\\"eth0\\\" is back\"}\n");
 }
 
 static void log_long(void)

@@ -26,10 +26,10 @@ static void expect(const char *word, const char *nearest)
 static void test_one_slip(void **state)
 {
 	(void)state;
-	expect("tpye", "type");     /* neighbours swapped */
-	expect("nam", "name");      /* one left out */
-	expect("namee", "name");    /* one too many */
-	expect("sizr", "size");     /* another one */
+	expect("tpye", "type");  /* neighbours swapped */
+	expect("nam", "name");   /* one left out */
+	expect("namee", "name"); /* one too many */
+	expect("sizr", "size");  /* another one */
 	expect("label", "labels");
 	expect("decoder", "decoders");
 	expect("decodres", "decoders");

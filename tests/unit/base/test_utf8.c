@@ -21,23 +21,27 @@ static void test_sequences(void **state)
 		{"a", 1, 1},
 		{"\0", 1, 1},
 		{"\x7f", 1, 1},
-		{"\x80", 1, 0},                  /* a tail alone */
-		{"\xc2\x80", 2, 2},              /* U+0080 */
-		{"\xc3\xa9" "e", 3, 2},
-		{"\xc3", 1, 0},                  /* cut off */
-		{"\xc3" "a", 2, 0},
-		{"\xc0\x80", 2, 0},              /* overlong NUL */
+		{"\x80", 1, 0},     /* a tail alone */
+		{"\xc2\x80", 2, 2}, /* U+0080 */
+		{"\xc3\xa9"
+		 "e",
+		 3, 2},
+		{"\xc3", 1, 0}, /* cut off */
+		{"\xc3"
+		 "a",
+		 2, 0},
+		{"\xc0\x80", 2, 0}, /* overlong NUL */
 		{"\xc1\xbf", 2, 0},
-		{"\xe0\x9f\xbf", 3, 0},          /* overlong */
-		{"\xe0\xa0\x80", 3, 3},          /* U+0800 */
-		{"\xed\x9f\xbf", 3, 3},          /* U+D7FF */
-		{"\xed\xa0\x80", 3, 0},          /* a surrogate */
-		{"\xee\x80\x80", 3, 3},          /* U+E000 */
+		{"\xe0\x9f\xbf", 3, 0}, /* overlong */
+		{"\xe0\xa0\x80", 3, 3}, /* U+0800 */
+		{"\xed\x9f\xbf", 3, 3}, /* U+D7FF */
+		{"\xed\xa0\x80", 3, 0}, /* a surrogate */
+		{"\xee\x80\x80", 3, 3}, /* U+E000 */
 		{"\xe2\x82", 2, 0},
-		{"\xf0\x8f\xbf\xbf", 4, 0},      /* overlong */
-		{"\xf0\x90\x80\x80", 4, 4},      /* U+10000 */
-		{"\xf4\x8f\xbf\xbf", 4, 4},      /* U+10FFFF */
-		{"\xf4\x90\x80\x80", 4, 0},      /* U+110000 */
+		{"\xf0\x8f\xbf\xbf", 4, 0}, /* overlong */
+		{"\xf0\x90\x80\x80", 4, 4}, /* U+10000 */
+		{"\xf4\x8f\xbf\xbf", 4, 4}, /* U+10FFFF */
+		{"\xf4\x90\x80\x80", 4, 0}, /* U+110000 */
 		{"\xf5\x80\x80\x80", 4, 0},
 		{"\xf0\x9f\x98", 3, 0},
 		{"\xff", 1, 0},
@@ -61,7 +65,9 @@ static void test_each_stray_byte_is_replaced(void **state)
 	(void)state;
 	expect_valid("eth0", 4, "eth0");
 	expect_valid("", 0, "");
-	expect_valid("a\xff" "b", 3, "a" REPLACEMENT "b");
+	expect_valid("a\xff"
+		     "b",
+		     3, "a" REPLACEMENT "b");
 	expect_valid("\xc3\xa9\xc3", 3, "\xc3\xa9" REPLACEMENT);
 	expect_valid("\xed\xa0\x80", 3, REPLACEMENT REPLACEMENT REPLACEMENT);
 }

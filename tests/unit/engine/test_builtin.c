@@ -23,13 +23,11 @@ static void test_in_the_order_of_names(void **state)
 static void test_for_each_visits_all(void **state)
 {
 	const struct builtin_module *module;
-	const char *names[] = {"ant", "mole", "zebra"};
 	size_t seen = 0;
 
 	(void)state;
 	builtin_for_each(module) {
-		assert_in_range(seen, 0, 2);
-		assert_string_equal(module->name, names[seen++]);
+		assert_ptr_equal(module, builtin_at(seen++));
 	}
 	assert_int_equal(seen, 3);
 }

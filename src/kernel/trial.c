@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+
+enum { LIMIT_S = 10 };
+
+/* Only one thread is in the child, and glibc keeps malloc usable there. */
+static void run(trial_fn fn, void *ctx, int result)
+{
+	static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
+	char byte = 0;
+
+	prctl(PR_SET_DUMPABLE, 0); /* no core file of what was to be expected */
+	for (unsigned i = 0; i < ARRAY_SIZE(deadly); i++)
+		signal(deadly[i], SIG_DFL);
+	alarm(LIMIT_S);
+	fn(ctx);
+	_exit(write(result, &byte, 1) == 1 ? 0 : 1);
+}
+
+int trial_run(trial_fn fn, void *ctx, bool *ret_survived)
+{
+	_cleanup_close_ int read_end = -1, write_end = -1;
+	ssize_t got;
+	int ends[2];
+	pid_t child;
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	read_end = ends[0];
+	write_end = ends[1];
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		run(fn, ctx, write_end);
+	write_end = fd_close(write_end);
+	/* The pipe and not the exit status says it: SIGCHLD may be ignored, and then there is none. */
+	do
+		got = read(read_end, &byte, 1);
+	while (got < 0 && errno == EINTR);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	*ret_survived = got == 1;
+	return 0;
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+/* Collectors over real maps: what goes in as bytes comes out as lines. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "config_text.h"
+#include "metrics/collector.h"
+#include "metrics/exposition.h"
+
+/* A map, the config of one metric over it, and its collector. */
+struct bench {
+	struct map_info map;
+	struct config *config;
+	struct collector *collector;
+	struct buf out;
+};
+
+static void open_map(struct bench *b, enum bpf_map_type type, uint32_t key, uint32_t value)
+{
+	bool per_cpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	bool array = type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	uint32_t max = array ? 2 : 100000;
+
+	*b = (struct bench){.map = {"m", -1, type, key, value, max, per_cpu}};
+	b->map.fd = bpf_map_create(type, "m", key, value, max, NULL);
+	assert_true(b->map.fd >= 0);
+}
+
+static void open_collector(struct bench *b, const char *metrics)
+{
+	static const struct decode_env env;
+	struct report report = {0};
+
+	b->config = config_from_text(metrics);
+	if (collector_new(&b->config->metrics.items[0], &b->config->source, "p", &b->map, &env,
+			  &report, &b->collector))
+		fail_msg("%s", buf_str(&report.text));
+}
+
+static void close_bench(struct bench *b)
+{
+	collector_free(b->collector);
+	config_free(b->config);
+	buf_free(&b->out);
+	close(b->map.fd);
+}
+
+static void put(struct bench *b, const void *key, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(b->map.fd, key, value, BPF_ANY), 0);
+}
+
+/* One scrape; the samples of all families without the # lines. */
+static const char *scrape(struct bench *b, uint64_t *errors)
+{
+	uint64_t ignored = 0;
+	struct error error;
+
+	if (collector_read(b->collector, errors ? errors : &ignored, &error))
+		fail_msg("%s", error.text);
+	buf_reset(&b->out);
+	for (size_t i = 0; i < collector_family_count(b->collector); i++) {
+		const struct family *f = collector_family(b->collector, i);
+
+		f->samples(f, &exposition_text, &b->out);
+	}
+	return buf_str(&b->out);
+}
+
+#define COUNTER "metrics:\n  counters:\n    - name: m\n      help: h\n"
+#define TWO_LABELS                                                                                 \
+	COUNTER "      labels:\n"                                                                  \
+		"        - {name: z, size: 1, padding: 3, decoders: [{name: uint}]}\n"               \
+		"        - {name: a, size: 4, decoders: [{name: uint}]}\n"
+
+struct two {
+	uint8_t z, pad[3];
+	uint32_t a;
+};
+
+static void test_labels_are_sorted_and_padding_skipped(void **state)
+{
+	struct two key = {.z = 7, .pad = {1, 2, 3}, .a = 9};
+	uint64_t value = 1ULL << 60;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(key), 8);
+	open_collector(&b, TWO_LABELS);
+	put(&b, &key, &value);
+	assert_string_equal(scrape(&b, NULL), "p_m{a=\"9\",z=\"7\"} 1152921504606846976\n");
+	/* Garbage in the padding makes another key of the same labels: they are summed. */
+	key.pad[1] = 99;
+	value = 5;
+	put(&b, &key, &value);
+	assert_string_equal(scrape(&b, NULL), "p_m{a=\"9\",z=\"7\"} 1152921504606846981\n");
+	assert_int_equal(collector_series(b.collector), 1);
+	close_bench(&b);
+}
+
+static void test_a_deleted_key_is_gone(void **state)
+{
+	struct two one = {.z = 1}, other = {.z = 2};
+	uint64_t value = 3;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(one), 8);
+	open_collector(&b, TWO_LABELS);
+	put(&b, &one, &value);
+	put(&b, &other, &value);
+	scrape(&b, NULL);
+	assert_int_equal(bpf_map_delete_elem(b.map.fd, &one), 0);
+	assert_string_equal(scrape(&b, NULL), "p_m{a=\"0\",z=\"2\"} 3\n");
+	put(&b, &one, &value);
+	assert_non_null(strstr(scrape(&b, NULL), "z=\"1\"} 3\n"));
+	close_bench(&b);
+}
+
+/* Keys that come and go must leave no memory and disturb nobody. */
+static void test_churn(void **state)
+{
+	struct two stable = {.z = 200, .a = 1};
+	uint64_t value = 42;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(stable), 8);
+	open_collector(&b, TWO_LABELS);
+	put(&b, &stable, &value);
+	for (uint32_t round = 0; round < 30; round++) {
+		for (uint32_t i = 0; i < 1000; i++) {
+			struct two key = {.z = 1, .a = round * 1000 + i};
+
+			put(&b, &key, &value);
+		}
+		assert_non_null(strstr(scrape(&b, NULL), "p_m{a=\"1\",z=\"200\"} 42\n"));
+		assert_int_equal(collector_series(b.collector), 1001);
+		for (uint32_t i = 0; i < 1000; i++) {
+			struct two key = {.z = 1, .a = round * 1000 + i};
+
+			bpf_map_delete_elem(b.map.fd, &key);
+		}
+	}
+	assert_string_equal(scrape(&b, NULL), "p_m{a=\"1\",z=\"200\"} 42\n");
+	close_bench(&b);
+}
+
+static void test_no_labels(void **state)
+{
+	uint32_t zero = 0;
+	uint64_t value = 11;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
+	open_collector(&b, COUNTER);
+	put(&b, &zero, &value);
+	assert_string_equal(scrape(&b, NULL), "p_m 11\n");
+	close_bench(&b);
+}
+
+static void test_entry_that_cannot_be_decoded(void **state)
+{
+	uint64_t value = 1, errors = 0;
+	char good[4] = "6", bad[4] = "x";
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
+	open_collector(&b, COUNTER "      labels:\n"
+				   "        - {name: l, size: 4, decoders: [{name: string}, "
+				   "{name: ip_proto}]}\n");
+	put(&b, good, &value);
+	put(&b, bad, &value);
+	assert_string_equal(scrape(&b, &errors), "p_m{l=\"tcp\"} 1\n");
+	assert_int_equal(errors, 1);
+	scrape(&b, &errors);
+	assert_int_equal(errors, 2);
+	close_bench(&b);
+}
+
+static void fill_cpus(uint64_t *values, int n, uint64_t first)
+{
+	for (int i = 0; i < n; i++)
+		values[i] = first + (uint64_t)i;
+}
+
+static void test_per_cpu_sum_and_split(void **state)
+{
+	int n = libbpf_num_possible_cpus();
+	uint64_t values[1024], sum = 0;
+	char line[64];
+	uint32_t key = 5, zero = 0;
+	struct bench b;
+
+	(void)state;
+	fill_cpus(values, n, 10);
+	for (int i = 0; i < n; i++)
+		sum += values[i];
+	open_map(&b, BPF_MAP_TYPE_PERCPU_HASH, 4, 8);
+	open_collector(&b, COUNTER "      labels:\n"
+				   "        - {name: l, size: 4, decoders: [{name: uint}]}\n");
+	put(&b, &key, values);
+	snprintf(line, sizeof(line), "p_m{l=\"5\"} %llu\n", (unsigned long long)sum);
+	assert_string_equal(scrape(&b, NULL), line);
+	close_bench(&b);
+
+	open_map(&b, BPF_MAP_TYPE_PERCPU_HASH, 4, 8);
+	open_collector(&b, COUNTER "      labels:\n"
+				   "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+				   "        - {name: cpu, size: 2, decoders: [{name: uint}]}\n");
+	put(&b, &key, values);
+	scrape(&b, NULL);
+	assert_int_equal(collector_series(b.collector), n);
+	snprintf(line, sizeof(line), "p_m{cpu=\"%d\",l=\"5\"} %d\n", n - 1, 10 + n - 1);
+	assert_non_null(strstr(buf_str(&b.out), line));
+	close_bench(&b);
+
+	/* `cpu` alone: the array's index is no label. */
+	open_map(&b, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
+	b.map.max_entries = 1;
+	open_collector(&b, COUNTER "      labels:\n"
+				   "        - {name: cpu, size: 2, decoders: [{name: uint}]}\n");
+	put(&b, &zero, values);
+	assert_non_null(strstr(scrape(&b, NULL), "p_m{cpu=\"0\"} 10\n"));
+	close_bench(&b);
+}
+
+#define HISTOGRAM "metrics:\n  histograms:\n    - name: m\n      help: h\n"
+
+struct bucket_key {
+	uint32_t label;
+	uint32_t bucket;
+};
+
+static void test_histogram_by_key(void **state)
+{
+	struct bucket_key keys[] = {{1, 0}, {1, 2}, {1, 3 /* the sum */}, {1, 77}};
+	uint64_t values[] = {5, 6, 1000, 9};
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(keys[0]), 8);
+	open_collector(&b, HISTOGRAM "      bucket_type: exp2\n      bucket_min: 0\n      bucket_max: 2\n"
+				     "      bucket_multiplier: 0.001\n      labels:\n"
+				     "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+				     "        - {name: any, size: 4, decoders: [{name: uint}]}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		put(&b, &keys[i], &values[i]);
+	assert_string_equal(scrape(&b, NULL), "p_m_bucket{l=\"1\",le=\"0.001\"} 5\n"
+					      "p_m_bucket{l=\"1\",le=\"0.002\"} 5\n"
+					      "p_m_bucket{l=\"1\",le=\"0.004\"} 11\n"
+					      "p_m_bucket{l=\"1\",le=\"+Inf\"} 11\n"
+					      "p_m_sum{l=\"1\"} 1\n"
+					      "p_m_count{l=\"1\"} 11\n");
+	close_bench(&b);
+}
+
+struct traffic {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t sizes[3];
+	uint32_t small;
+	uint16_t tiny;
+	uint8_t least;
+	uint8_t pad;
+};
+
+#define STRUCT_VALUES                                                                              \
+	COUNTER "      labels:\n"                                                                  \
+		"        - {name: dev, size: 4, decoders: [{name: uint}]}\n"                         \
+		"        - {name: proto, size: 4, decoders: [{name: uint}]}\n"                       \
+		"      values:\n"                                                                    \
+		"        - {name: packets_total, help: p, offset: 0}\n"                              \
+		"        - {name: size, type: histogram, help: s, offset: 16, bucket_type: linear, " \
+		"bucket_min: 1, bucket_max: 3, sum_offset: 8, labels: [dev]}\n"                      \
+		"        - {name: small, type: gauge, help: g, offset: 40, size: 4}\n"                 \
+		"        - {name: tiny, type: gauge, help: g, offset: 44, size: 2}\n"                  \
+		"        - {name: least, type: gauge, help: g, offset: 46, size: 1}\n"
+
+static void test_struct_values(void **state)
+{
+	int n = libbpf_num_possible_cpus();
+	struct {
+		uint32_t dev, proto;
+	} keys[] = {{1, 6}, {1, 17}};
+	struct traffic values[1024] = {
+		{2, 100, {1, 1, 0}, 70000, 300, 9, 0},
+	};
+	struct bench b;
+
+	(void)state;
+	if (n == 1)
+		skip(); /* nothing to sum */
+	values[1] = (struct traffic){3, 50, {1, 0, 2}, 0, 0, 0, 0};
+	open_map(&b, BPF_MAP_TYPE_PERCPU_HASH, sizeof(keys[0]), sizeof(values[0]));
+	open_collector(&b, STRUCT_VALUES);
+	put(&b, &keys[0], values);
+	assert_string_equal(scrape(&b, NULL), "p_packets_total{dev=\"1\",proto=\"6\"} 5\n"
+					     "p_size_bucket{dev=\"1\",le=\"1\"} 2\n"
+					     "p_size_bucket{dev=\"1\",le=\"2\"} 3\n"
+					     "p_size_bucket{dev=\"1\",le=\"3\"} 5\n"
+					     "p_size_bucket{dev=\"1\",le=\"+Inf\"} 5\n"
+					     "p_size_sum{dev=\"1\"} 150\n"
+					     "p_size_count{dev=\"1\"} 5\n"
+					     "p_small{dev=\"1\",proto=\"6\"} 70000\n"
+					     "p_tiny{dev=\"1\",proto=\"6\"} 300\n"
+					     "p_least{dev=\"1\",proto=\"6\"} 9\n");
+	/* Entries that differ only in labels that the histogram leaves out are one for it. */
+	put(&b, &keys[1], values);
+	assert_non_null(strstr(scrape(&b, NULL), "p_size_count{dev=\"1\"} 10\n"));
+	close_bench(&b);
+}
+
+struct refusal {
+	uint32_t key_size, value_size;
+	const char *metrics;
+	const char *says;
+};
+
+static const struct refusal refusals[] = {
+	{12, 8, TWO_LABELS,
+	 "test.yaml:3:13: error: the labels of 'm' describe a key of 8 bytes (sizes and paddings added up), "
+	 "but the keys of map 'm' have 12 bytes"},
+	{8, 16, TWO_LABELS, "the values of map 'm' have 16 bytes; a metric is one 8-byte number"},
+	{8, 8, COUNTER, "describe a key of 0 bytes"},
+	{8, 40, STRUCT_VALUES, "'small' ends at byte 44 of the value, but the values of map 'm' have 40"},
+	{4, 24,
+	 COUNTER "      labels:\n        - {name: l, size: 4, decoders: [{name: uint}]}\n      values:\n"
+		 "        - {name: s, type: histogram, offset: 0, bucket_type: linear, bucket_min: 1, "
+		 "bucket_max: 3, sum_offset: 24}\n",
+	 "sum_offset of 's' is beyond the value"},
+};
+
+static void test_refusals(void **state)
+{
+	static const struct decode_env env;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		const struct refusal *r = &refusals[i];
+		struct map_info map = {"m", -1, BPF_MAP_TYPE_HASH, r->key_size, r->value_size, 10,
+				       false};
+		struct config *c = config_from_text(r->metrics);
+		struct report report = {0};
+		struct collector *collector;
+
+		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, "p", &map, &env,
+					       &report, &collector),
+				 -EINVAL);
+		if (!strstr(buf_str(&report.text), r->says))
+			fail_msg("%s\nsays not: %s", buf_str(&report.text), r->says);
+		report_free(&report);
+		config_free(c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_labels_are_sorted_and_padding_skipped),
+		cmocka_unit_test(test_a_deleted_key_is_gone),
+		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_no_labels),
+		cmocka_unit_test(test_entry_that_cannot_be_decoded),
+		cmocka_unit_test(test_per_cpu_sum_and_split),
+		cmocka_unit_test(test_histogram_by_key),
+		cmocka_unit_test(test_struct_values),
+		cmocka_unit_test(test_refusals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
