@@ -163,6 +163,7 @@ void bench_daemon_start(struct bench_daemon *d, const char *binary, const char *
 		if (ftruncate(d->allocations_fd, sysconf(_SC_PAGESIZE)))
 			bench_fail("no page to count allocations: %s", strerror(errno));
 	}
+	fflush(stdout); /* a child that fails must not print it again */
 	d->pid = fork();
 	if (d->pid < 0)
 		bench_fail("cannot fork: %s", strerror(errno));

@@ -65,7 +65,8 @@ struct floor {
 };
 
 struct times {
-	uint64_t wall[ROUNDS], first_byte[ROUNDS], cpu[ROUNDS], floor[ROUNDS];
+	uint64_t wall[ROUNDS], first_byte[ROUNDS], cpu[ROUNDS];
+	uint64_t floor_wall[ROUNDS], floor_cpu[ROUNDS];
 };
 
 static void *allocate(size_t count, size_t size)
@@ -166,9 +167,8 @@ static void free_floor(struct floor *f)
 	free(f->line_ends);
 }
 
-static uint64_t run_floor(const struct floor *f)
+static void run_floor(const struct floor *f)
 {
-	uint64_t from = clock_monotonic_ns();
 	size_t at = f->first_line;
 	uint32_t token, count;
 	void *in = NULL;
@@ -186,7 +186,6 @@ static uint64_t run_floor(const struct floor *f)
 		memcpy(f->out + at, f->page->data + at, f->line_ends[i] - at);
 		at = f->line_ends[i];
 	}
-	return clock_monotonic_ns() - from;
 }
 
 /* ---- rounds ---- */
@@ -204,23 +203,38 @@ static double median_us(uint64_t *times)
 	return (double)times[ROUNDS / 2] / 1e3;
 }
 
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
 /* The daemon's CPU time is taken after the floor's turn: whatever it does behind its answer counts. */
+static void run_round(struct bench_daemon *d, const struct floor *f, struct buf *page,
+		      struct times *t, size_t round)
+{
+	uint64_t cpu = bench_daemon_cpu_ns(d), from = clock_monotonic_ns(), floor_cpu;
+
+	t->first_byte[round] = bench_daemon_scrape(d, page);
+	t->wall[round] = clock_monotonic_ns() - from;
+	from = clock_monotonic_ns();
+	floor_cpu = own_cpu_ns();
+	run_floor(f);
+	t->floor_cpu[round] = own_cpu_ns() - floor_cpu;
+	t->floor_wall[round] = clock_monotonic_ns() - from;
+	t->cpu[round] = bench_daemon_cpu_ns(d) - cpu;
+}
+
 static void measure(struct bench_daemon *d, const struct floor *f, struct times *t)
 {
 	struct buf page = {0};
 
-	for (int i = -WARM_UP; i < ROUNDS; i++) {
-		uint64_t cpu = bench_daemon_cpu_ns(d), from = clock_monotonic_ns();
-		uint64_t first_byte = bench_daemon_scrape(d, &page);
-		uint64_t wall = clock_monotonic_ns() - from, floor = run_floor(f);
-
-		if (i < 0)
-			continue;
-		t->wall[i] = wall;
-		t->first_byte[i] = first_byte;
-		t->floor[i] = floor;
-		t->cpu[i] = bench_daemon_cpu_ns(d) - cpu;
-	}
+	for (int i = 0; i < WARM_UP; i++)
+		run_round(d, f, &page, t, 0);
+	for (size_t i = 0; i < ROUNDS; i++)
+		run_round(d, f, &page, t, i);
 	buf_free(&page);
 }
 
@@ -228,14 +242,16 @@ static void print_case(const struct bench_case *c, const struct floor *f, struct
 		       struct bench_memory before, struct bench_memory after)
 {
 	double wall = median_us(t->wall), first_byte = median_us(t->first_byte);
-	double cpu = median_us(t->cpu), floor = median_us(t->floor);
+	double floor_wall = median_us(t->floor_wall);
+	double cpu = median_us(t->cpu), floor_cpu = median_us(t->floor_cpu);
 
 	printf("  {\"name\": \"%s\", \"help\": \"%s\", \"lines\": %zu, \"page_bytes\": %zu,\n"
-	       "   \"wall_us\": %.0f, \"first_byte_us\": %.0f, \"cpu_us\": %.0f, \"floor_us\": %.0f,\n"
-	       "   \"wall_ratio\": %.3f, \"first_byte_ratio\": %.3f, \"cpu_ratio\": %.3f,\n"
+	       "   \"wall_us\": %.0f, \"first_byte_us\": %.0f, \"floor_wall_us\": %.0f,\n"
+	       "   \"cpu_us\": %.0f, \"floor_cpu_us\": %.0f,\n"
+	       "   \"wall_ratio\": %.3f, \"cpu_ratio\": %.3f,\n"
 	       "   \"rss_before\": %lu, \"rss_after\": %lu, \"rss_peak\": %lu}",
-	       c->name, c->help, f->n_lines, f->page->len, wall, first_byte, cpu, floor, wall / floor,
-	       first_byte / floor, cpu / floor, before.rss, after.rss, after.rss_peak);
+	       c->name, c->help, f->n_lines, f->page->len, wall, first_byte, floor_wall, cpu,
+	       floor_cpu, wall / floor_wall, cpu / floor_cpu, before.rss, after.rss, after.rss_peak);
 }
 
 static void run_case(const struct bench_case *c, const char *binary, const char *config_dir)

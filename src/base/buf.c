@@ -90,9 +90,9 @@ static void increment_digits(char *text)
 }
 
 /*
- * The fewest significant digits, as "d.dddde±xx", that read back as @d. Below a power of two doubles
- * are twice as close as above it: there the nearest decimal may read back as the neighbour below, while
- * the next one up, further away, reads back as @d.
+ * The fewest significant digits, as "d.dddde±xx", that read back as @d. Below a power of two
+ * doubles are twice as close as above it: there the nearest decimal may read back as the neighbour
+ * below, while the next one up, further away, reads back as @d.
  */
 static void shortest_digits(double d, char *text, size_t size)
 {

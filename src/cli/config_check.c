@@ -26,7 +26,7 @@ static enum exit_code run_check(const struct command_call *call)
 		unit_check_file(call->arguments[i], &report);
 	fputs(buf_str(&report.text), stderr);
 	if (report.errors) {
-		fprintf(stderr, "%u errors\n", report.errors);
+		fprintf(stderr, "%u error%s\n", report.errors, report.errors == 1 ? "" : "s");
 		return EXIT_USAGE;
 	}
 	return EXIT_DONE;

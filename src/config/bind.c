@@ -17,7 +17,7 @@ struct list {
 	size_t count;
 };
 
-/* One key's type: how it reads in a sentence, how a node becomes a value, how the value is freed. */
+/* One type of key: how it reads in a sentence, how a node becomes its value, how that is freed. */
 struct type {
 	void (*describe)(struct buf *b, const struct key *key);
 	int (*bind)(struct binding *at, const struct key *key, const struct node *n, void *to);
@@ -592,7 +592,7 @@ static int bind_value(struct binding *at, size_t row, const struct node *n)
 	return err;
 }
 
-/* One pair of a mapping. A key with nothing behind it is as good as absent, as Go's reader has it. */
+/* One pair of a mapping. A key with nothing behind it is as good as absent, as for Go's reader. */
 static int bind_key(struct binding *at, const struct node *key, const struct node *value,
 		    bool merged)
 {

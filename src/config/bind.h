@@ -57,7 +57,7 @@ struct schema {
 	const struct key *keys;
 	size_t n_keys;
 	void (*init)(void *item); /* defaults that are not zero; may be NULL */
-	/* What the rows cannot say. Errors go to the report; gives back 0 or -ENOMEM. May be NULL. */
+	/* What the rows cannot say. Errors go to the report; 0 or -ENOMEM. May be NULL. */
 	int (*check)(struct binding *at, void *item);
 };
 
@@ -94,8 +94,8 @@ void schema_describe(const struct schema *schema,
 		     void (*row)(void *ctx, const char *path, const char *type, const char *doc),
 		     void *ctx);
 
-/* For checks: whether the key was given, whether it was and is right so far, and the place of its value
- * (of the mapping without it). */
+/* For checks: whether the key was given, whether it was and is right so far, and the place of its
+ * value (of the mapping without it). */
 bool binding_has(const struct binding *at, const char *key);
 bool binding_is_right(const struct binding *at, const char *key);
 struct place binding_place(const struct binding *at, const char *key);
@@ -106,14 +106,14 @@ struct named_place {
 	struct place place;
 };
 
-/* An error for each name that was there before. @names gets sorted, those that are NULL left out; gives
- * back how many are left. */
+/* An error for each name that was there before. @names gets sorted, those that are NULL left out;
+ * gives back how many are left. */
 size_t binding_check_unique(const struct binding *at, const char *what, struct named_place *names,
 			    size_t count);
 
 /*
- * To be called for each node that is bound: aliases of lists of aliases cannot make a small file grow
- * without bound. Not 0 ends the walk.
+ * To be called for each node that is bound: aliases of lists of aliases cannot make a small file
+ * grow without bound. Not 0 ends the walk.
  */
 int binding_visit(const struct binding *at, const struct node *n);
 

@@ -51,7 +51,7 @@ struct label_config {
 	struct text name;
 	uint32_t size;       /* bytes of the map key */
 	uint32_t padding;    /* bytes skipped after it */
-	bool delete_unknown; /* ours: when what the label names no longer exists, delete the entry */
+	bool delete_unknown; /* ours: delete the entry when what the label names is gone */
 	struct {
 		struct decoder_config *items;
 		size_t count;
@@ -77,8 +77,8 @@ struct bucket_config {
 
 /*
  * Ours: one field of a map's value that is a metric of its own. A histogram here is an array of
- * 8-byte buckets at `offset`, one for each of bucket_min … bucket_max (or of bucket_keys), so that an
- * event costs one map lookup for its counters and its histogram; its _sum is read at sum_offset.
+ * 8-byte buckets at `offset`, one for each of bucket_min … bucket_max (or of bucket_keys), so that
+ * an event costs one map lookup for its counters and its histogram; its _sum is read at sum_offset.
  */
 struct value_config {
 	struct place place;
@@ -114,7 +114,7 @@ struct metric_config {
 
 enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_STRING, OPTION_LIST };
 
-/* Something that whoever runs the module may set: --option MODULE.NAME=VALUE, or the daemon file. */
+/* What whoever runs the module may set: by --option MODULE.NAME=VALUE, or in the daemon file. */
 struct option_config {
 	struct place place;
 	struct text name;
@@ -174,8 +174,8 @@ struct config {
  */
 int config_parse(const char *name, struct source source, struct report *r, struct config **ret);
 
-/* Reads @path and parses it; the name is the file's, without .yaml. A file that cannot be read is an
- * error in @r too. */
+/* Reads @path and parses it; the name is the file's, without .yaml. A file that cannot be read is
+ * an error in @r too. */
 int config_parse_file(const char *path, struct report *r, struct config **ret);
 
 void config_free(struct config *c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the language's parser: its tables (config.c) and the checks behind them (check.c). */
+/* What the language's tables (config.c) and the checks behind them (check.c) share. */
 #pragma once
 
 #include "config/bind.h"

@@ -47,7 +47,7 @@ struct report {
 void source_free(struct source *s);
 void report_free(struct report *r);
 
-/* Appends "name:line:column: error: …", the line and the caret, and counts it. Gives back -EINVAL. */
+/* Appends "name:line:column: error: …", the line and the caret, and counts it: -EINVAL. */
 int report_error(struct report *r, const struct source *s, struct place at, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 

@@ -148,13 +148,13 @@ static struct place place_of_token(struct yaml *y, struct fy_token *token, size_
 #define yaml_error(y, at, ...) (report_error((y)->report, (y)->source, at, __VA_ARGS__), -EINVAL)
 
 /* Hang @n into the innermost open list or mapping. */
-static int add_child(struct yaml *y, struct node *n)
+static void add_child(struct yaml *y, struct node *n)
 {
 	struct node *parent;
 
 	if (y->depth == 0) {
 		y->root = n;
-		return 0;
+		return;
 	}
 	parent = y->open[y->depth - 1].node;
 	if (parent->count++ == 0) {
@@ -167,7 +167,6 @@ static int add_child(struct yaml *y, struct node *n)
 		y->open[y->depth - 1].last_child->next = n;
 	}
 	y->open[y->depth - 1].last_child = n;
-	return 0;
 }
 
 static int add_node(struct yaml *y, enum node_kind kind, struct place at, struct node **ret)
@@ -182,7 +181,8 @@ static int add_node(struct yaml *y, enum node_kind kind, struct place at, struct
 	*n = (struct node){.kind = kind, .place = at};
 	y->last = at;
 	*ret = n;
-	return add_child(y, n);
+	add_child(y, n);
+	return 0;
 }
 
 static int copy_text(struct yaml *y, struct fy_token *token, char **ret, size_t *ret_len)

@@ -27,8 +27,8 @@ enum { MOST_NODES = 200000 };
 struct yaml;
 
 /*
- * Parse @s, which must outlive the tree. -EINVAL with the error in @r (text that is no text, syntax,
- * a second document, nested too deep), or -ENOMEM.
+ * Parse @s, which must outlive the tree. -EINVAL with the error in @r (bytes that are no text,
+ * syntax, a second document, nested too deep), or -ENOMEM.
  */
 int yaml_parse(const struct source *s, struct report *r, struct yaml **ret);
 void yaml_free(struct yaml *y);

@@ -62,10 +62,33 @@ static bool has_program(const struct object *o, const char *name)
 	return false;
 }
 
-static int check_against_object(const struct config *c, const struct object *o,
-				struct report *report)
+static int check_option(const struct config *c, const struct option_config *option, struct object *o,
+			struct report *report)
+{
+	_cleanup_strv_ struct strv values = {0};
+	struct error error;
+
+	if (!option->rodata.text)
+		return 0;
+	for (size_t i = 0; i < option->defaults.count; i++) {
+		const char *text = option->defaults.items[i].text;
+
+		if (strv_add(&values, text, strlen(text)))
+			return -ENOMEM;
+	}
+	if (unit_set_option(o, option, &values, &error))
+		return report_error(report, &c->source, option->rodata.place, "%s", error.text);
+	return 0;
+}
+
+static int check_against_object(const struct config *c, struct object *o, struct report *report)
 {
 	int err = 0;
+
+	for (size_t i = 0; i < c->options.count; i++) {
+		if (check_option(c, &c->options.items[i], o, report))
+			err = -EINVAL;
+	}
 
 	for (size_t i = 0; i < c->metrics.count; i++) {
 		if (check_metric(c, &c->metrics.items[i], o, report))

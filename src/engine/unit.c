@@ -13,8 +13,8 @@
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
 
-static int set_option(struct object *o, const struct option_config *option,
-		      const struct strv *values, struct error *e)
+int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
+		    struct error *e)
 {
 	const char *text = values->count ? values->items[0] : "";
 	uint64_t number = 0;
@@ -44,7 +44,7 @@ static int set_options(struct object *o, const struct module *m, struct report *
 
 		if (!option->rodata.text)
 			continue;
-		if (set_option(o, option, &m->values[i], &error))
+		if (unit_set_option(o, option, &m->values[i], &error))
 			err = report_error(report, &m->config->source, option->rodata.place, "%s",
 					   error.text);
 	}

@@ -96,6 +96,10 @@ void unit_read(struct unit *u);
  * attach it to: -1. */
 int unit_program_attached(const struct unit *u, size_t index);
 
+/* Puts @values, which fit @option, into its variable; before the object is loaded. */
+int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
+		    struct error *e);
+
 /* Tells that the object @o has no map for @metric, and which it has. Gives back -EINVAL. */
 int unit_report_missing_map(const struct object *o, const struct config *config,
 			    const struct metric_config *metric, struct report *report);

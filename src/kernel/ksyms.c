@@ -197,7 +197,8 @@ static void read_again(struct ksyms *k)
 		return;
 	}
 	fresh = reading.fresh;
-	qsort(fresh.items, fresh.count, sizeof(*fresh.items), by_address);
+	if (fresh.count > 0)
+		qsort(fresh.items, fresh.count, sizeof(*fresh.items), by_address);
 	p = realloc(fresh.items, MAX(fresh.count, (size_t)1) * sizeof(*fresh.items));
 	if (p)
 		fresh.items = p;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each tests/golden/config/NAME.yaml is a broken config, NAME.expected what is told about it, letter by
- * letter; those in valid/ must parse with nothing to tell. "lenient" in the name is --config.lenient.
+ * Each tests/golden/config/NAME.yaml is a broken config, NAME.expected what is told about it, to
+ * the letter; those in valid/ must parse with nothing to tell. "lenient" in the name is
+ * --config.lenient.
  * GOLDEN_UPDATE=1 in the environment writes the .expected files anew: read the difference.
  */
 #include <setjmp.h>

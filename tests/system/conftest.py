@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+
+import pytest
+
+from daemon import BINARY, ROOT, Daemon
+from netns import Namespace, connect
+
+
+@pytest.fixture
+def cleanup():
+    """Whatever is entered here is left at the end of the test, last first, also when it fails."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def make_namespace(cleanup):
+    return lambda: cleanup.enter_context(Namespace())
+
+
+@pytest.fixture
+def here(make_namespace):
+    """The namespace that the daemon runs in."""
+    return make_namespace()
+
+
+@pytest.fixture
+def there(make_namespace, here):
+    """The one at the other end of the veth pair "wire"."""
+    namespace = make_namespace()
+    connect(here, namespace)
+    return namespace
+
+
+@pytest.fixture
+def launch(cleanup, here, tmp_path):
+    """Starts a daemon, ready or not; each has a directory of its own."""
+    assert BINARY.exists(), f"{BINARY} is not built; WIREGAUGE names another"
+
+    def start(*arguments, **options):
+        directory = tmp_path / f"daemon-{len(list(tmp_path.glob('daemon-*')))}"
+        directory.mkdir()
+        daemon = Daemon(here, directory, *arguments, **options)
+        cleanup.callback(daemon.close)
+        return daemon
+
+    return start
+
+
+@pytest.fixture
+def run(launch):
+    """Starts a daemon and waits until it is ready."""
+    return lambda *arguments, **options: launch(*arguments, **options).wait_ready()
+
+
+@pytest.fixture(scope="session")
+def promtool():
+    """Path of promtool, of the Debian package prometheus."""
+    path = os.environ.get("PROMTOOL") or shutil.which("promtool")
+    if not path:
+        done = subprocess.run([ROOT / "tools/oracle", "prometheus"], capture_output=True, text=True)
+        path = done.stdout.split("\n")[0]
+    if not path or not os.access(path, os.X_OK):
+        pytest.skip("promtool is not there and could not be fetched (Debian package prometheus)")
+    return path
