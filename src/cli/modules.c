@@ -111,6 +111,29 @@ static enum exit_code find_named(const struct command_call *call, const struct b
 	return command_fail(&error);
 }
 
+/* Shows the module that is named, as a person or a program wants it. */
+static enum exit_code show_named(const struct command_call *call,
+				 void (*show)(const struct builtin_module *b, const struct config *c),
+				 json_t *(*to_json)(const struct builtin_module *b,
+						    const struct config *c))
+{
+	const struct modules_options *o = call->options;
+	_cleanup_(config_free_p) struct config *c = NULL;
+	const struct builtin_module *b;
+	enum exit_code code = find_named(call, &b);
+
+	if (code)
+		return code;
+	c = parse(b);
+	if (!c)
+		return EXIT_FAILED;
+	if (o->json)
+		print_json(to_json(b, c));
+	else
+		show(b, c);
+	return EXIT_DONE;
+}
+
 /* ---- options ---- */
 
 static void join(struct buf *b, const struct text_list *texts)
@@ -119,9 +142,11 @@ static void join(struct buf *b, const struct text_list *texts)
 		buf_printf(b, "%s%s", i ? "," : "", texts->items[i].text);
 }
 
-static json_t *options_json(const struct config *c)
+static json_t *options_to_json(const struct builtin_module *b, const struct config *c)
 {
 	json_t *list = json_array();
+
+	(void)b;
 
 	for (size_t i = 0; i < c->options.count; i++) {
 		const struct option_config *o = &c->options.items[i];
@@ -136,10 +161,11 @@ static json_t *options_json(const struct config *c)
 	return list;
 }
 
-static void print_options(const struct config *c)
+static void print_options(const struct builtin_module *b, const struct config *c)
 {
 	struct columns table = {.n = 4};
 
+	(void)b;
 	columns_add(&table, "OPTION", "TYPE", "DEFAULT", "WHAT");
 	for (size_t i = 0; i < c->options.count; i++) {
 		const struct option_config *o = &c->options.items[i];
@@ -156,21 +182,7 @@ static void print_options(const struct config *c)
 
 static enum exit_code run_options(const struct command_call *call)
 {
-	const struct modules_options *o = call->options;
-	_cleanup_(config_free_p) struct config *c = NULL;
-	const struct builtin_module *b;
-	enum exit_code code = find_named(call, &b);
-
-	if (code)
-		return code;
-	c = parse(b);
-	if (!c)
-		return EXIT_FAILED;
-	if (o->json)
-		print_json(options_json(c));
-	else
-		print_options(c);
-	return EXIT_DONE;
+	return show_named(call, print_options, options_to_json);
 }
 
 COMMAND(modules_options, .name = "modules options", .arguments = "MODULE",
@@ -254,32 +266,18 @@ static void metric_to_json(void *ctx, const char *name, enum metric_type type, c
 					     help));
 }
 
-static void describe_as_json(const struct builtin_module *b, const struct config *c)
+static json_t *describe_to_json(const struct builtin_module *b, const struct config *c)
 {
 	json_t *metrics = json_array();
 
 	each_metric(c, metric_to_json, metrics);
-	print_json(json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", b->name, "kind", kind_name(b),
-			     "description", or_empty(c->description.text), "options",
-			     options_json(c), "metrics", metrics));
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", b->name, "kind", kind_name(b),
+			 "description", or_empty(c->description.text), "options",
+			 options_to_json(b, c), "metrics", metrics);
 }
 
-static enum exit_code run_describe(const struct command_call *call)
+static void print_description(const struct builtin_module *b, const struct config *c)
 {
-	const struct modules_options *o = call->options;
-	_cleanup_(config_free_p) struct config *c = NULL;
-	const struct builtin_module *b;
-	enum exit_code code = find_named(call, &b);
-
-	if (code)
-		return code;
-	c = parse(b);
-	if (!c)
-		return EXIT_FAILED;
-	if (o->json) {
-		describe_as_json(b, c);
-		return EXIT_DONE;
-	}
 	printf("%s (%s): %s\n", b->name, kind_name(b), or_empty(c->description.text));
 	if (c->has_stage)
 		printf("A stage of the pipeline '%s'; where that is attached: wiregauge modules options %s\n",
@@ -289,9 +287,13 @@ static enum exit_code run_describe(const struct command_call *call)
 	each_metric(c, print_metric, NULL);
 	if (c->options.count) {
 		puts("\nOptions:");
-		print_options(c);
+		print_options(b, c);
 	}
-	return EXIT_DONE;
+}
+
+static enum exit_code run_describe(const struct command_call *call)
+{
+	return show_named(call, print_description, describe_to_json);
 }
 
 COMMAND(modules_describe, .name = "modules describe", .arguments = "MODULE",

@@ -395,7 +395,7 @@ static int check_histogram_parts(const struct binding *at, const struct named_pl
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		const struct named_place *other;
-		struct named_place wanted;
+		struct named_place wanted = {0};
 
 		buf_reset(&part);
 		buf_printf(&part, "%s%s", histogram->name, parts[i]);

@@ -61,10 +61,11 @@ struct line {
 /* Line @number of @s without its line break; false if there is none. */
 static bool find_line(const struct source *s, uint32_t number, struct line *ret)
 {
-	const char *at = s->text, *end = s->text + s->len, *stop;
+	const char *at = s->text, *end, *stop;
 
 	if (number == 0 || !at)
 		return false;
+	end = at + s->len;
 	while (--number) {
 		at = memchr(at, '\n', (size_t)(end - at));
 		if (!at)

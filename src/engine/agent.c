@@ -358,7 +358,27 @@ static int check_something_runs(const struct unit_set *set, struct error *e)
 	return error_set_usage(e, "nothing to run: no module is enabled and no config is given");
 }
 
-static int load_everything(struct agent *a, struct error *e)
+/* The units of @set that are also the agent's stay with the agent. */
+static void forget_kept(struct agent *a, struct unit_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n_units; i++) {
+		bool kept = false;
+
+		for (size_t k = 0; k < a->n_units; k++)
+			kept |= a->units[k] == set->units[i];
+		if (!kept)
+			set->units[n++] = set->units[i];
+	}
+	set->n_units = n;
+}
+
+/*
+ * Makes what the configuration says now run, in the place of what runs. With @all_or_nothing anything wrong
+ * in it leaves all as it was; else what is wrong is left out.
+ */
+static int load_configuration(struct agent *a, bool all_or_nothing, struct error *e)
 {
 	struct plans plans = {0};
 	struct unit_set set = {0};
@@ -367,18 +387,20 @@ static int load_everything(struct agent *a, struct error *e)
 	if (err)
 		return err;
 	report_broken_configs(&plans, &set);
-	if (a->options.strict && set.n_broken) {
+	if (all_or_nothing && set.n_broken) {
 		*e = set.broken[0].error;
 		err = e->code;
 	}
 	if (!err)
-		err = load_plans(a, &plans, a->options.strict, &set, e);
+		err = load_plans(a, &plans, all_or_nothing, &set, e);
 	if (!err)
 		err = check_something_runs(&set, e);
 	if (!err)
 		err = start_units(a, &set, e);
 	if (!err)
 		err = adopt(a, &set, e);
+	/* Either what was tried in vain, or what ran before: without the units that go on. */
+	forget_kept(a, &set);
 	unit_set_free(&set);
 	plans_free(&plans);
 	return err;
@@ -401,7 +423,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 		err = open_kernel(a, e);
 	if (!err) {
 		a->env = make_env(a);
-		err = load_everything(a, e);
+		err = load_configuration(a, options->strict, e);
 	}
 	if (err) {
 		agent_stop(a);
@@ -430,48 +452,9 @@ void agent_stop(struct agent *a)
 	free(a);
 }
 
-/* The units of @set that are also the agent's stay with the agent. */
-static void forget_kept(struct agent *a, struct unit_set *set)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < set->n_units; i++) {
-		bool kept = false;
-
-		for (size_t k = 0; k < a->n_units; k++)
-			kept |= a->units[k] == set->units[i];
-		if (!kept)
-			set->units[n++] = set->units[i];
-	}
-	set->n_units = n;
-}
-
 int agent_reload(struct agent *a, struct error *e)
 {
-	struct plans plans = {0};
-	struct unit_set set = {0};
-	int err = plans_build(&a->options.plan, &plans, e);
-
-	if (err)
-		return err;
-	report_broken_configs(&plans, &set);
-	if (set.n_broken) {
-		*e = set.broken[0].error;
-		err = e->code;
-	}
-	if (!err)
-		err = load_plans(a, &plans, true, &set, e);
-	if (!err)
-		err = check_something_runs(&set, e);
-	if (!err)
-		err = start_units(a, &set, e);
-	if (!err)
-		err = adopt(a, &set, e);
-	/* Either what was tried in vain, or what ran before: without the units that go on. */
-	forget_kept(a, &set);
-	unit_set_free(&set);
-	plans_free(&plans);
-	return err;
+	return load_configuration(a, true, e);
 }
 
 int agent_check(const struct agent_options *options, struct error *e)

@@ -146,7 +146,7 @@ static void scrape_once(struct scraper *s)
 	}
 	/* Whoever came in the meantime gets this one as well. */
 	later = answer(s, take_waiting(s), page);
-	if (later) {
+	if (page && later) {
 		if (!compress_page(s, page)) {
 			/* Plain text is no error for who would rather have it compressed. */
 			for (struct scrape_request *r = later; r; r = r->next)

@@ -365,7 +365,7 @@ static int clsact_detach(struct netlink *n, uint32_t ifindex, enum tc_direction 
 			 bool *ret_removed, struct error *e)
 {
 	struct tc_attachment a = {.ifindex = ifindex, .direction = direction};
-	char explanation[sizeof(n->explanation)];
+	char explanation[sizeof(n->explanation)] = "";
 	struct survey s;
 	int r = survey(n, ifindex, &s), removed;
 
