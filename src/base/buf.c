@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/buf.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,41 +41,68 @@ void buf_add_str(struct buf *b, const char *s)
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = b->cap - b->len;
 	va_list args;
 	int n;
 
-	va_start(args, fmt);
-	n = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
-	if (n < 0 || !buf_reserve(b, (size_t)n + 1))
+	if (b->failed)
 		return;
 	va_start(args, fmt);
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
+	n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, args);
 	va_end(args);
+	if (n < 0)
+		return;
+	if ((size_t)n >= room) {
+		if (!buf_reserve(b, (size_t)n + 1))
+			return;
+		va_start(args, fmt);
+		vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
+		va_end(args);
+	}
 	b->len += (size_t)n;
 }
 
-void buf_add_u64(struct buf *b, uint64_t n)
+/* How many decimal digits @n has. log10 2 is 1233 / 4096 as exactly as 64 bits need. */
+static unsigned count_digits(uint64_t n)
+{
+	static const uint64_t first_of[] = {
+		/* numbers with 1, 2, 3 … digits begin here */
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
+		UINT64_C(10000000000), UINT64_C(100000000000), UINT64_C(1000000000000),
+		UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
+		UINT64_C(10000000000000000), UINT64_C(100000000000000000),
+		UINT64_C(1000000000000000000), UINT64_C(10000000000000000000),
+	};
+	unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1);
+	unsigned at_least = bits * 1233 >> 12;
+
+	return at_least + (n >= first_of[at_least]);
+}
+
+char *buf_put_u64(char *to, uint64_t n)
 {
 	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"
 				    "50515253545556575859606162636465666768697071727374"
 				    "75767778798081828384858687888990919293949596979899";
-	char digits[20];
-	size_t at = sizeof(digits);
+	char *end = to + count_digits(n), *at = end;
 
 	while (n >= 100) {
 		at -= 2;
-		memcpy(digits + at, pairs + n % 100 * 2, 2);
+		memcpy(at, pairs + n % 100 * 2, 2);
 		n /= 100;
 	}
-	if (n >= 10) {
-		at -= 2;
-		memcpy(digits + at, pairs + n * 2, 2);
-	} else {
-		digits[--at] = (char)('0' + n);
-	}
-	buf_add(b, digits + at, sizeof(digits) - at);
+	if (n >= 10)
+		memcpy(at - 2, pairs + n * 2, 2);
+	else
+		at[-1] = (char)('0' + n);
+	return end;
+}
+
+void buf_add_u64(struct buf *b, uint64_t n)
+{
+	if (buf_reserve(b, BUF_U64_DIGITS))
+		b->len = (size_t)(buf_put_u64(b->data + b->len, n) - b->data);
 }
 
 /* One more in the last place of "d.dddde±xx"; the digits are not all nines. */
@@ -89,26 +117,44 @@ static void increment_digits(char *text)
 	++*c;
 }
 
+/* "1.500e+03" becomes "1.5e+03". */
+static void strip_zeros(char *text)
+{
+	char *e = strchr(text, 'e'), *end = e;
+
+	if (!memchr(text, '.', (size_t)(e - text)))
+		return;
+	while (end[-1] == '0')
+		end--;
+	if (end[-1] == '.')
+		end--;
+	memmove(end, e, strlen(e) + 1);
+}
+
 /*
- * The fewest significant digits, as "d.dddde±xx", that read back as @d. Below a power of two
- * doubles are twice as close as above it: there the nearest decimal may read back as the neighbour
- * below, while the next one up, further away, reads back as @d.
+ * The fewest significant digits, as "d.dddde±xx", that read back as @d. A decimal of up to DBL_DIG digits
+ * comes back when the double nearest to it is printed with DBL_DIG (C11, 5.2.4.2.2): fewer need not be
+ * tried, except for the subnormal, which have fewer bits.
+ *
+ * Below a power of two doubles are twice as close as above it: there the nearest decimal may read back as
+ * the neighbour below, while the next one up, further away, reads back as @d.
  */
 static void shortest_digits(double d, char *text, size_t size)
 {
 	int exponent;
 	bool power_of_two = fabs(frexp(d, &exponent)) == 0.5;
 
-	for (int digits = 0; digits < 17; digits++) {
-		snprintf(text, size, "%.*e", digits, d);
+	for (int digits = fabs(d) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+		snprintf(text, size, "%.*e", digits - 1, d);
 		if (strtod(text, NULL) == d)
-			return;
-		if (digits == 15 && power_of_two) {
+			break;
+		if (digits == DBL_DECIMAL_DIG - 1 && power_of_two) {
 			increment_digits(text);
 			if (strtod(text, NULL) == d)
-				return;
+				break;
 		}
 	}
+	strip_zeros(text);
 }
 
 void buf_add_double(struct buf *b, double d)

@@ -63,7 +63,10 @@ static inline void buf_add_char(struct buf *b, char c)
 void buf_add_str(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Decimal, without leading zeros. */
+#define BUF_U64_DIGITS 20
+
+/* Writes @n in decimal, without leading zeros, at @to, which has room for BUF_U64_DIGITS; gives back the end. */
+char *buf_put_u64(char *to, uint64_t n);
 void buf_add_u64(struct buf *b, uint64_t n);
 
 /*

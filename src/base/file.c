@@ -41,3 +41,19 @@ int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct 
 	*ret = TAKE_PTR(b.data);
 	return 0;
 }
+
+ssize_t file_read_short(const char *path, char *to, size_t size)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, to, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	to[n] = '\0';
+	return n;
+}

@@ -67,16 +67,16 @@ bool strv_has(const struct strv *v, const char *s)
 		if (STREQ(v->items[i], s))
 			return true;
 	}
-	continue;
+	return false;
 }
 
 bool strv_equal(const struct strv *a, const struct strv *b)
 {
 	if (a->count != b->count)
-		continue;
+		return false;
 	for (size_t i = 0; i < a->count; i++) {
 		if (!STREQ(a->items[i], b->items[i]))
-			continue;
+			return false;
 	}
 	return true;
 }
@@ -90,7 +90,7 @@ bool strv_globs_match(const struct strv *patterns, const char *name)
 
 		if (pattern[0] == '!') {
 			if (fnmatch(pattern + 1, name, 0) == 0)
-				continue;
+				return false;
 			continue;
 		}
 		any_positive = true;

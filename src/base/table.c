@@ -20,7 +20,6 @@ void table_free(struct table *t)
 {
 	free(t->keys);
 	free(t->slots);
-	free(t->hashes);
 	table_init(t, t->key_size);
 }
 
@@ -37,16 +36,14 @@ static uint32_t hash_key(const struct table *t, const void *key)
 }
 
 /* The slot that holds @key, or the empty one where it would go. */
-static uint32_t slot_of(const struct table *t, const void *key, uint32_t hash)
+static uint32_t slot_of(const struct table *t, const void *key)
 {
-	uint32_t mask = t->n_slots - 1, at = hash & mask;
+	uint32_t mask = t->n_slots - 1, at = hash_key(t, key) & mask;
 
 	for (;; at = (at + 1) & mask) {
 		uint32_t index = t->slots[at];
 
-		if (index == TABLE_NONE)
-			return at;
-		if (t->hashes[index] == hash && memcmp(table_key(t, index), key, t->key_size) == 0)
+		if (index == TABLE_NONE || table_holds(t, index, key))
 			return at;
 	}
 }
@@ -57,7 +54,7 @@ static void fill_slots(struct table *t)
 
 	memset(t->slots, 0xff, t->n_slots * sizeof(*t->slots));
 	for (uint32_t i = 0; i < t->count; i++) {
-		uint32_t at = t->hashes[i] & mask;
+		uint32_t at = hash_key(t, table_key(t, i)) & mask;
 
 		while (t->slots[at] != TABLE_NONE)
 			at = (at + 1) & mask;
@@ -78,10 +75,6 @@ static bool grow(struct table *t)
 	if (!p)
 		return false;
 	t->keys = p;
-	p = realloc(t->hashes, cap * sizeof(*t->hashes));
-	if (!p)
-		return false;
-	t->hashes = p;
 	p = realloc(t->slots, n_slots * sizeof(*t->slots));
 	if (!p)
 		return false;
@@ -96,26 +89,25 @@ uint32_t table_find(const struct table *t, const void *key)
 {
 	if (t->count == 0)
 		return TABLE_NONE;
-	return t->slots[slot_of(t, key, hash_key(t, key))];
+	return t->slots[slot_of(t, key)];
 }
 
 uint32_t table_add(struct table *t, const void *key, bool *ret_added)
 {
-	uint32_t hash = hash_key(t, key), at = 0;
+	uint32_t at = 0;
 
 	*ret_added = false;
 	if (t->n_slots) {
-		at = slot_of(t, key, hash);
+		at = slot_of(t, key);
 		if (t->slots[at] != TABLE_NONE)
 			return t->slots[at];
 	}
 	if (t->count == t->cap) {
 		if (!grow(t))
 			return TABLE_NONE;
-		at = slot_of(t, key, hash);
+		at = slot_of(t, key);
 	}
 	memcpy(t->keys + (size_t)t->count * t->key_size, key, t->key_size);
-	t->hashes[t->count] = hash;
 	t->slots[at] = t->count;
 	*ret_added = true;
 	return t->count++;
@@ -123,9 +115,8 @@ uint32_t table_add(struct table *t, const void *key, bool *ret_added)
 
 void table_drop_last(struct table *t)
 {
-	uint32_t last = --t->count;
-
-	t->slots[slot_of(t, table_key(t, last), t->hashes[last])] = TABLE_NONE;
+	t->slots[slot_of(t, table_key(t, t->count - 1))] = TABLE_NONE;
+	t->count--;
 }
 
 void table_compact(struct table *t, bool (*keep)(const void *ctx, uint32_t index), const void *ctx)
@@ -133,10 +124,9 @@ void table_compact(struct table *t, bool (*keep)(const void *ctx, uint32_t index
 	uint32_t to = 0;
 
 	for (uint32_t from = 0; from < t->count; from++) {
-		if (!keep(ctx, from))
-			continue;
-		memmove(t->keys + (size_t)to * t->key_size, table_key(t, from), t->key_size);
-		t->hashes[to++] = t->hashes[from];
+		if (keep(ctx, from))
+			memmove(t->keys + (size_t)to++ * t->key_size, table_key(t, from),
+				t->key_size);
 	}
 	t->count = to;
 	if (t->n_slots)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TABLE_NONE UINT32_MAX
 
@@ -19,7 +20,6 @@ struct table {
 	uint32_t n_slots;   /* a power of two */
 	uint8_t *keys;      /* count × key_size */
 	uint32_t *slots;    /* index, or TABLE_NONE */
-	uint32_t *hashes;   /* of each key, so that growing does not hash again */
 };
 
 void table_init(struct table *t, size_t key_size);
@@ -37,6 +37,15 @@ uint32_t table_add(struct table *t, const void *key, bool *ret_added);
 static inline const void *table_key(const struct table *t, uint32_t index)
 {
 	return t->keys + (size_t)index * t->key_size;
+}
+
+/*
+ * Whether @index holds @key: for a caller who expects it there. It costs less than table_find(), which goes
+ * all over the memory of a large table.
+ */
+static inline bool table_holds(const struct table *t, uint32_t index, const void *key)
+{
+	return index < t->count && memcmp(table_key(t, index), key, t->key_size) == 0;
 }
 
 /* Takes back the key that was added last: for a caller that found no room for what belongs to it. */

@@ -49,6 +49,8 @@ struct agent {
 	size_t n_broken;
 	struct family *own_families; /* what the daemon says of itself */
 	size_t n_own_families;
+	struct buf own_labels;       /* of the sample that is just being rendered */
+	double process_started;      /* seconds since the epoch */
 	const struct family **families; /* everything, by name */
 	size_t n_families;
 };

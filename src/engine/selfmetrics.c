@@ -14,8 +14,16 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-/* Labels of one sample, made anew for each. */
-static struct label_text as_label_text(struct buf *b)
+/* Empty, for the labels of a next sample; one buffer for all. */
+static struct buf *begin_labels(const struct family *f)
+{
+	struct agent *a = f->ctx;
+
+	buf_reset(&a->own_labels);
+	return &a->own_labels;
+}
+
+static struct label_text as_label_text(const struct buf *b)
 {
 	return (struct label_text){b->data, b->len};
 }
@@ -23,10 +31,10 @@ static struct label_text as_label_text(struct buf *b)
 static void add_labelled(const struct family *f, const struct exposition *x, struct buf *out,
 			 const char *label, const char *text, uint64_t value)
 {
-	_cleanup_buf_ struct buf labels = {0};
+	struct buf *labels = begin_labels(f);
 
-	label_text_add_str(&labels, label, text);
-	x->add_uint(out, f, as_label_text(&labels), value);
+	label_text_add_str(labels, label, text);
+	x->add_uint(out, f, as_label_text(labels), value);
 }
 
 /* ---- configs ---- */
@@ -94,15 +102,15 @@ static void one_info(const struct family *f, const struct exposition *x, struct 
 		     const struct unit *u, size_t index)
 {
 	const struct program_info *info = &u->programs[index].info;
-	_cleanup_buf_ struct buf labels = {0};
+	struct buf *labels = begin_labels(f);
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", info->id);
-	label_text_add_str(&labels, "config", u->plan->name);
-	label_text_add_str(&labels, "id", id);
-	label_text_add_str(&labels, "program", info->name);
-	label_text_add_str(&labels, "tag", info->tag);
-	x->add_uint(out, f, as_label_text(&labels), 1);
+	label_text_add_str(labels, "config", u->plan->name);
+	label_text_add_str(labels, "id", id);
+	label_text_add_str(labels, "program", info->name);
+	label_text_add_str(labels, "tag", info->tag);
+	x->add_uint(out, f, as_label_text(labels), 1);
 }
 
 static void program_info(const struct family *f, const struct exposition *x, struct buf *out)
@@ -127,25 +135,24 @@ static void program_attached(const struct family *f, const struct exposition *x,
 /* The kernel counts runs only while this is on; counters that stand still would be a lie. */
 static bool stats_enabled(void)
 {
-	_cleanup_free_ void *text = NULL;
-	size_t len;
+	char text[8];
 
-	return !file_read("/proc/sys/kernel/bpf_stats_enabled", 64, &text, &len, NULL) &&
-	       len && *(char *)text == '1';
+	return file_read_short("/proc/sys/kernel/bpf_stats_enabled", text, sizeof(text)) > 0 &&
+	       text[0] == '1';
 }
 
 static void one_run_time(const struct family *f, const struct exposition *x, struct buf *out,
 			 const struct unit *u, size_t index)
 {
-	_cleanup_buf_ struct buf labels = {0};
+	struct buf *labels = begin_labels(f);
 	struct program_stats stats;
 	char id[16];
 
 	if (program_stats_read(u->programs[index].info.fd, &stats))
 		return;
 	snprintf(id, sizeof(id), "%u", u->programs[index].info.id);
-	label_text_add_str(&labels, "id", id);
-	x->add_double(out, f, as_label_text(&labels), (double)stats.run_time_ns / 1e9);
+	label_text_add_str(labels, "id", id);
+	x->add_double(out, f, as_label_text(labels), (double)stats.run_time_ns / 1e9);
 }
 
 static void program_run_time(const struct family *f, const struct exposition *x, struct buf *out)
@@ -169,16 +176,16 @@ static void program_run_count(const struct family *f, const struct exposition *x
 		each_program(f, x, out, one_run_count);
 }
 
-/* ---- the process: proc_pid_stat(5) ---- */
+/* ---- the process ---- */
 
 static void build_info(const struct family *f, const struct exposition *x, struct buf *out)
 {
-	_cleanup_buf_ struct buf labels = {0};
+	struct buf *labels = begin_labels(f);
 	struct utsname host;
 
-	label_text_add_str(&labels, "arch", uname(&host) ? "" : host.machine);
-	label_text_add_str(&labels, "version", WIREGAUGE_VERSION);
-	x->add_uint(out, f, as_label_text(&labels), 1);
+	label_text_add_str(labels, "arch", uname(&host) ? "" : host.machine);
+	label_text_add_str(labels, "version", WIREGAUGE_VERSION);
+	x->add_uint(out, f, as_label_text(labels), 1);
 }
 
 static void process_cpu(const struct family *f, const struct exposition *x, struct buf *out)
@@ -222,36 +229,49 @@ static void process_virtual_max(const struct family *f, const struct exposition 
 	add_limit(f, x, out, RLIMIT_AS);
 }
 
-/* Field @number of /proc/self/stat, counted as proc_pid_stat(5) does; 0 when it cannot be read. */
-static uint64_t stat_field(int number)
+/* Numbers of /proc/self/statm, in pages: proc_pid_statm(5). */
+enum { STATM_SIZE, STATM_RESIDENT };
+
+static void add_statm(const struct family *f, const struct exposition *x, struct buf *out,
+		      int number)
 {
-	_cleanup_free_ void *text = NULL;
-	char *at;
-	size_t len;
+	char text[128], *at = text;
 
-	if (file_read("/proc/self/stat", 4096, &text, &len, NULL))
-		return 0;
-	at = strrchr(text, ')'); /* the command's name is field 2 and may hold anything */
-	for (int i = 2; at && i < number; i++)
+	if (file_read_short("/proc/self/statm", text, sizeof(text)) < 0)
+		return;
+	for (int i = 0; at && i < number; i++)
 		at = strchr(at + 1, ' ');
-	return at ? strtoull(at + 1, NULL, 10) : 0;
+	if (at)
+		x->add_uint(out, f, (struct label_text){0},
+			    strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE));
 }
-
-enum { STAT_STARTTIME = 22, STAT_VSIZE = 23, STAT_RSS = 24 };
 
 static void process_resident(const struct family *f, const struct exposition *x, struct buf *out)
 {
-	x->add_uint(out, f, (struct label_text){0},
-		    stat_field(STAT_RSS) * (uint64_t)sysconf(_SC_PAGESIZE));
+	add_statm(f, x, out, STATM_RESIDENT);
 }
 
 static void process_virtual(const struct family *f, const struct exposition *x, struct buf *out)
 {
-	x->add_uint(out, f, (struct label_text){0}, stat_field(STAT_VSIZE));
+	add_statm(f, x, out, STATM_SIZE);
 }
 
-/* Seconds since the epoch: the start in ticks since boot, added to when that was. */
-static void process_start(const struct family *f, const struct exposition *x, struct buf *out)
+/* Field 22 of proc_pid_stat(5), in ticks since boot; 0 when it cannot be read. */
+static uint64_t start_ticks(void)
+{
+	enum { STARTTIME = 22 };
+	char text[4096], *at;
+
+	if (file_read_short("/proc/self/stat", text, sizeof(text)) < 0)
+		return 0;
+	at = strrchr(text, ')'); /* the command's name is field 2 and may hold anything */
+	for (int i = 2; at && i < STARTTIME; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* Asked for once: a clock that is set must not look like a restart. */
+static double find_process_start(void)
 {
 	struct timespec now, up;
 	double boot;
@@ -259,8 +279,14 @@ static void process_start(const struct family *f, const struct exposition *x, st
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
 	boot = (double)(now.tv_sec - up.tv_sec) + (double)(now.tv_nsec - up.tv_nsec) / 1e9;
-	x->add_double(out, f, (struct label_text){0},
-		      boot + (double)stat_field(STAT_STARTTIME) / (double)sysconf(_SC_CLK_TCK));
+	return boot + (double)start_ticks() / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void process_start(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	x->add_double(out, f, (struct label_text){0}, a->process_started);
 }
 
 static const struct {
@@ -303,6 +329,7 @@ int selfmetrics_init(struct agent *a)
 	a->own_families = calloc(ARRAY_SIZE(rows), sizeof(*a->own_families));
 	if (!a->own_families)
 		return -ENOMEM;
+	a->process_started = find_process_start();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct family *f = &a->own_families[i];
 
@@ -320,4 +347,5 @@ void selfmetrics_free(struct agent *a)
 	for (size_t i = 0; i < a->n_own_families; i++)
 		family_free(&a->own_families[i]);
 	free(a->own_families);
+	buf_free(&a->own_labels);
 }

@@ -16,8 +16,8 @@ static _Thread_local struct libbpf_log *current;
 
 /* Lines that say only that what failed has failed. */
 static const char *const noise[] = {
-	"-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --",	  "failed to load object",
-	": failed to load: ",	     ": failed to auto-attach: ",
+	"-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --",   "failed to load object",
+	": failed to load: ",        ": failed to auto-attach: ",
 };
 
 /* The line's text without "libbpf: " and line end; its length into *ret_len. */

@@ -37,10 +37,10 @@ struct links {
 	uint32_t n_buckets; /* a power of two */
 	uint32_t count;
 	uint32_t last_generation; /* of an interface */
-	uint32_t resync;	  /* the number of the resync under way, or of the last one */
+	uint32_t resync;          /* the number of the resync under way, or of the last one */
 	bool resyncing;
 	_Atomic uint64_t generation; /* of all names */
-	link_event_fn fn;	     /* of the links_update() under way */
+	link_event_fn fn;            /* of the links_update() under way */
 	void *ctx;
 };
 

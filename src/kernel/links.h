@@ -17,7 +17,7 @@ struct links; /* opaque */
 
 struct link_info {
 	uint32_t ifindex;
-	uint16_t type;	     /* ARPHRD_* of <net/if_arp.h> */
+	uint16_t type;       /* ARPHRD_* of <net/if_arp.h> */
 	uint32_t generation; /* a number that no other interface of this index ever had */
 	char name[IF_NAMESIZE];
 };

@@ -22,11 +22,11 @@ enum {
 
 struct mapread {
 	struct map_info map;
-	size_t stride;	  /* of values */
+	size_t stride;    /* of values */
 	size_t per_entry; /* values of an entry */
-	bool batches;	  /* until the kernel says that it cannot */
-	bool repeats;	  /* a key may come twice in a read: the seen ones are remembered */
-	uint32_t cap;	  /* entries that fit the buffers */
+	bool batches;     /* until the kernel says that it cannot */
+	bool repeats;     /* a key may come twice in a read: the seen ones are remembered */
+	uint32_t cap;     /* entries that fit the buffers */
 	uint8_t *keys;
 	uint8_t *values;
 	uint8_t *token; /* where a read goes on: a bucket number, or the last key */

@@ -124,7 +124,7 @@ static void keep_explanation(struct netlink *n, const struct nlmsghdr *message)
 struct reading {
 	netlink_fn fn;
 	void *ctx;
-	int failed;	/* what @fn gave back first, other than 0 */
+	int failed;     /* what @fn gave back first, other than 0 */
 	uint32_t first; /* the sequence number of request 0 */
 	unsigned count;
 	unsigned open;

@@ -14,7 +14,7 @@
 
 enum {
 	NETLINK_RECEIVE_SIZE = 32768, /* what the kernel fills with a dump at most, at once */
-	NETLINK_REQUESTS = 2,	      /* in one system call */
+	NETLINK_REQUESTS = 2,         /* in one system call */
 };
 
 struct netlink {

@@ -22,9 +22,9 @@ struct object; /* opaque */
 struct program_info {
 	const char *name;
 	const char *section; /* as in SEC() */
-	int fd;		     /* -1 before load, and where it was not loaded */
-	uint32_t id;	     /* the kernel's, after load */
-	char tag[17];	     /* hex of the kernel's 8 bytes */
+	int fd;              /* -1 before load, and where it was not loaded */
+	uint32_t id;         /* the kernel's, after load */
+	char tag[17];        /* hex of the kernel's 8 bytes */
 	bool loaded;
 };
 

@@ -99,7 +99,7 @@ static int tcx_attach(int prog_fd, uint32_t ifindex, enum tc_direction direction
 /* What there is at one direction of an interface. */
 struct hook {
 	uint32_t own_handle; /* of our filter, 0 if there is none */
-	bool occupied;	     /* someone else's filter is where ours would be */
+	bool occupied;       /* someone else's filter is where ours would be */
 	char occupant[64];   /* that one's name */
 	unsigned others;     /* filters that are not ours */
 };

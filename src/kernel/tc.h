@@ -22,8 +22,8 @@ enum tc_direction { TC_INGRESS, TC_EGRESS };
 enum tc_mechanism { TC_AUTO, TC_TCX, TC_CLSACT };
 
 enum {
-	TC_PRIORITY = 0x7767,		  /* "wg": of our clsact filters */
-	TC_HANDLE = 0x77670001,		  /* under a clsact qdisc that was there */
+	TC_PRIORITY = 0x7767,             /* "wg": of our clsact filters */
+	TC_HANDLE = 0x77670001,           /* under a clsact qdisc that was there */
 	TC_HANDLE_OWN_QDISC = 0x77670002, /* under one that we made */
 };
 
@@ -31,7 +31,7 @@ struct tc_attachment {
 	enum tc_mechanism mechanism; /* TC_TCX or TC_CLSACT */
 	enum tc_direction direction;
 	uint32_t ifindex;
-	int link_fd;	 /* TCX; else -1 */
+	int link_fd;     /* TCX; else -1 */
 	uint32_t handle; /* clsact: the filter's */
 };
 

@@ -28,23 +28,23 @@ static void run(trial_fn fn, void *ctx, int result)
 
 int trial_run(trial_fn fn, void *ctx, bool *ret_survived)
 {
-	_cleanup_close_ int read_end = -1, write_end = -1;
+	_cleanup_close_ int read_end = -1;
+	int ends[2], code;
 	ssize_t got;
-	int ends[2];
 	pid_t child;
 	char byte;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	read_end = ends[0];
-	write_end = ends[1];
 	child = fork();
-	if (child < 0)
-		return -errno;
+	code = -errno;
 	if (child == 0)
-		run(fn, ctx, write_end);
-	write_end = fd_close(write_end);
-	/* The pipe and not the exit status says it: SIGCHLD may be ignored, and then there is none. */
+		run(fn, ctx, ends[1]);
+	close(ends[1]);
+	if (child < 0)
+		return code;
+	/* The pipe says it: where SIGCHLD is ignored, there is no exit status. */
 	do
 		got = read(read_end, &byte, 1);
 	while (got < 0 && errno == EINTR);

@@ -84,6 +84,7 @@ struct collector {
 	uint32_t now;           /* seconds since boot, at this read */
 	uint64_t errors;        /* entries not decoded in this read */
 	uint32_t live;          /* entries found in this read */
+	uint32_t next;          /* the entry that the next key is likely to be */
 	bool valid;             /* the last read succeeded */
 	_Atomic size_t n_series; /* shown by the last read; any thread may ask */
 
@@ -457,12 +458,17 @@ static bool grow_entries(struct collector *c)
 	return true;
 }
 
-/* The entry of the extended key @key, made if it is new; TABLE_NONE without memory. */
+/*
+ * The entry of the extended key @key, made if it is new; TABLE_NONE without memory. The kernel gives the
+ * entries of a map in the same order each time, so that most often it is the one behind the last.
+ */
 static uint32_t find_entry(struct collector *c, const uint8_t *key)
 {
-	bool added;
-	uint32_t index = table_add(&c->keys, key, &added);
+	bool added = false;
+	uint32_t index = table_holds(&c->keys, c->next, key) ? c->next
+							     : table_add(&c->keys, key, &added);
 
+	c->next = index + 1;
 	if (index == TABLE_NONE || !added)
 		return index;
 	if (!grow_entries(c)) {
@@ -667,6 +673,7 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 	c->now = (uint32_t)(clock_monotonic_ns() / NSEC_PER_SEC);
 	c->scrape++;
 	c->live = 0;
+	c->next = 0;
 	c->errors = 0;
 	buf_reset(&c->doomed);
 	if (links != c->links_generation) {

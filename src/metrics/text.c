@@ -39,9 +39,43 @@ static void text_begin_family(struct buf *out, const struct family *f)
 	buf_add_char(out, '\n');
 }
 
-/* name, suffix, {labels} and the blank before the value. */
-static void add_series(struct buf *out, const struct family *f, const char *suffix,
-		       struct label_text labels)
+/* A line has besides name, suffix, labels and bound: braces or a comma, a blank, a number, its end. */
+#define LINE_REST (3 + BUF_U64_DIGITS + 1)
+
+/* A whole line: room is made once, then bytes go behind bytes. @le is for buckets, else NULL. */
+static void add_line(struct buf *out, const struct family *f, const char *suffix,
+		     struct label_text labels, const struct bucket_bound *le, uint64_t value)
+{
+	size_t name_len = strlen(f->name), suffix_len = strlen(suffix);
+	char *at;
+
+	if (!buf_reserve(out, name_len + suffix_len + labels.len + sizeof(le->text) + LINE_REST))
+		return;
+	at = mempcpy(out->data + out->len, f->name, name_len);
+	at = mempcpy(at, suffix, suffix_len);
+	if (labels.len || le)
+		*at++ = '{';
+	if (labels.len) {
+		at = mempcpy(at, labels.text, labels.len);
+		*at++ = le ? ',' : '}';
+	}
+	if (le)
+		at = mempcpy(at, le->text, le->len);
+	else
+		*at++ = ' ';
+	at = buf_put_u64(at, value);
+	*at++ = '\n';
+	out->len = (size_t)(at - out->data);
+}
+
+static void text_add_uint(struct buf *out, const struct family *f, struct label_text labels,
+			  uint64_t value)
+{
+	add_line(out, f, "", labels, NULL, value);
+}
+
+static void add_double_line(struct buf *out, const struct family *f, const char *suffix,
+			    struct label_text labels, double value)
 {
 	buf_add_str(out, f->name);
 	buf_add_str(out, suffix);
@@ -51,61 +85,33 @@ static void add_series(struct buf *out, const struct family *f, const char *suff
 		buf_add_char(out, '}');
 	}
 	buf_add_char(out, ' ');
-}
-
-static void text_add_uint(struct buf *out, const struct family *f, struct label_text labels,
-			  uint64_t value)
-{
-	add_series(out, f, "", labels);
-	buf_add_u64(out, value);
+	buf_add_double(out, value);
 	buf_add_char(out, '\n');
 }
 
 static void text_add_double(struct buf *out, const struct family *f, struct label_text labels,
 			    double value)
 {
-	add_series(out, f, "", labels);
-	buf_add_double(out, value);
-	buf_add_char(out, '\n');
-}
-
-static void add_bucket(struct buf *out, const struct family *f, struct label_text labels,
-		       const char *le, size_t le_len, uint64_t cumulative)
-{
-	static const char bucket[] = "_bucket{";
-
-	buf_add_str(out, f->name);
-	buf_add(out, bucket, sizeof(bucket) - 1);
-	if (labels.len) {
-		buf_add(out, labels.text, labels.len);
-		buf_add_char(out, ',');
-	}
-	buf_add(out, le, le_len);
-	buf_add_u64(out, cumulative);
-	buf_add_char(out, '\n');
+	add_double_line(out, f, "", labels, value);
 }
 
 static void text_add_histogram(struct buf *out, const struct family *f, struct label_text labels,
 			       struct histogram_sample sample)
 {
-	static const char infinite[] = "le=\"+Inf\"} ";
+	static const struct bucket_bound infinite = {"le=\"+Inf\"} ", sizeof("le=\"+Inf\"} ") - 1};
 	const struct buckets *b = f->buckets;
 	uint64_t cumulative = 0;
 
 	for (uint32_t i = 0; i < b->count; i++) {
 		cumulative += sample.counts[i];
-		add_bucket(out, f, labels, b->le[i].text, b->le[i].len, cumulative);
+		add_line(out, f, "_bucket", labels, &b->le[i], cumulative);
 	}
-	add_bucket(out, f, labels, infinite, sizeof(infinite) - 1, cumulative);
-	add_series(out, f, "_sum", labels);
+	add_line(out, f, "_bucket", labels, &infinite, cumulative);
 	if (b->multiplier == 1)
-		buf_add_u64(out, sample.sum);
+		add_line(out, f, "_sum", labels, NULL, sample.sum);
 	else
-		buf_add_double(out, (double)sample.sum * b->multiplier);
-	buf_add_char(out, '\n');
-	add_series(out, f, "_count", labels);
-	buf_add_u64(out, cumulative);
-	buf_add_char(out, '\n');
+		add_double_line(out, f, "_sum", labels, (double)sample.sum * b->multiplier);
+	add_line(out, f, "_count", labels, NULL, cumulative);
 }
 
 static void text_end(struct buf *out)

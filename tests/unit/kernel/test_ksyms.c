@@ -44,7 +44,7 @@ static void test_there_and_back(void **state)
 	ksyms_free(k);
 }
 
-/* Each line of the file, but those whose address an earlier line has. */
+/* Each of the kernel itself; those of modules and BPF programs may come and go meanwhile. */
 static void test_all_symbols(void **state)
 {
 	FILE *file = fopen("/proc/kallsyms", "re");
@@ -59,11 +59,10 @@ static void test_all_symbols(void **state)
 		const char *got;
 
 		assert_int_equal(sscanf(line, "%llx %*c %511s", &address, name), 2);
-		if (address == last || address == 0)
+		if (address == last || address == 0 || strchr(line, '['))
 			continue;
 		last = address;
 		got = ksyms_name(k, address);
-		/* Addresses of modules may repeat apart from each other; so few that any name will do. */
 		assert_non_null(got);
 		checked += STREQ(got, name);
 	}
@@ -93,11 +92,11 @@ static void test_unknown_addresses_are_cheap(void **state)
 
 	(void)state;
 	began = clock_monotonic_ns();
-	assert_null(ksyms_name(k, 1));
+	assert_null(ksyms_name(k, UINT64_MAX));
 	first = clock_monotonic_ns() - began;
 	began = clock_monotonic_ns();
 	for (uint64_t i = 1; i < 10000; i++)
-		assert_null(ksyms_name(k, i));
+		assert_null(ksyms_name(k, UINT64_MAX - i));
 	assert_true(clock_monotonic_ns() - began < first * 100);
 	ksyms_free(k);
 }
@@ -118,7 +117,7 @@ static void test_hidden_addresses(void **state)
 		code = ksyms_address(k, FUNCTION, &address, NULL);
 		if (code == 0)
 			_exit(77); /* this kernel shows them to everyone */
-		_exit(code == -EPERM && !ksyms_name(k, 0) && !ksyms_name(k, 1) ? 0 : 1);
+		_exit(code == -EPERM && !ksyms_name(k, 0) ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));

@@ -12,7 +12,7 @@
 
 enum {
 	ENTRIES = 10000,
-	STABLE = 2000,  /* keys 0 … that stay while others come and go */
+	STABLE = 2000, /* keys 0 … that stay while others come and go */
 	READS = 200,
 };
 
@@ -59,7 +59,8 @@ static struct map_info make_map(const struct kind *kind, uint32_t value_size, ui
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = kind->flags);
 	uint32_t key_size = kind->type == BPF_MAP_TYPE_LPM_TRIE ? 8 : 4;
-	int fd = bpf_map_create(kind->type, kind->name, key_size, value_size, max_entries, &options);
+	int fd =
+		bpf_map_create(kind->type, kind->name, key_size, value_size, max_entries, &options);
 
 	if (fd < 0)
 		fail_msg("%s: %s", kind->name, strerror(-fd));
@@ -77,7 +78,7 @@ static int put(const struct map_info *map, uint32_t number)
 {
 	struct key key = key_of(map, number);
 	size_t cpus = map->per_cpu ? (size_t)libbpf_num_possible_cpus() : 1;
-	size_t size = ROUND_UP(map->value_size, 8);
+	size_t size = ROUND_UP((size_t)map->value_size, 8);
 	_cleanup_free_ uint8_t *value = calloc(cpus, size);
 
 	for (size_t cpu = 0; cpu < cpus; cpu++) {
