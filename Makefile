@@ -65,7 +65,7 @@ format: ## lay out the C files as `make lint` wants them
 .PHONY: bench
 bench: ## build with full optimisation and measure every figure that the README states
 	$(deps) build bench
-	tools/build build-release -Dbuildtype=release
+	tools/build build-release -Dbuildtype=release all bench-programs
 	bench/run build-release
 
 .PHONY: examples

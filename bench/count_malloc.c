@@ -17,8 +17,8 @@ static _Atomic uint64_t *allocations = &before_start;
 __attribute__((constructor)) static void share_count(void)
 {
 	const char *fd = getenv("COUNT_MALLOC_FD");
-	void *page = fd ? mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-			       atoi(fd), 0)
+	void *page = fd ? mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+			       MAP_SHARED, atoi(fd), 0)
 			: MAP_FAILED;
 
 	if (page != MAP_FAILED)

@@ -90,7 +90,8 @@ static void receive(int fd, struct buf *to)
 		bench_fail("no memory");
 	n = recv(fd, to->data + to->len, to->cap - to->len, 0);
 	if (n <= 0)
-		bench_fail("the daemon closed the connection: %s", n ? strerror(errno) : "no reason");
+		bench_fail("the daemon closed the connection: %s",
+			   n ? strerror(errno) : "no reason");
 	to->len += (size_t)n;
 }
 
@@ -211,7 +212,8 @@ struct bench_memory bench_daemon_memory(const struct bench_daemon *d)
 	snprintf(path, sizeof(path), "/proc/%d/status", d->pid);
 	if (file_read(path, 1 << 16, &status, &len, &error))
 		bench_fail("%s", error.text);
-	return (struct bench_memory){status_bytes(status, "VmRSS:"), status_bytes(status, "VmHWM:")};
+	return (struct bench_memory){status_bytes(status, "VmRSS:"),
+				     status_bytes(status, "VmHWM:")};
 }
 
 uint64_t bench_daemon_allocations(const struct bench_daemon *d)

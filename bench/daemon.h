@@ -17,7 +17,7 @@ struct bench_daemon {
 };
 
 struct bench_memory {
-	uint64_t rss;      /* bytes resident now */
+	uint64_t rss; /* bytes resident now */
 	uint64_t rss_peak;
 };
 

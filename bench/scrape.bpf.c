@@ -23,7 +23,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, HISTOGRAMS_MAX * (BUCKETS + 1));
+	__uint(max_entries, HISTOGRAMS_MAX *(BUCKETS + 1));
 	__type(key, struct bench_key);
 	__type(value, __u64);
 } times_seconds SEC(".maps");

@@ -22,6 +22,7 @@
 enum {
 	WARM_UP = 3,
 	ROUNDS = 31,
+	STARTS = 5,
 	BATCH = 4096, /* entries at once: as many as the daemon takes */
 	SETTLED = 20, /* scrapes over which allocations are counted */
 };
@@ -40,11 +41,12 @@ struct bench_case {
 static const struct bench_case cases[] = {
 	{"counters_0", "empty map", "bench_counters", "counters_total", 0, 1, 1},
 	{"counters_10000", "10,000 counters", "bench_counters", "counters_total", 10000, 1, 1},
-	{"counters_100000", "100,000 counters", "bench_counters", "counters_total", COUNTERS_MAX, 1, 1},
+	{"counters_100000", "100,000 counters", "bench_counters", "counters_total", COUNTERS_MAX, 1,
+	 1},
 	{"histograms_1000", "1,000 histograms × 27 buckets", "bench_histograms", "times_seconds",
 	 HISTOGRAMS_MAX, BUCKETS + 1, BUCKETS + 3},
-	{"per_cpu_10000", "10,000 per-CPU counters", "bench_per_cpu", "per_cpu_total", PER_CPU_MAX, 1, 1,
-	 .per_cpu = true},
+	{"per_cpu_10000", "10,000 per-CPU counters", "bench_per_cpu", "per_cpu_total", PER_CPU_MAX,
+	 1, 1, .per_cpu = true},
 };
 
 /* Entries of a map side by side, as the kernel takes and gives them. */
@@ -176,8 +178,8 @@ static void run_floor(const struct floor *f)
 
 	do {
 		count = BATCH;
-		err = bpf_map_lookup_batch(f->map, in, &token, f->batch.keys, f->batch.values, &count,
-					   NULL);
+		err = bpf_map_lookup_batch(f->map, in, &token, f->batch.keys, f->batch.values,
+					   &count, NULL);
 		in = &token;
 	} while (!err);
 	if (err != -ENOENT)
@@ -197,10 +199,10 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median_us(uint64_t *times)
+static double median_us(uint64_t *times, size_t count)
 {
-	qsort(times, ROUNDS, sizeof(*times), compare);
-	return (double)times[ROUNDS / 2] / 1e3;
+	qsort(times, count, sizeof(*times), compare);
+	return (double)times[count / 2] / 1e3;
 }
 
 static uint64_t own_cpu_ns(void)
@@ -241,9 +243,9 @@ static void measure(struct bench_daemon *d, const struct floor *f, struct times 
 static void print_case(const struct bench_case *c, const struct floor *f, struct times *t,
 		       struct bench_memory before, struct bench_memory after)
 {
-	double wall = median_us(t->wall), first_byte = median_us(t->first_byte);
-	double floor_wall = median_us(t->floor_wall);
-	double cpu = median_us(t->cpu), floor_cpu = median_us(t->floor_cpu);
+	double wall = median_us(t->wall, ROUNDS), floor_wall = median_us(t->floor_wall, ROUNDS);
+	double cpu = median_us(t->cpu, ROUNDS), floor_cpu = median_us(t->floor_cpu, ROUNDS);
+	double first_byte = median_us(t->first_byte, ROUNDS);
 
 	printf("  {\"name\": \"%s\", \"help\": \"%s\", \"lines\": %zu, \"page_bytes\": %zu,\n"
 	       "   \"wall_us\": %.0f, \"first_byte_us\": %.0f, \"floor_wall_us\": %.0f,\n"
@@ -251,7 +253,8 @@ static void print_case(const struct bench_case *c, const struct floor *f, struct
 	       "   \"wall_ratio\": %.3f, \"cpu_ratio\": %.3f,\n"
 	       "   \"rss_before\": %lu, \"rss_after\": %lu, \"rss_peak\": %lu}",
 	       c->name, c->help, f->n_lines, f->page->len, wall, first_byte, floor_wall, cpu,
-	       floor_cpu, wall / floor_wall, cpu / floor_cpu, before.rss, after.rss, after.rss_peak);
+	       floor_cpu, wall / floor_wall, cpu / floor_cpu, before.rss, after.rss,
+	       after.rss_peak);
 }
 
 static void run_case(const struct bench_case *c, const char *binary, const char *config_dir)
@@ -280,19 +283,26 @@ static void run_case(const struct bench_case *c, const char *binary, const char 
 
 /* ---- start, idle memory, allocations ---- */
 
+/* With the default modules, on the interfaces of this network namespace. */
 static void run_idle(const char *binary)
 {
 	const char *args[] = {NULL};
+	uint64_t wall[STARTS], cpu[STARTS];
 	struct bench_memory memory;
 	struct bench_daemon d;
 	struct buf page = {0};
 
-	bench_daemon_start(&d, binary, args, NULL, &page);
-	memory = bench_daemon_memory(&d);
-	printf(" \"idle\": {\"ready_us\": %.0f, \"rss\": %lu, \"rss_peak\": %lu}", d.ready_ns / 1e3,
-	       memory.rss, memory.rss_peak);
+	for (size_t i = 0; i < STARTS; i++) {
+		bench_daemon_start(&d, binary, args, NULL, &page);
+		wall[i] = d.ready_ns;
+		cpu[i] = bench_daemon_cpu_ns(&d);
+		memory = bench_daemon_memory(&d);
+		bench_daemon_stop(&d);
+	}
+	printf(" \"idle\": {\"ready_us\": %.0f, \"ready_cpu_us\": %.0f,\n"
+	       "  \"rss\": %lu, \"rss_peak\": %lu}",
+	       median_us(wall, STARTS), median_us(cpu, STARTS), memory.rss, memory.rss_peak);
 	buf_free(&page);
-	bench_daemon_stop(&d);
 }
 
 /* Calls of malloc(3) and its kin in a scrape like those before it. */
@@ -328,7 +338,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: scrape BUILD_DIR\n");
 		return 2;
 	}
-	snprintf(binary, sizeof(binary), "%s/src/wiregauge", argv[1]);
+	snprintf(binary, sizeof(binary), "%s/wiregauge", argv[1]);
 	snprintf(config_dir, sizeof(config_dir), "--config.dir=%s/bench", argv[1]);
 	snprintf(count_malloc, sizeof(count_malloc), "%s/bench/libcount_malloc.so", argv[1]);
 	printf("{\"cases\": [\n");

@@ -115,37 +115,33 @@ void http_resume(struct http_request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* One element of an Accept-Encoding list: "gzip;q=0.5". 1 takes gzip, 0 refuses it, -1 says nothing. */
-static int element_takes_gzip(const char *element, size_t len)
+/* Where an answer about the coding that an Accept-Encoding element names belongs; NULL: not asked. */
+static int *find_answer(const char *element, int *gzip, int *any)
 {
-	size_t name = strcspn(element, ";, ");
-	const char *q = memmem(element, len, "q=", 2);
+	size_t len = strcspn(element, ";, \t");
 
-	if (!(name == 4 && strncasecmp(element, "gzip", 4) == 0) &&
-	    !(name == 1 && element[0] == '*'))
-		return -1;
-	return !q || strtod(q + 2, NULL) > 0;
+	if (len == 4 && strncasecmp(element, "gzip", 4) == 0)
+		return gzip;
+	return len == 1 && element[0] == '*' ? any : NULL;
 }
 
+/* RFC 9110, 12.5.3: "gzip;q=0.5, *;q=0"; what is said of gzip goes before what is said of all. */
 bool http_accepts_gzip(struct http_request *r)
 {
 	const char *at = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
 						     MHD_HTTP_HEADER_ACCEPT_ENCODING);
-	int takes = -1;
+	int gzip = -1, any = -1;
 
-	while (at && *at && takes != 1) {
-		size_t len;
+	while (at && *at) {
+		size_t len = strcspn(at, ",");
+		const char *q = memmem(at, len, "q=", 2);
+		int *answer = find_answer(at + strspn(at, " \t"), &gzip, &any);
 
-		at += strspn(at, ", \t");
-		len = strcspn(at, ",");
-		if (len) {
-			int says = element_takes_gzip(at, len);
-
-			takes = says >= 0 ? says : takes;
-		}
-		at += len;
+		if (answer)
+			*answer = !q || strtod(q + 2, NULL) > 0;
+		at += len + (at[len] == ',');
 	}
-	return takes == 1;
+	return (gzip >= 0 ? gzip : any) > 0;
 }
 
 static void route(struct http_request *r, const char *path, const char *method)

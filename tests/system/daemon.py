@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -43,18 +44,18 @@ class Samples:
         self.families = list(text_string_to_metric_families(text))
         self.rows = [(s.name, s.labels, s.value) for f in self.families for s in f.samples]
 
-    def select(self, name, **labels):
+    def select(self, name, /, **labels):
         """[(labels, value)] of the samples called @name that have these labels."""
         return [(row, value) for sample, row, value in self.rows
                 if sample == name and labels.items() <= row.items()]
 
-    def value(self, name, **labels):
+    def value(self, name, /, **labels):
         """The value of the one sample that there is; None if there is none."""
         found = self.select(name, **labels)
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
-    def total(self, name, **labels):
+    def total(self, name, /, **labels):
         return sum(value for _, value in self.select(name, **labels))
 
     def interfaces(self):
@@ -187,12 +188,20 @@ class Daemon:
 
     def descriptors(self):
         """{fd: where it leads}"""
-        folder = Path(f"/proc/{self.pid}/fd")
-        return {int(fd): os.readlink(folder / fd) for fd in os.listdir(folder)}
+        found = {}
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found[int(fd.name)] = os.readlink(fd)
+        return found
+
+    def count_sockets(self):
+        return sum("socket:" in target for target in self.descriptors().values())
 
     def bpf_objects(self, kind):
         """Ids of the BPF objects that it has descriptors of; @kind: prog, map, link"""
         found = set()
         for info in Path(f"/proc/{self.pid}/fdinfo").iterdir():
-            found |= {int(n) for n in re.findall(rf"^{kind}_id:\s*(\d+)", info.read_text(), re.M)}
+            with suppress(FileNotFoundError):
+                lines = re.findall(rf"^{kind}_id:\s*(\d+)", info.read_text(), re.M)
+                found |= set(map(int, lines))
         return found

@@ -83,6 +83,19 @@ static void test_cannot_be_read(void **state)
 	assert_string_equal(e.text, "cannot open '/nonexistent/x': No such file or directory");
 }
 
+static void test_short(void **state)
+{
+	char text[4];
+
+	(void)state;
+	assert_int_equal(file_read_short("/proc/self/comm", text, sizeof(text)), 3);
+	assert_string_equal(text, "bas"); /* base-test_file */
+	assert_int_equal(file_read_short("/dev/null", text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(file_read_short("/tmp", text, sizeof(text)), -EISDIR);
+	assert_int_equal(file_read_short("/nonexistent/x", text, sizeof(text)), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +103,7 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_what_has_no_size),
 		cmocka_unit_test(test_cannot_be_read),
+		cmocka_unit_test(test_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

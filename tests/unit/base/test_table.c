@@ -123,6 +123,28 @@ static void test_free_can_be_used_again(void **state)
 	table_free(&t);
 }
 
+static void test_holds(void **state)
+{
+	struct table t;
+	struct key first = key_of(1), second = key_of(2);
+	bool added;
+
+	(void)state;
+	table_init(&t, sizeof(first));
+	assert_false(table_holds(&t, 0, &first));
+	table_add(&t, &first, &added);
+	table_add(&t, &second, &added);
+	assert_true(table_holds(&t, 0, &first));
+	assert_true(table_holds(&t, 1, &second));
+	assert_false(table_holds(&t, 0, &second));
+	assert_false(table_holds(&t, TABLE_NONE, &first));
+	table_drop_last(&t);
+	assert_false(table_holds(&t, 1, &second));
+	assert_int_equal(table_find(&t, &second), TABLE_NONE);
+	assert_int_equal(table_find(&t, &first), 0);
+	table_free(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_clear_forgets_and_can_be_filled_again),
 		cmocka_unit_test(test_key_without_bytes),
 		cmocka_unit_test(test_free_can_be_used_again),
+		cmocka_unit_test(test_holds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
