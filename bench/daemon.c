@@ -104,7 +104,7 @@ static size_t answer_length(struct buf *answer, size_t *ret_headers)
 
 	if (!end)
 		return 0;
-	if (strncmp(text, "HTTP/1.1 200 ", 13) || !at || at > end)
+	if (strncmp(text, "HTTP/1.1 200 ", 13) != 0 || !at || at > end)
 		bench_fail("the daemon answers: %.*s", (int)(end - text), text);
 	*ret_headers = (size_t)(end - text) + 4;
 	return *ret_headers + strtoul(at + sizeof(length) - 1, NULL, 10);

@@ -3,7 +3,7 @@
  * What a scrape costs, beside the floor of any that could be: a bare batch read of the same map, and a
  * memcpy of each line of the same page, without writing a number.
  *
- *	scrape BUILD_DIR	prints JSON
+ *	scrape BUILD_DIR [CASE]		prints JSON; with CASE only this one, to be watched by a profiler
  *
  * The daemon is the real one, with bench_*.yaml over maps that are filled from here. Scrapes over one kept
  * HTTP connection on loopback and the floor take turns, so that whatever else the machine does meets
@@ -202,7 +202,8 @@ static int compare(const void *a, const void *b)
 static double median_us(uint64_t *times, size_t count)
 {
 	qsort(times, count, sizeof(*times), compare);
-	return (double)times[count / 2] / 1e3;
+	count /= 2;
+	return (double)times[count] / 1e3;
 }
 
 static uint64_t own_cpu_ns(void)
@@ -330,26 +331,37 @@ static double count_allocations(const struct bench_case *c, const char *binary,
 	return (double)before / SETTLED;
 }
 
+static void run_all(const char *binary, const char *config_dir, const char *count_malloc)
+{
+	printf("{\"cases\": [\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		run_case(&cases[i], binary, config_dir);
+		printf(i + 1 < ARRAY_SIZE(cases) ? ",\n" : "],\n");
+	}
+	run_idle(binary);
+	printf(",\n \"allocations\": {");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		printf("%s\"%s\": %.1f", i ? ", " : "", cases[i].name,
+		       count_allocations(&cases[i], binary, config_dir, count_malloc));
+	printf("}}\n");
+}
+
 int main(int argc, char **argv)
 {
 	char binary[4096], config_dir[4096], count_malloc[4096];
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: scrape BUILD_DIR\n");
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: scrape BUILD_DIR [CASE]\n");
 		return 2;
 	}
 	snprintf(binary, sizeof(binary), "%s/wiregauge", argv[1]);
 	snprintf(config_dir, sizeof(config_dir), "--config.dir=%s/bench", argv[1]);
 	snprintf(count_malloc, sizeof(count_malloc), "%s/bench/libcount_malloc.so", argv[1]);
-	printf("{\"cases\": [\n");
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		run_case(&cases[i], binary, config_dir);
-		printf(i + 1 < ARRAY_SIZE(cases) ? ",\n" : "],\n");
-		fflush(stdout);
+	if (argc == 2)
+		run_all(binary, config_dir, count_malloc);
+	for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(cases); i++) {
+		if (STREQ(cases[i].name, argv[2]))
+			run_case(&cases[i], binary, config_dir);
 	}
-	run_idle(binary);
-	printf(",\n \"allocations\": {\"counters_0\": %.1f, \"counters_100000\": %.1f}}\n",
-	       count_allocations(&cases[0], binary, config_dir, count_malloc),
-	       count_allocations(&cases[2], binary, config_dir, count_malloc));
 	return 0;
 }

@@ -314,20 +314,41 @@ int check_attach(struct binding *at, void *item)
 	return 0;
 }
 
+/* @name, found at @t, must be an option of this file and of @type. */
+static void check_is_option(const struct binding *at, const struct config *c, const struct text *t,
+			    const char *name, enum option_type type, const char *type_name)
+{
+	const struct option_config *o = config_find_option(c, name);
+
+	if (!o)
+		binding_error(at, t->place, "this config has no option '%s'", shown(name).text);
+	else if (o->type != type)
+		binding_error(at, t->place, "option '%s' is not of type %s", shown(name).text,
+			      type_name);
+}
+
 /* "$name" stands for what the option of that name, a list, says. */
 static void check_reference(const struct binding *at, const struct config *c, const struct text *t)
 {
-	const struct option_config *o;
+	if (t->text && t->text[0] == '$')
+		check_is_option(at, c, t, t->text + 1, OPTION_LIST, "list");
+}
 
-	if (!t->text || t->text[0] != '$')
-		return;
-	o = config_find_option(c, t->text + 1);
-	if (!o)
-		binding_error(at, t->place, "this config has no option '%s'",
-			      shown(t->text + 1).text);
-	else if (o->type != OPTION_LIST)
-		binding_error(at, t->place, "option '%s' is not of type list",
-			      shown(t->text + 1).text);
+static void check_when(const struct binding *at, const struct config *c, const struct text *t)
+{
+	if (t->text)
+		check_is_option(at, c, t, t->text, OPTION_BOOL, "bool");
+}
+
+static void check_conditions(const struct binding *at, const struct config *c)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		check_when(at, c, &m->when);
+		for (size_t j = 0; j < m->values.count; j++)
+			check_when(at, c, &m->values.items[j].when);
+	}
 }
 
 /* --- the file as a whole ------------------------------------------------------------------- */
@@ -482,6 +503,7 @@ int check_file(struct binding *at, void *item)
 	check_namespace(at, &c->namespace_);
 	check_names(at, &c->kaddrs, &c_name);
 	check_attach_rows(at, c);
+	check_conditions(at, c);
 	err = check_options_unique(at, c);
 	return err ? err : check_metrics_unique(at, c);
 }

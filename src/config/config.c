@@ -119,6 +119,8 @@ static const struct key value_keys[] = {
 	{"sum_offset", KEY_U32, AT(value_config, sum_offset), .max = MOST_VALUE_BYTES,
 	 .has = offsetof(struct value_config, has_sum_offset),
 	 .doc = "type histogram: where in the map's value the sum is, 8 bytes"},
+	{"when", KEY_TEXT, AT(value_config, when),
+	 .doc = "a bool option of this file: exported only while it is true"},
 	{"labels", KEY_TEXTS, AT(value_config, labels), .max = MOST_LABELS,
 	 .doc = "labels of the metric that this one keeps; default all"},
 };
@@ -142,6 +144,8 @@ static const struct schema gauge_value_schema = {
 	 .doc = "metric name without prefix, and name of the BPF map"},                            \
 		{"help", KEY_TEXT, AT(metric_config, help),                                        \
 		 .doc = "one sentence on what is measured"},                                       \
+		{"when", KEY_TEXT, AT(metric_config, when),                                        \
+		 .doc = "a bool option of this file: exported only while it is true"},             \
 	{                                                                                          \
 		"labels", KEY_ROWS, AT(metric_config, labels),                                     \
 			.sub = &label_schema, .max = MOST_LABELS,                                  \

@@ -37,14 +37,15 @@ static int check_decoders(const struct config *c, struct report *report)
 static int check_metric(const struct config *c, const struct metric_config *m,
 			const struct object *o, struct report *report)
 {
-	static const struct decode_env no_env;
+	static const struct decode_env nothing;
+	const struct collector_env env = {.decode = &nothing, .prefix = PREFIX_USER};
 	struct collector *collector;
 	struct map_info map;
 	int err;
 
 	if (object_find_map(o, m->name.text, &map))
 		return unit_report_missing_map(o, c, m, report);
-	err = collector_new(m, &c->source, PREFIX_USER, &map, &no_env, report, &collector);
+	err = collector_new(m, &c->source, &map, &env, report, &collector);
 	if (!err)
 		collector_free(collector);
 	return err;
@@ -129,9 +130,6 @@ int unit_check_file(const char *path, struct report *report)
 
 	if (err)
 		return err;
-	if (c->has_stage)
-		return report_error(report, &c->source, c->stage.place,
-				    "only modules that are built in can be stages of a pipeline");
 	if (!beside || file_read(beside, OBJECT_MAX, &data, &len, &error))
 		return check_decoders(c, report);
 	if (object_open(c->name, data, len, NULL, &o, &error))

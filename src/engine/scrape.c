@@ -11,8 +11,9 @@
 /* Pages that may exist at once: one is being rendered, the others are on their way to slow clients. */
 #define PAGES_MAX 16
 
-/* Pages that are kept for the next scrapes when nobody reads them. */
-#define PAGES_SPARE 2
+/* Pages that are kept for the next scrapes when nobody reads them: they are most of the memory, and two
+ * scrapes at once are rare. */
+#define PAGES_SPARE 1
 
 /* Level 1 is smaller than zlib's level 1 at less than half of its time. */
 #define GZIP_LEVEL 1

@@ -117,16 +117,33 @@ int unit_report_missing_map(const struct object *o, const struct config *config,
 			    names.len ? buf_str(&names) : "none");
 }
 
+/* For `when:`, whether the bool option @name of the module is on. */
+static bool option_is_on(const void *ctx, const char *name)
+{
+	const struct strv *values = module_option(ctx, name);
+	bool on = false;
+
+	if (values && values->count)
+		option_parse_bool(values->items[0], &on);
+	return on;
+}
+
 static int add_collector(struct unit *u, const struct module *m, const struct metric_config *metric,
 			 const struct unit_env *env, struct report *report)
 {
+	struct collector_env collector_env = {
+		.decode = &env->decode,
+		.prefix = plan_prefix(u->plan, m),
+		.when = option_is_on,
+		.when_ctx = m,
+	};
 	struct map_info map;
 	int err;
 
 	if (object_find_map(u->object, metric->name.text, &map))
 		return unit_report_missing_map(u->object, m->config, metric, report);
-	err = collector_new(metric, &m->config->source, plan_prefix(u->plan, m), &map,
-			    &env->decode, report, &u->collectors[u->n_collectors]);
+	err = collector_new(metric, &m->config->source, &map, &collector_env, report,
+			    &u->collectors[u->n_collectors]);
 	u->n_collectors += !err;
 	return err;
 }

@@ -252,12 +252,14 @@ static int read_chunk(struct mapread *m, bool *first, uint32_t *ret_count)
 			r = -EBUSY;
 		if (r < 0)
 			break;
-		*first = false;
-		memcpy(m->token, key, m->map.key_size);
 		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->stride);
+		if (r == -ENOENT) {
+			r = 0; /* deleted just now, and so no key to go on from */
+			continue;
+		}
+		memcpy(m->token, key, m->map.key_size);
+		*first = false;
 		count += r == 0;
-		if (r == -ENOENT)
-			r = 0; /* deleted just now */
 	}
 	*ret_count = count;
 	return r;

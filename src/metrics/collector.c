@@ -205,9 +205,9 @@ static int check_value_field(const struct value_config *v, const struct field *f
 	return 0;
 }
 
-static int add_value_field(struct collector *c, const struct value_config *v, const char *prefix,
-			   const struct map_info *map, const struct source *source,
-			   struct report *report)
+static int add_value_field(struct collector *c, const struct value_config *v,
+			   const struct map_info *map, const struct collector_env *env,
+			   const struct source *source, struct report *report)
 {
 	struct field *f = &c->fields[c->n_fields++];
 	int err;
@@ -220,13 +220,15 @@ static int add_value_field(struct collector *c, const struct value_config *v, co
 	if (f->array && (err = buckets_init(&f->buckets, &v->buckets)))
 		return err;
 	if ((err = check_value_field(v, f, map, source, report)) ||
-	    (err = init_family(f, prefix, v->name.text, v->help.text ? v->help.text : "", v->type)))
+	    (err = init_family(f, env->prefix, v->name.text, v->help.text ? v->help.text : "",
+			       v->type)))
 		return err;
 	return place_field(c, f, &v->labels);
 }
 
-static int add_plain_field(struct collector *c, const char *prefix, const struct map_info *map,
-			   const struct source *source, struct report *report)
+static int add_plain_field(struct collector *c, const struct map_info *map,
+			   const struct collector_env *env, const struct source *source,
+			   struct report *report)
 {
 	const struct metric_config *m = c->config;
 	struct field *f = &c->fields[c->n_fields++];
@@ -240,25 +242,35 @@ static int add_plain_field(struct collector *c, const char *prefix, const struct
 				    map->name, map->value_size);
 	if (m->type == METRIC_HISTOGRAM && (err = buckets_init(&f->buckets, &m->buckets)))
 		return err;
-	err = init_family(f, prefix, m->name.text, m->help.text ? m->help.text : "", m->type);
+	err = init_family(f, env->prefix, m->name.text, m->help.text ? m->help.text : "", m->type);
 	return err ? err : place_field(c, f, NULL);
 }
 
-static int add_fields(struct collector *c, const char *prefix, const struct map_info *map,
-		      const struct source *source, struct report *report)
+static bool is_exported(const struct collector_env *env, const struct text *when)
 {
-	size_t count = MAX(c->config->values.count, (size_t)1);
+	return !when->text || !env->when || env->when(env->when_ctx, when->text);
+}
+
+static int add_fields(struct collector *c, const struct map_info *map,
+		      const struct collector_env *env, const struct source *source,
+		      struct report *report)
+{
+	size_t count = c->config->values.count;
 	int err = 0;
 
-	c->fields = calloc(count, sizeof(*c->fields));
-	c->views = calloc(count, sizeof(*c->views));
+	c->fields = calloc(MAX(count, (size_t)1), sizeof(*c->fields));
+	c->views = calloc(MAX(count, (size_t)1), sizeof(*c->views));
 	if (!c->fields || !c->views)
 		return -ENOMEM;
-	if (c->config->values.count == 0)
-		return add_plain_field(c, prefix, map, source, report);
+	if (!is_exported(env, &c->config->when))
+		return 0;
+	if (count == 0)
+		return add_plain_field(c, map, env, source, report);
 	for (size_t i = 0; i < count; i++) {
-		int failed = add_value_field(c, &c->config->values.items[i], prefix, map, source,
-					     report);
+		const struct value_config *v = &c->config->values.items[i];
+		int failed = is_exported(env, &v->when)
+				     ? add_value_field(c, v, map, env, source, report)
+				     : 0;
 
 		if (failed)
 			err = failed;
@@ -276,7 +288,7 @@ static bool follows_links(const struct layout *l)
 }
 
 int collector_new(const struct metric_config *metric, const struct source *source,
-		  const char *prefix, const struct map_info *map, const struct decode_env *env,
+		  const struct map_info *map, const struct collector_env *env,
 		  struct report *report, struct collector **ret)
 {
 	struct collector *c = calloc(1, sizeof(*c));
@@ -286,9 +298,9 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	if (!c)
 		return -ENOMEM;
 	c->config = metric;
-	c->env = env;
+	c->env = env->decode;
 	if ((err = layout_build(&c->layout, metric, map, source, report)) ||
-	    (err = add_fields(c, prefix, map, source, report)))
+	    (err = add_fields(c, map, env, source, report)))
 		goto fail;
 	table_init(&c->keys, c->layout.extended_key_size);
 	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));
@@ -669,6 +681,9 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 {
 	uint64_t links = follows_links(&c->layout) ? links_generation(c->env->links) : 0;
 	int err;
+
+	if (c->n_fields == 0) /* all of it is switched off */
+		return 0;
 
 	c->now = (uint32_t)(clock_monotonic_ns() / NSEC_PER_SEC);
 	c->scrape++;

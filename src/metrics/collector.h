@@ -16,12 +16,23 @@
 
 struct collector; /* opaque */
 
+/* Whether what has `when: option` is exported: @option may be NULL, for what has none. */
+typedef bool (*collector_when_fn)(const void *ctx, const char *option);
+
+/* What a collector needs of the one who runs it. */
+struct collector_env {
+	const struct decode_env *decode;
+	const char *prefix;        /* of the metrics' names */
+	collector_when_fn when;    /* NULL: everything is exported */
+	const void *when_ctx;
+};
+
 /*
- * @metric, @source, @env must outlive it. What is wrong with the config for this map goes to @report at
- * its place (-EINVAL). Families are named @prefix + '_' + name.
+ * @metric, @source and env->decode must outlive it. What is wrong with the config for this map goes to @report at
+ * its place (-EINVAL). Families are named env->prefix + '_' + name.
  */
 int collector_new(const struct metric_config *metric, const struct source *source,
-		  const char *prefix, const struct map_info *map, const struct decode_env *env,
+		  const struct map_info *map, const struct collector_env *env,
 		  struct report *report, struct collector **ret);
 void collector_free(struct collector *c);
 

@@ -200,7 +200,7 @@ def exchange(daemon, data):
             sock.shutdown(socket.SHUT_WR)
             while piece := sock.recv(1 << 16):
                 answer += piece
-        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+        except OSError:  # closed, reset or silent
             pass
     return answer
 

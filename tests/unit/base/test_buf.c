@@ -125,6 +125,23 @@ static void test_u64(void **state)
 	}
 }
 
+/* Where a number becomes one digit longer. */
+static void test_u64_lengths(void **state)
+{
+	_cleanup_buf_ struct buf b = {0};
+	uint64_t power = 1;
+
+	(void)state;
+	for (size_t digits = 1; digits <= BUF_U64_DIGITS; digits++, power *= 10) {
+		buf_reset(&b);
+		buf_add_u64(&b, power);
+		assert_int_equal(b.len, digits);
+		buf_reset(&b);
+		buf_add_u64(&b, power - 1);
+		assert_int_equal(b.len, MAX(digits - 1, (size_t)1));
+	}
+}
+
 /* What Go's strconv.FormatFloat(d, 'g', -1, 64) gives. */
 static void test_double_is_spelled_as_in_go(void **state)
 {
@@ -209,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_printf_at_the_brim),
 		cmocka_unit_test(test_failure_is_remembered),
 		cmocka_unit_test(test_u64),
+		cmocka_unit_test(test_u64_lengths),
 		cmocka_unit_test(test_double_is_spelled_as_in_go),
 		cmocka_unit_test(test_double_reads_back),
 	};

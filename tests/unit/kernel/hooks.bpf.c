@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-/* Three programs for traffic control, each of which counts the packets that it sees. */
+/* Programs for traffic control: three count the packets that they see, and one decides. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
@@ -37,6 +37,13 @@ SEC("tc")
 int third(struct __sk_buff *skb)
 {
 	return count(2);
+}
+
+/* Ends the list of programs: those behind it see nothing. */
+SEC("tc")
+int verdict(struct __sk_buff *skb)
+{
+	return TC_ACT_OK;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

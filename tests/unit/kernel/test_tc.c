@@ -258,6 +258,22 @@ static void test_tcx_beside_others(void **state)
 	assert_seen(0, 1, 1);
 }
 
+/* We come first on the list, or others' verdicts would hide packets from us. */
+static void test_tcx_before_a_verdict(void **state)
+{
+	enum bpf_attach_type type = (enum bpf_attach_type)COMPAT_BPF_TCX_INGRESS;
+	_cleanup_close_ int other = -1;
+	struct tc_attachment a;
+
+	(void)state;
+	need_tcx();
+	other = bpf_link_create(program_fd(hooks, "verdict"), LO, type, NULL);
+	assert_true(other >= 0);
+	attach(TC_TCX, "first", LO, TC_INGRESS, &a);
+	assert_seen(1, 0, 0);
+	detach(&a);
+}
+
 static void test_tcx_where_there_is_none(void **state)
 {
 	struct tc_attachment a;
@@ -473,6 +489,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_clsact, remove_qdisc),
 		cmocka_unit_test_teardown(test_wrong_program, remove_qdisc),
 		cmocka_unit_test_teardown(test_tcx_beside_others, remove_qdisc),
+		cmocka_unit_test_teardown(test_tcx_before_a_verdict, remove_qdisc),
 		cmocka_unit_test_teardown(test_tcx_where_there_is_none, remove_qdisc),
 		cmocka_unit_test_teardown(test_auto, remove_qdisc),
 		cmocka_unit_test_teardown(test_qdisc_that_was_there_stays, remove_qdisc),

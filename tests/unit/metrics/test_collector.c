@@ -36,11 +36,12 @@ static void open_map(struct bench *b, enum bpf_map_type type, uint32_t key, uint
 
 static void open_collector(struct bench *b, const char *metrics)
 {
-	static const struct decode_env env;
+	static const struct decode_env nothing;
+	const struct collector_env env = {.decode = &nothing, .prefix = "p"};
 	struct report report = {0};
 
 	b->config = config_from_text(metrics);
-	if (collector_new(&b->config->metrics.items[0], &b->config->source, "p", &b->map, &env,
+	if (collector_new(&b->config->metrics.items[0], &b->config->source, &b->map, &env,
 			  &report, &b->collector))
 		fail_msg("%s", buf_str(&report.text));
 }
@@ -341,9 +342,41 @@ static const struct refusal refusals[] = {
 	 "sum_offset of 's' is beyond the value"},
 };
 
+static bool never(const void *ctx, const char *option)
+{
+	(void)ctx;
+	assert_string_equal(option, "sizes");
+	return false;
+}
+
+/* `when` with its option off: the rest of the map's metrics is there, this one is not. */
+static void test_when(void **state)
+{
+	static const struct decode_env nothing;
+	const struct collector_env env = {.decode = &nothing, .prefix = "p", .when = never};
+	struct report report = {0};
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 16);
+	b.config = config_from_text("options:\n  - {name: sizes, type: bool, default: true}\n" COUNTER
+				    "      labels:\n"
+				    "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+				    "      values:\n"
+				    "        - {name: a, offset: 0}\n"
+				    "        - {name: b, offset: 8, when: sizes}\n");
+	assert_int_equal(collector_new(&b.config->metrics.items[0], &b.config->source, &b.map, &env,
+				       &report, &b.collector),
+			 0);
+	assert_int_equal(collector_family_count(b.collector), 1);
+	assert_string_equal(collector_family(b.collector, 0)->name, "p_a");
+	close_bench(&b);
+}
+
 static void test_refusals(void **state)
 {
-	static const struct decode_env env;
+	static const struct decode_env nothing;
+	const struct collector_env env = {.decode = &nothing, .prefix = "p"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
@@ -354,8 +387,8 @@ static void test_refusals(void **state)
 		struct report report = {0};
 		struct collector *collector;
 
-		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, "p", &map, &env,
-					       &report, &collector),
+		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, &map, &env, &report,
+					       &collector),
 				 -EINVAL);
 		if (!strstr(buf_str(&report.text), r->says))
 			fail_msg("%s\nsays not: %s", buf_str(&report.text), r->says);
@@ -375,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_per_cpu_sum_and_split),
 		cmocka_unit_test(test_histogram_by_key),
 		cmocka_unit_test(test_struct_values),
+		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_refusals),
 	};
 
