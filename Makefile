@@ -69,7 +69,7 @@ bench: ## build with full optimisation and measure every figure that the README 
 	bench/run build-release
 
 .PHONY: examples
-examples: ## build the example configs: build/examples
+examples: ## build the objects of the example configs, beside their manifests
 	$(deps) --check build
 	tools/build $(BUILD) $(options) examples
 

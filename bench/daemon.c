@@ -112,12 +112,14 @@ static size_t answer_length(struct buf *answer, size_t *ret_headers)
 
 uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page)
 {
-	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	const char *request = d->gzip ? "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+					"Accept-Encoding: gzip\r\n\r\n"
+				      : "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	uint64_t from = clock_monotonic_ns(), first_byte = 0;
 	size_t headers = 0, length = 0;
 
 	buf_reset(page);
-	if (send(d->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1)
+	if (send(d->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
 		bench_fail("cannot ask the daemon: %s", strerror(errno));
 	while (!length || page->len < length) {
 		receive(d->fd, page);

@@ -12,6 +12,7 @@ struct bench_daemon {
 	pid_t pid;
 	clockid_t cpu_clock;
 	int fd;             /* the one connection, kept open */
+	bool gzip;          /* ask for pages that are compressed */
 	uint64_t ready_ns;  /* from before fork to the end of the first scrape */
 	int allocations_fd; /* a page that counts malloc(3), or -1 */
 };

@@ -23,6 +23,7 @@ enum {
 	WARM_UP = 3,
 	ROUNDS = 31,
 	STARTS = 5,
+	GZIP_ROUNDS = 7,
 	BATCH = 4096, /* entries at once: as many as the daemon takes */
 	SETTLED = 20, /* scrapes over which allocations are counted */
 };
@@ -241,6 +242,27 @@ static void measure(struct bench_daemon *d, const struct floor *f, struct times 
 	buf_free(&page);
 }
 
+/* What it costs when the page is compressed, as Prometheus asks for it. */
+static void measure_gzip(struct bench_daemon *d)
+{
+	uint64_t wall[GZIP_ROUNDS], cpu[GZIP_ROUNDS];
+	struct buf page = {0};
+
+	d->gzip = true;
+	for (size_t i = 0; i < GZIP_ROUNDS; i++) {
+		uint64_t from = clock_monotonic_ns(), cpu_from = bench_daemon_cpu_ns(d);
+
+		bench_daemon_scrape(d, &page);
+		wall[i] = clock_monotonic_ns() - from;
+		cpu[i] = bench_daemon_cpu_ns(d) - cpu_from;
+	}
+	printf("   \"gzip\": {\"wall_us\": %.0f, \"cpu_us\": %.0f, \"page_bytes\": %zu, "
+	       "\"rss_after\": %lu}}",
+	       median_us(wall, GZIP_ROUNDS), median_us(cpu, GZIP_ROUNDS), page.len,
+	       bench_daemon_memory(d).rss);
+	buf_free(&page);
+}
+
 static void print_case(const struct bench_case *c, const struct floor *f, struct times *t,
 		       struct bench_memory before, struct bench_memory after)
 {
@@ -252,7 +274,7 @@ static void print_case(const struct bench_case *c, const struct floor *f, struct
 	       "   \"wall_us\": %.0f, \"first_byte_us\": %.0f, \"floor_wall_us\": %.0f,\n"
 	       "   \"cpu_us\": %.0f, \"floor_cpu_us\": %.0f,\n"
 	       "   \"wall_ratio\": %.3f, \"cpu_ratio\": %.3f,\n"
-	       "   \"rss_before\": %lu, \"rss_after\": %lu, \"rss_peak\": %lu}",
+	       "   \"rss_before\": %lu, \"rss_after\": %lu, \"rss_peak\": %lu,\n",
 	       c->name, c->help, f->n_lines, f->page->len, wall, first_byte, floor_wall, cpu,
 	       floor_cpu, wall / floor_wall, cpu / floor_cpu, before.rss, after.rss,
 	       after.rss_peak);
@@ -276,6 +298,7 @@ static void run_case(const struct bench_case *c, const char *binary, const char 
 	f = make_floor(map, c, &page);
 	measure(&d, &f, &times);
 	print_case(c, &f, &times, before, bench_daemon_memory(&d));
+	measure_gzip(&d);
 	free_floor(&f);
 	buf_free(&page);
 	fd_close(map);

@@ -119,10 +119,10 @@ static enum exit_code show_named(const struct command_call *call,
 {
 	const struct modules_options *o = call->options;
 	_cleanup_(config_free_p) struct config *c = NULL;
-	const struct builtin_module *b;
+	const struct builtin_module *b = NULL;
 	enum exit_code code = find_named(call, &b);
 
-	if (code)
+	if (!b)
 		return code;
 	c = parse(b);
 	if (!c)

@@ -25,28 +25,35 @@ struct mapread {
 	size_t stride;    /* of values */
 	size_t per_entry; /* values of an entry */
 	bool batches;     /* until the kernel says that it cannot */
-	bool repeats;     /* a key may come twice in a read: the seen ones are remembered */
 	uint32_t cap;     /* entries that fit the buffers */
 	uint8_t *keys;
 	uint8_t *values;
-	uint8_t *token; /* where a read goes on: a bucket number, or the last key */
-	uint64_t steps; /* entries that this read may still take */
-	struct table seen;
+	uint8_t *token;    /* where a batch goes on: a bucket number, or the last key */
+	uint64_t steps;    /* entries that this read may still take */
+	struct table seen; /* keys of this read, where one may come twice */
+	uint32_t at;       /* the one in it from which the next is asked for */
+	uint32_t back;     /* how far to go back from there if it was deleted */
 };
 
-/* Array indices never go away, and a batch of a hash map takes whole buckets under their lock. All
- * else finds its way by the last key, and begins anew where that was deleted meanwhile. */
-static bool is_array(uint32_t type)
+/*
+ * Types whose batches have each key once: array indices never go away, and of a hash map each bucket
+ * is taken whole, under its lock. All else finds its way by the last key, and begins anew where that
+ * was deleted meanwhile.
+ */
+static bool has_steady_batches(uint32_t type)
 {
-	return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
-	       type == BPF_MAP_TYPE_ARRAY_OF_MAPS;
-}
+	static const uint32_t types[] = {
+		BPF_MAP_TYPE_ARRAY,           BPF_MAP_TYPE_PERCPU_ARRAY,
+		BPF_MAP_TYPE_ARRAY_OF_MAPS,   BPF_MAP_TYPE_HASH,
+		BPF_MAP_TYPE_PERCPU_HASH,     BPF_MAP_TYPE_LRU_HASH,
+		BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_HASH_OF_MAPS,
+	};
 
-static bool is_hash(uint32_t type)
-{
-	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
-	       type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
-	       type == BPF_MAP_TYPE_HASH_OF_MAPS;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (types[i] == type)
+			return true;
+	}
+	return false;
 }
 
 /* Room for @cap entries; what was read before is lost. */
@@ -154,16 +161,15 @@ static int64_t drop_seen(struct mapread *m, uint32_t count)
 	return kept;
 }
 
-static int deliver(struct mapread *m, uint32_t count, mapread_fn fn, void *ctx)
+static int deliver_batch(struct mapread *m, uint32_t count, mapread_fn fn, void *ctx)
 {
-	if (m->repeats) {
-		int64_t kept = drop_seen(m, count);
+	int64_t kept = count;
 
-		if (kept < 0)
-			return (int)kept;
-		count = (uint32_t)kept;
-	}
-	return count > 0 ? fn(ctx, m->keys, m->values, count) : 0;
+	if (!has_steady_batches(m->map.type))
+		kept = drop_seen(m, count);
+	if (kept <= 0)
+		return (int)kept;
+	return fn(ctx, m->keys, m->values, (size_t)kept);
 }
 
 /* A bucket that does not fit: twice the room. An LRU map may hold a few more than max_entries. */
@@ -174,14 +180,14 @@ static int grow(struct mapread *m)
 	return resize(m, (uint32_t)MIN((uint64_t)m->cap * 2, (uint64_t)UINT32_MAX));
 }
 
-/*
- * A reader that finds its way by the last key begins anew where that was deleted: churn must not
- * hold it for ever.
- */
+/* Where keys come and go, a read may have to begin anew now and then, but not for ever. */
 static void begin_read(struct mapread *m)
 {
-	m->repeats = !is_array(m->map.type) && !(m->batches && is_hash(m->map.type));
-	m->steps = m->repeats ? (uint64_t)m->map.max_entries * 2 : UINT64_MAX;
+	bool steady = m->batches && has_steady_batches(m->map.type);
+
+	m->steps = steady ? UINT64_MAX : (uint64_t)m->map.max_entries * 2;
+	m->at = TABLE_NONE;
+	m->back = 1;
 	table_clear(&m->seen);
 }
 
@@ -217,7 +223,7 @@ static int read_batch(struct mapread *m, bool first, mapread_fn fn, void *ctx)
 	if (count > m->steps)
 		return -EBUSY;
 	m->steps -= count;
-	delivered = deliver(m, count, fn, ctx);
+	delivered = deliver_batch(m, count, fn, ctx);
 	return delivered < 0 ? delivered : r != -ENOENT;
 }
 
@@ -238,18 +244,46 @@ static int read_batches(struct mapread *m, mapread_fn fn, void *ctx)
 	return r;
 }
 
+/*
+ * The next key that this read has not had, into @key; -ENOENT at the end. The kernel gives the
+ * key behind the one it is told, or the map's first one when that was deleted meanwhile. The keys
+ * seen are in the map's order: one that is not behind where we are means the latter, and then a
+ * key that we had earlier, which may still be there, shows the way.
+ */
+static int next_key(struct mapread *m, uint8_t *key)
+{
+	for (;;) {
+		const void *from = m->at == TABLE_NONE ? NULL : table_key(&m->seen, m->at);
+		int r = bpf_map_get_next_key(m->map.fd, from, key);
+		uint32_t index;
+
+		if (r < 0)
+			return r;
+		if (m->steps-- == 0)
+			return -EBUSY;
+		index = table_find(&m->seen, key);
+		if (index == TABLE_NONE)
+			return 0;
+		if (!from || index > m->at) {
+			m->at = index;
+			continue;
+		}
+		m->at = m->at >= m->back ? m->at - m->back : TABLE_NONE;
+		m->back *= 2;
+	}
+}
+
 /* Fills the buffers. 0, or -ENOENT at the end. */
-static int read_chunk(struct mapread *m, bool *first, uint32_t *ret_count)
+static int read_chunk(struct mapread *m, uint32_t *ret_count)
 {
 	uint32_t count = 0;
+	bool added;
 	int r = 0;
 
 	while (r == 0 && count < m->cap) {
 		uint8_t *key = m->keys + (size_t)count * m->map.key_size;
 
-		r = bpf_map_get_next_key(m->map.fd, *first ? NULL : m->token, key);
-		if (r == 0 && m->steps-- == 0)
-			r = -EBUSY;
+		r = next_key(m, key);
 		if (r < 0)
 			break;
 		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->stride);
@@ -257,8 +291,11 @@ static int read_chunk(struct mapread *m, bool *first, uint32_t *ret_count)
 			r = 0; /* deleted just now, and so no key to go on from */
 			continue;
 		}
-		memcpy(m->token, key, m->map.key_size);
-		*first = false;
+		if (r == 0) {
+			m->at = table_add(&m->seen, key, &added);
+			m->back = 1;
+			r = added ? 0 : -ENOMEM;
+		}
 		count += r == 0;
 	}
 	*ret_count = count;
@@ -267,17 +304,17 @@ static int read_chunk(struct mapread *m, bool *first, uint32_t *ret_count)
 
 static int read_one_by_one(struct mapread *m, mapread_fn fn, void *ctx)
 {
-	bool first = true;
 	uint32_t count;
-	int r, delivered;
+	int r, delivered = 0;
 
 	begin_read(m);
 	do {
-		r = read_chunk(m, &first, &count);
-		delivered = deliver(m, count, fn, ctx);
-		if (delivered < 0)
-			return delivered;
-	} while (r == 0);
+		r = read_chunk(m, &count);
+		if (count > 0)
+			delivered = fn(ctx, m->keys, m->values, count);
+	} while (r == 0 && delivered == 0);
+	if (delivered < 0)
+		return delivered;
 	return r == -ENOENT ? 0 : r;
 }
 

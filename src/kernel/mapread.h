@@ -32,7 +32,8 @@ size_t mapread_values_per_entry(const struct mapread *m);
 
 /*
  * Reads everything. An entry that others delete meanwhile may or may not be seen; one that is there
- * all the time is seen exactly once with batches, and at least once without them.
+ * all the time is seen exactly once. -EBUSY where there are no batches and entries come and go
+ * faster than they can be read.
  */
 int mapread_all(struct mapread *m, mapread_fn fn, void *ctx, struct error *e);
 

@@ -89,12 +89,19 @@ static int object_error(struct error *e, int code, struct libbpf_log *log, const
 	return code;
 }
 
+/* libbpf's own codes (enum libbpf_errno) begin here; strerror() knows nothing of them. */
+enum { LIBBPF_CODES = 4000 };
+
 static int open_error(struct error *e, int code, struct libbpf_log *log, const char *name)
 {
-	char what[256];
+	char what[256], detail[DETAIL_SIZE];
 
 	snprintf(what, sizeof(what), "cannot read \"%s\" as a BPF object", name);
-	return object_error(e, code, log, what);
+	if (code != -EINVAL && code > -LIBBPF_CODES)
+		return object_error(e, code, log, what);
+	libbpf_log_tail(log, detail, sizeof(detail));
+	return error_set_usage(e, "%s: it is none, or damaged; compile it with: clang -target bpf -g%s%s",
+			       what, *detail ? "\n" : "", detail);
 }
 
 static int load_error(struct error *e, int code, struct libbpf_log *log, const struct object *o)

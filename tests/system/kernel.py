@@ -71,3 +71,6 @@ class Map:
         assert len(key) == self.info["bytes_key"] and self.info["bytes_value"] == 8
         packed = b"".join(value.to_bytes(8, "little") for value in values)
         check(lib.bpf_map_update_elem(self.fd, key, packed, 0), self.name)
+
+    def delete(self, key):
+        check(lib.bpf_map_delete_elem(self.fd, key), self.name)
