@@ -64,9 +64,10 @@ static bool is_unchanged(const struct unit *unit, const struct plan *plan)
 			      sizeof(plan->fingerprint)) == 0;
 }
 
-static bool unit_exports(const struct unit *u, const char *name)
+/* Whether one of the first @count collectors of @u exports the metric @name. */
+static bool collectors_export(const struct unit *u, size_t count, const char *name)
 {
-	for (size_t i = 0; i < u->n_collectors; i++) {
+	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < collector_family_count(u->collectors[i]); k++) {
 			if (STREQ(collector_family(u->collectors[i], k)->name, name))
 				return true;
@@ -75,19 +76,19 @@ static bool unit_exports(const struct unit *u, const char *name)
 	return false;
 }
 
-/* Who already exports the metric @name: a config, the daemon itself, or NULL. */
+/* Who exports the metric @name before collector @index of @unit: a config, the daemon itself, or NULL. */
 static const char *find_exporter(const struct agent *a, const struct unit_set *set,
-				 const char *name)
+				 const struct unit *unit, size_t index, const char *name)
 {
 	for (size_t i = 0; i < a->n_own_families; i++) {
 		if (STREQ(a->own_families[i].name, name))
 			return "the daemon itself";
 	}
 	for (size_t i = 0; i < set->n_units; i++) {
-		if (unit_exports(set->units[i], name))
+		if (collectors_export(set->units[i], set->units[i]->n_collectors, name))
 			return set->units[i]->plan->name;
 	}
-	return NULL;
+	return collectors_export(unit, index, name) ? "another of its modules" : NULL;
 }
 
 /* Two configs that export one name would say different things under it. */
@@ -97,7 +98,7 @@ static int check_names(const struct agent *a, const struct unit_set *set, const 
 	for (size_t i = 0; i < unit->n_collectors; i++) {
 		for (size_t k = 0; k < collector_family_count(unit->collectors[i]); k++) {
 			const char *name = collector_family(unit->collectors[i], k)->name;
-			const char *other = find_exporter(a, set, name);
+			const char *other = find_exporter(a, set, unit, i, name);
 
 			if (other)
 				return error_set_usage(e, "metric '%s' is already exported by %s; give "
@@ -155,11 +156,11 @@ static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 			continue;
 		}
 		error_prefix(&error, "%s", name ? name : "");
-		log_error("%s", error.text);
 		if (all_or_nothing) {
 			*e = error;
 			return error.code;
 		}
+		log_error("%s", error.text);
 		add_broken(set, name ? name : "", &error);
 	}
 	return 0;

@@ -266,6 +266,7 @@ static int next_key(struct mapread *m, uint8_t *key)
 			return 0;
 		if (!from || index > m->at) {
 			m->at = index;
+			m->back = 1;
 			continue;
 		}
 		m->at = m->at >= m->back ? m->at - m->back : TABLE_NONE;
