@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 
 #include "base/capabilities.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -227,32 +228,43 @@ static void say_ready(const struct daemon *d)
 		log_warn("cannot tell the service manager that all is ready");
 }
 
-/* Sockets first: a port that is in use is said before anything is attached. */
-static int start(struct daemon *d, const struct agent_options *options, struct error *e)
+/* Everything that counts; then privileges go, and what serves is started with what is left. */
+static int start_agent(struct daemon *d, const struct agent_options *options, struct error *e)
 {
-	static const struct strv nothing;
 	const struct run_options *o = d->options;
-	int fd, err;
+	int err = agent_start(options, &d->agent, e);
 
-	err = listen_tcp(o->listen_address, &fd, e);
-	if (err)
-		return err;
-	err = agent_start(options, &d->agent, e);
 	if (!err && o->keep.given)
-		err = capabilities_keep(o->keep.values.count ? &o->keep.values : &nothing, e);
+		err = capabilities_keep(&o->keep.values, e);
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
-	if (!err && *o->control_socket)
-		err = control_server_start(d->agent, o->control_socket, &d->control, e);
-	if (err) {
-		fd_close(fd);
-		return err;
-	}
-	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
-	err = http_server_start(fd, d->pages.routes, d->pages.n_routes, &d->web, e);
 	if (!err && (err = loop_add(d->agent->loop, d->signal_fd, on_signal, d)))
 		err = error_set(e, err, "cannot wait for signals: %s", strerror(-err));
 	return err;
+}
+
+/* Sockets first: a port that is in use, or another daemon, is said before anything is attached. */
+static int start(struct daemon *d, const struct agent_options *options, struct error *e)
+{
+	const struct run_options *o = d->options;
+	_cleanup_close_ int web_fd = -1;
+	_cleanup_close_ int control_fd = -1;
+	int err = listen_tcp(o->listen_address, &web_fd, e);
+
+	if (!err && *o->control_socket)
+		err = listen_unix(o->control_socket, &control_fd, e);
+	if (!err)
+		err = start_agent(d, options, e);
+	if (!err && control_fd >= 0)
+		err = control_server_start(d->agent, TAKE_FD(control_fd), o->control_socket,
+					   &d->control, e);
+	if (err) {
+		if (control_fd >= 0)
+			unlink(o->control_socket);
+		return err;
+	}
+	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
+	return http_server_start(TAKE_FD(web_fd), d->pages.routes, d->pages.n_routes, &d->web, e);
 }
 
 static void stop(struct daemon *d)

@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "control/operation.h"
-#include "http/listen.h"
 #include "http/server.h"
 
 struct call {
@@ -54,22 +53,19 @@ static int make_routes(struct control_server *s, struct agent *a, size_t *ret_co
 	return 0;
 }
 
-int control_server_start(struct agent *a, const char *path, struct control_server **ret,
-			 struct error *e)
+int control_server_start(struct agent *a, int listen_fd, const char *path,
+			 struct control_server **ret, struct error *e)
 {
 	struct control_server *s = calloc(1, sizeof(*s));
 	size_t n_routes;
-	int fd, err;
+	int err;
 
-	if (!s || make_routes(s, a, &n_routes)) {
+	if (!s || make_routes(s, a, &n_routes) || !(s->path = strdup(path))) {
 		control_server_stop(s);
+		fd_close(listen_fd);
 		return error_set(e, -ENOMEM, "no memory for the control socket");
 	}
-	err = listen_unix(path, &fd, e);
-	if (!err) {
-		s->path = strdup(path);
-		err = http_server_start(fd, s->routes, n_routes, &s->http, e);
-	}
+	err = http_server_start(listen_fd, s->routes, n_routes, &s->http, e);
 	if (err) {
 		control_server_stop(s);
 		return err;

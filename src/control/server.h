@@ -7,7 +7,10 @@
 
 struct control_server; /* opaque */
 
-/* Listens at @path until control_server_stop(), which removes the file. */
-int control_server_start(struct agent *a, const char *path, struct control_server **ret,
-			 struct error *e);
+/*
+ * Answers at @listen_fd (taken over in any case), which listens at the socket file @path, until
+ * control_server_stop(), which removes the file.
+ */
+int control_server_start(struct agent *a, int listen_fd, const char *path,
+			 struct control_server **ret, struct error *e);
 void control_server_stop(struct control_server *s);

@@ -2,6 +2,7 @@
 #include "engine/agent.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,7 +178,7 @@ static int start_units(struct agent *a, const struct unit_set *set, struct error
 		struct unit *before = find_unit(a->units, a->n_units, u->plan->name);
 
 		if (u != before)
-			err = unit_start(u, before, &a->env, e);
+			err = unit_start(u, before, a->options.strict && !before, e);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return err;
@@ -273,19 +274,47 @@ int agent_start_scraper(struct agent *a, struct error *e)
 
 /* ---- interfaces ---- */
 
-static void on_link(void *ctx, enum link_event event, const struct link_info *link)
-{
-	struct agent *a = ctx;
+/* How long a start waits for programs to be attached before it goes on and leaves the rest to the loop. */
+#define ATTACH_WAIT_NS (NSEC_PER_SEC / 4)
 
-	log_debug("interface %u '%s' %s", link->ifindex, link->name,
-		  event == LINK_ADDED	? "came"
-		  : event == LINK_REMOVED ? "went"
-					  : "has a new name");
+static void tell_units(struct agent *a, enum link_event event, const struct link_info *link)
+{
 	/* Only for this one: whoever asks for the status must not wait for a thousand interfaces. */
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++)
 		unit_link_event(a->units[i], &a->env, event, link);
 	pthread_mutex_unlock(&a->lock);
+}
+
+/* Attaches what belongs at the first interface that waits; false when none does. */
+static bool attach_next(struct agent *a)
+{
+	struct link_info link;
+	uint32_t ifindex;
+
+	if (!arrivals_take(&a->arrivals, &ifindex))
+		return false;
+	if (links_get(a->links, ifindex, &link))
+		tell_units(a, LINK_ADDED, &link);
+	return true;
+}
+
+static void on_arrival(void *ctx)
+{
+	attach_next(ctx);
+}
+
+static void on_link(void *ctx, enum link_event event, const struct link_info *link)
+{
+	static const char *const words[] = {
+		[LINK_ADDED] = "came", [LINK_RENAMED] = "has a new name", [LINK_REMOVED] = "went"};
+	struct agent *a = ctx;
+
+	log_debug("interface %u '%s' %s", link->ifindex, link->name, words[event]);
+	if (event != LINK_ADDED)
+		tell_units(a, event, link);
+	else if (arrivals_add(&a->arrivals, link->ifindex))
+		log_error("no memory to follow interface '%s'", link->name);
 }
 
 static void on_links_readable(void *ctx)
@@ -295,6 +324,26 @@ static void on_links_readable(void *ctx)
 
 	if (links_update(a->links, on_link, a, &error))
 		log_error("%s", error.text);
+}
+
+/* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure ends it. */
+static int attach_everywhere(struct agent *a, bool strict, struct error *e)
+{
+	uint64_t start = clock_monotonic_ns();
+	bool more = true;
+
+	links_each(a->links, on_link, a);
+	while (more && (strict || clock_monotonic_ns() - start < ATTACH_WAIT_NS))
+		more = attach_next(a);
+	for (size_t i = 0; strict && i < a->n_units; i++) {
+		const char *error = unit_follow_error(a->units[i]);
+
+		if (error)
+			return error_set(e, -EIO, "%s: %s", a->units[i]->plan->name, error);
+	}
+	if (a->arrivals.count)
+		log_info("%zu interfaces are attached in the background", a->arrivals.count);
+	return 0;
 }
 
 /* ---- life ---- */
@@ -308,6 +357,10 @@ static int open_kernel(struct agent *a, struct error *e)
 		return error_set(e, err, "no memory");
 	if (!err)
 		err = loop_new(&a->loop);
+	if (!err)
+		err = arrivals_open(&a->arrivals);
+	if (!err)
+		err = loop_add(a->loop, a->arrivals.event_fd, on_arrival, a);
 	if (!err)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
 	if (err)
@@ -329,7 +382,6 @@ static struct unit_env make_env(const struct agent *a)
 		.decode = {.links = a->links, .ksyms = a->ksyms},
 		.btf_path = a->options.btf_path,
 		.tc_mechanism = a->options.tc_mechanism,
-		.strict = a->options.strict,
 	};
 }
 
@@ -352,8 +404,9 @@ static int check_something_runs(const struct unit_set *set, struct error *e)
 {
 	if (set->n_units)
 		return 0;
-	if (set->n_broken) {
+	if (set->n_broken) { /* each has been told already; the first decides the exit code */
 		*e = set->broken[0].error;
+		snprintf(e->text, sizeof(e->text), "nothing runs: all that was to run is broken");
 		return e->code;
 	}
 	return error_set_usage(e, "nothing to run: no module is enabled and no config is given");
@@ -381,6 +434,7 @@ static void forget_kept(struct agent *a, struct unit_set *set)
  */
 static int load_configuration(struct agent *a, bool all_or_nothing, struct error *e)
 {
+	bool first = a->n_units == 0;
 	struct plans plans = {0};
 	struct unit_set set = {0};
 	int err = plans_build(&a->options.plan, &plans, e);
@@ -400,6 +454,8 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 		err = start_units(a, &set, e);
 	if (!err)
 		err = adopt(a, &set, e);
+	if (!err)
+		err = attach_everywhere(a, a->options.strict && first, e);
 	/* Either what was tried in vain, or what ran before: without the units that go on. */
 	forget_kept(a, &set);
 	unit_set_free(&set);
@@ -416,6 +472,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 		return error_set(e, -ENOMEM, "no memory");
 	a->options = *options;
 	a->started_ns = clock_monotonic_ns();
+	a->arrivals.event_fd = -1;
 	pthread_mutex_init(&a->scrape_lock, NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	if (selfmetrics_init(a))
@@ -446,6 +503,7 @@ void agent_stop(struct agent *a)
 	free(a->families);
 	selfmetrics_free(a);
 	loop_free(a->loop);
+	arrivals_close(&a->arrivals);
 	links_close(a->links);
 	ksyms_free(a->ksyms);
 	pthread_mutex_destroy(&a->lock);

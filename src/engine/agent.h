@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "base/loop.h"
+#include "engine/arrivals.h"
 #include "engine/plan.h"
 #include "engine/scrape.h"
 #include "engine/unit.h"
@@ -38,6 +39,7 @@ struct agent {
 	struct links *links;
 	struct ksyms *ksyms;
 	struct loop *loop;
+	struct arrivals arrivals;   /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
 	uint64_t started_ns;        /* CLOCK_MONOTONIC */
 
@@ -56,7 +58,8 @@ struct agent {
 };
 
 /*
- * Builds and starts everything but what serves it: after that the units count. @options must outlive it.
+ * Builds and starts everything but what serves it: after that the units count. On a host with very many
+ * interfaces the last of them are attached by the event loop. @options must outlive it.
  * What fails to load is in agent->broken and was logged; it is an error only when options->strict, or when
  * nothing is left.
  */

@@ -146,61 +146,31 @@ static void forget_link(struct follower *f, struct attached_link *link)
 	*link = f->links[--f->n_links];
 }
 
-/* Where the predecessor of @u has the program that @f has. */
-static struct attached_link *find_in_predecessor(const struct unit *u, const struct follower *f,
-						 uint32_t ifindex, struct follower **ret)
+static bool remember_link(struct follower *f, const struct attached_link *link)
 {
-	const struct unit *before = u->predecessor;
-	const char *name = u->programs[f->program].info.name;
+	struct attached_link *links = reallocarray(f->links, f->n_links + 1, sizeof(*links));
 
-	for (size_t i = 0; before && i < before->n_followers; i++) {
-		struct follower *other = &before->followers[i];
-		struct attached_link *link = find_link(other, ifindex);
-
-		if (link && other->config->hook == f->config->hook &&
-		    STREQ(before->programs[other->program].info.name, name)) {
-			*ret = other;
-			return link;
-		}
-	}
-	return NULL;
-}
-
-/* Puts the program of @f at @link, in the place of the predecessor's if that is there. */
-static int attach_or_replace(struct unit *u, const struct unit_env *env, struct follower *f,
-			     const struct link_info *link, struct tc_attachment *ret,
-			     struct error *error)
-{
-	int fd = u->programs[f->program].info.fd;
-	struct follower *from;
-	struct attached_link *before = find_in_predecessor(u, f, link->ifindex, &from);
-
-	if (!before)
-		return tc_attach(env->tc_mechanism, fd, link->ifindex,
-				 f->config->hook == HOOK_TC_INGRESS ? TC_INGRESS : TC_EGRESS, ret,
-				 error);
-	if (tc_replace(&before->tc, fd, error))
-		return error->code;
-	*ret = before->tc;
-	forget_link(from, before);
-	return 0;
+	if (!links)
+		return false;
+	f->links = links;
+	links[f->n_links++] = *link;
+	return true;
 }
 
 static void attach(struct unit *u, const struct unit_env *env, struct follower *f,
 		   const struct link_info *link)
 {
-	struct attached_link *links = reallocarray(f->links, f->n_links + 1, sizeof(*links));
+	enum tc_direction direction =
+		f->config->hook == HOOK_TC_INGRESS ? TC_INGRESS : TC_EGRESS;
+	struct attached_link to;
 	struct error error;
 
-	if (!links)
-		return;
-	f->links = links;
-	if (attach_or_replace(u, env, f, link, &links[f->n_links].tc, &error)) {
+	memcpy(to.name, link->name, sizeof(to.name));
+	if (tc_attach(env->tc_mechanism, u->programs[f->program].info.fd, link->ifindex, direction,
+		      &to.tc, &error))
 		attach_failed(u, f, link, &error);
-		return;
-	}
-	memcpy(links[f->n_links].name, link->name, sizeof(link->name));
-	f->n_links++;
+	else if (!remember_link(f, &to))
+		tc_detach(&to.tc, &error);
 }
 
 static void detach(struct unit *u, struct follower *f, struct attached_link *link)
@@ -232,4 +202,46 @@ void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event
 {
 	for (size_t i = 0; i < u->n_followers; i++)
 		follow(u, env, &u->followers[i], event, link);
+}
+
+/* ---- taking over ---- */
+
+static void take_over(struct unit *u, struct follower *f, struct follower *from)
+{
+	int fd = u->programs[f->program].info.fd;
+
+	for (size_t i = 0; i < from->n_links;) {
+		struct attached_link *link = &from->links[i];
+		struct error error;
+
+		if (!strv_globs_match(&f->interfaces, link->name)) {
+			i++;
+		} else if (tc_replace(&link->tc, fd, &error)) {
+			/* It stays with the predecessor, which detaches it; ours is attached anew. */
+			if (error.code != -ENODEV)
+				log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
+			i++;
+		} else if (remember_link(f, link)) {
+			forget_link(from, link);
+		} else {
+			i++;
+		}
+	}
+}
+
+void followers_take_over(struct unit *u, struct unit *predecessor)
+{
+	for (size_t i = 0; i < u->n_followers; i++) {
+		struct follower *f = &u->followers[i];
+		const char *name = u->programs[f->program].info.name;
+
+		for (size_t k = 0; k < predecessor->n_followers; k++) {
+			struct follower *from = &predecessor->followers[k];
+
+			if (from->config->hook == f->config->hook &&
+			    from->config->link_layer == f->config->link_layer &&
+			    STREQ(predecessor->programs[from->program].info.name, name))
+				take_over(u, f, from);
+		}
+	}
 }

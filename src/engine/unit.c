@@ -274,38 +274,26 @@ fail:
 	return err;
 }
 
-struct start_ctx {
-	struct unit *unit;
-	const struct unit_env *env;
-};
-
-static void start_on_link(void *ctx, enum link_event event, const struct link_info *link)
+int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct error *e)
 {
-	const struct start_ctx *start = ctx;
-
-	unit_link_event(start->unit, start->env, event, link);
-}
-
-int unit_start(struct unit *u, struct unit *predecessor, const struct unit_env *env,
-	       struct error *e)
-{
-	struct start_ctx start = {.unit = u, .env = env};
-	bool strict = env->strict && !predecessor;
-
 	for (size_t i = 0; i < u->n_programs; i++) {
 		int err = start_program(u, i, strict, e);
 
 		if (err)
 			return err;
 	}
-	u->predecessor = predecessor;
-	links_each(env->links, start_on_link, &start);
-	u->predecessor = NULL;
-	for (size_t i = 0; strict && i < u->n_followers; i++) {
-		if (u->followers[i].failed)
-			return error_set(e, -EIO, "%s", u->followers[i].error);
-	}
+	if (predecessor)
+		followers_take_over(u, predecessor);
 	return 0;
+}
+
+const char *unit_follow_error(const struct unit *u)
+{
+	for (size_t i = 0; i < u->n_followers; i++) {
+		if (u->followers[i].error)
+			return u->followers[i].error;
+	}
+	return NULL;
 }
 
 void unit_free(struct unit *u)

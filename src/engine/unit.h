@@ -3,7 +3,7 @@
  * A unit: one plan in the kernel. Its object is loaded, its programs are attached, its maps have
  * collectors.
  *
- *	unit_load → unit_start → (unit_link_event …) → unit_free
+ *	unit_load → unit_start → unit_link_event … → unit_free
  */
 #pragma once
 
@@ -24,7 +24,6 @@ struct unit_env {
 	struct decode_env decode;
 	const char *btf_path;           /* NULL: the running kernel's */
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
-	bool strict;                    /* a program that cannot be attached fails the unit */
 };
 
 /* A program and where it is. */
@@ -59,7 +58,6 @@ struct unit {
 	size_t n_programs;
 	struct follower *followers;
 	size_t n_followers;
-	struct unit *predecessor;  /* during unit_start() */
 	struct collector **collectors;
 	size_t n_collectors;
 	_Atomic uint64_t decode_errors;
@@ -75,12 +73,11 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	      struct unit **ret, struct error *e);
 
 /*
- * Attaches everything. A program that cannot be attached is logged and shown; only with env->strict, and
- * without a predecessor, does it fail the unit. Where @predecessor (may be NULL) has a program of the same name at an
- * interface, it is replaced there, so that no packet passes unseen between the two.
+ * Attaches the programs whose SEC() says where, and takes over the interfaces of @predecessor (may be NULL).
+ * A program that cannot be attached is logged and shown; only with @strict does it fail the unit. The
+ * interfaces come after that, by unit_link_event().
  */
-int unit_start(struct unit *u, struct unit *predecessor, const struct unit_env *env,
-	       struct error *e);
+int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct error *e);
 
 /* Detaches and unloads. */
 void unit_free(struct unit *u);
@@ -91,6 +88,9 @@ void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event
 
 /* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
 void unit_read(struct unit *u);
+
+/* Why a program could not be attached to some interface, the last such time; NULL when all is well. */
+const char *unit_follow_error(const struct unit *u);
 
 /* Whether program @index is where it should be: 1; nowhere though it should be: 0; there is nothing to
  * attach it to: -1. */

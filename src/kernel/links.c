@@ -360,16 +360,26 @@ void links_each(struct links *l, link_event_fn fn, void *ctx)
 	}
 }
 
-bool links_name(const struct links *l, uint32_t ifindex, char name[IF_NAMESIZE])
+bool links_get(const struct links *l, uint32_t ifindex, struct link_info *ret)
 {
 	const struct entry *entry;
 
 	pthread_mutex_lock(l->lock);
 	entry = *place_of(l, ifindex);
 	if (entry)
-		memcpy(name, entry->info.name, IF_NAMESIZE);
+		*ret = entry->info;
 	pthread_mutex_unlock(l->lock);
 	return entry;
+}
+
+bool links_name(const struct links *l, uint32_t ifindex, char name[IF_NAMESIZE])
+{
+	struct link_info link;
+	bool found = links_get(l, ifindex, &link);
+
+	if (found)
+		memcpy(name, link.name, IF_NAMESIZE);
+	return found;
 }
 
 uint64_t links_generation(const struct links *l)

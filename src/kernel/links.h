@@ -43,6 +43,9 @@ int links_update(struct links *l, link_event_fn fn, void *ctx, struct error *e);
 /* Calls @fn with LINK_ADDED for each interface there is. Not from within an event. */
 void links_each(struct links *l, link_event_fn fn, void *ctx);
 
+/* Any thread: what is known of @ifindex; false where there is no such interface. */
+bool links_get(const struct links *l, uint32_t ifindex, struct link_info *ret);
+
 /* Any thread: the name of @ifindex into @name; false where there is no such interface. */
 bool links_name(const struct links *l, uint32_t ifindex, char name[IF_NAMESIZE]);
 

@@ -100,8 +100,9 @@ static int open_error(struct error *e, int code, struct libbpf_log *log, const c
 	if (code != -EINVAL && code > -LIBBPF_CODES)
 		return object_error(e, code, log, what);
 	libbpf_log_tail(log, detail, sizeof(detail));
-	return error_set_usage(e, "%s: it is none, or damaged; compile it with: clang -target bpf -g%s%s",
-			       what, *detail ? "\n" : "", detail);
+	return error_set_usage(
+		e, "%s: it is none, or damaged; compile it with: clang -target bpf -g%s%s", what,
+		*detail ? "\n" : "", detail);
 }
 
 static int load_error(struct error *e, int code, struct libbpf_log *log, const struct object *o)

@@ -129,13 +129,18 @@ static int count_entries(void *ctx, const uint8_t *keys, const uint8_t *values, 
 	return 0;
 }
 
+static int try_to_read(struct mapread *m, struct census *c, struct error *e)
+{
+	memset(c->times, 0, sizeof(c->times));
+	c->count = 0;
+	return mapread_all(m, count_entries, c, e);
+}
+
 static void read_all(struct mapread *m, struct census *c)
 {
 	struct error e = {};
 
-	memset(c->times, 0, sizeof(c->times));
-	c->count = 0;
-	if (mapread_all(m, count_entries, c, &e) < 0)
+	if (try_to_read(m, c, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
@@ -255,14 +260,22 @@ static void check_churn(const struct kind *kind)
 		assert_int_equal(put(&map, i), 0);
 	assert_int_equal(pthread_create(&thread, NULL, churn, &churning), 0);
 	for (unsigned i = 0; i < READS; i++) {
-		read_all(m, &c);
+		struct error e = {};
+		int r = try_to_read(m, &c, &e);
+
+		/* A trie on a kernel without batches for it may be too slow for so much change, and
+		 * then says so. No key comes twice even so. */
+		if (r < 0 && (r != -EBUSY || kind->type != BPF_MAP_TYPE_LPM_TRIE))
+			fail_msg("%s", e.text);
 		for (uint32_t n = 0; n < STABLE; n++)
-			assert_int_equal(c.times[n], 1);
+			assert_in_range(c.times[n], r == 0 ? 1 : 0, 1);
 	}
 	while (atomic_load(&churning.rounds) == 0)
 		sched_yield();
 	atomic_store(&churning.stop, true);
 	pthread_join(thread, NULL);
+	read_all(m, &c);
+	assert_int_equal(c.count, STABLE);
 	mapread_free(m);
 	close(map.fd);
 }
