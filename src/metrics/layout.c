@@ -103,6 +103,15 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 	return err;
 }
 
+bool layout_follows_links(const struct layout *l)
+{
+	for (size_t i = 0; i < l->n_labels; i++) {
+		if (l->labels[i].decoder.follows_links)
+			return true;
+	}
+	return false;
+}
+
 void layout_free(struct layout *l)
 {
 	for (size_t i = 0; i < l->n_labels; i++)

@@ -29,3 +29,6 @@ struct layout {
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
 		 const struct source *source, struct report *report);
 void layout_free(struct layout *l);
+
+/* Whether a label's text changes with the names of interfaces. */
+bool layout_follows_links(const struct layout *l);

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+/* Making a collector out of the config of a metric and its map. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "metrics/collector_state.h"
+
+static int compare_labels(const void *a, const void *b, void *ctx)
+{
+	const struct layout *layout = ctx;
+	const uint32_t *x = a, *y = b;
+
+	return strcmp(layout->labels[*x].decoder.config->name.text,
+		      layout->labels[*y].decoder.config->name.text);
+}
+
+static bool wants_label(const struct text_list *subset, const char *name)
+{
+	for (size_t i = 0; i < subset->count; i++) {
+		if (STREQ(subset->items[i].text, name))
+			return true;
+	}
+	return subset->count == 0;
+}
+
+/* Fills @labels with the indices of the labels in @subset (NULL or empty = all), by name. */
+static size_t choose_labels(struct layout *layout, const struct text_list *subset, uint32_t *labels)
+{
+	static const struct text_list all;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < layout->n_labels; i++) {
+		if (wants_label(subset ? subset : &all, layout->labels[i].decoder.config->name.text))
+			labels[n++] = i;
+	}
+	qsort_r(labels, n, sizeof(*labels), compare_labels, layout);
+	return n;
+}
+
+/* The view with exactly the labels of @subset, made if there is none yet. */
+static int find_or_add_view(struct collector *c, const struct text_list *subset, uint32_t *ret)
+{
+	uint32_t *labels = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*labels));
+	uint64_t seed;
+	size_t n;
+
+	if (!labels)
+		return -ENOMEM;
+	n = choose_labels(&c->layout, subset, labels);
+	for (uint32_t i = 0; i < c->n_views; i++) {
+		const struct view *v = &c->views[i];
+
+		if (v->n_labels == n && memcmp(v->labels, labels, n * sizeof(*labels)) == 0) {
+			free(labels);
+			*ret = i;
+			return 0;
+		}
+	}
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = clock_monotonic_ns() ^ (uintptr_t)labels;
+	*ret = (uint32_t)c->n_views++;
+	view_init(&c->views[*ret], seed);
+	c->views[*ret].labels = labels;
+	c->views[*ret].n_labels = n;
+	return 0;
+}
+
+static int place_field(struct collector *c, struct field *f, const struct text_list *subset)
+{
+	int err = find_or_add_view(c, subset, &f->view);
+
+	if (err)
+		return err;
+	f->collector = c;
+	f->n_words = f->buckets.count + 1;
+	f->word = c->views[f->view].words;
+	c->views[f->view].words += f->n_words;
+	return 0;
+}
+
+static int init_family(struct field *f, const char *prefix, const char *name, const char *help,
+		       enum metric_type type)
+{
+	int err = family_init(&f->family, prefix, name, help, type);
+
+	f->family.samples = collector_samples;
+	f->family.ctx = f;
+	if (type == METRIC_HISTOGRAM)
+		f->family.buckets = &f->buckets;
+	return err;
+}
+
+static int check_value_field(const struct value_config *v, const struct field *f,
+			     const struct map_info *map, const struct source *source,
+			     struct report *report)
+{
+	uint64_t end = (uint64_t)v->offset + (f->array ? 8 * (uint64_t)f->buckets.count : v->size);
+
+	if (end > map->value_size)
+		return report_error(report, source, v->place,
+				    "'%s' ends at byte %llu of the value, but the values of map '%s' "
+				    "have %u bytes",
+				    v->name.text, (unsigned long long)end, map->name,
+				    map->value_size);
+	if (v->has_sum_offset && (uint64_t)v->sum_offset + 8 > map->value_size)
+		return report_error(report, source, v->place,
+				    "sum_offset of '%s' is beyond the value: the values of map '%s' "
+				    "have %u bytes",
+				    v->name.text, map->name, map->value_size);
+	return 0;
+}
+
+static int add_value_field(struct collector *c, const struct value_config *v,
+			   const struct map_info *map, const struct collector_env *env,
+			   const struct source *source, struct report *report)
+{
+	struct field *f = &c->fields[c->n_fields++];
+	int err;
+
+	f->offset = v->offset;
+	f->size = v->size;
+	f->array = v->type == METRIC_HISTOGRAM;
+	f->has_sum = v->has_sum_offset;
+	f->sum_offset = v->sum_offset;
+	if (f->array && (err = buckets_init(&f->buckets, &v->buckets)))
+		return err;
+	if ((err = check_value_field(v, f, map, source, report)) ||
+	    (err = init_family(f, env->prefix, v->name.text, v->help.text ? v->help.text : "",
+			       v->type)))
+		return err;
+	return place_field(c, f, &v->labels);
+}
+
+static int add_plain_field(struct collector *c, const struct map_info *map,
+			   const struct collector_env *env, const struct source *source,
+			   struct report *report)
+{
+	const struct metric_config *m = c->config;
+	struct field *f = &c->fields[c->n_fields++];
+	int err;
+
+	f->size = sizeof(uint64_t);
+	if (map->value_size != f->size)
+		return report_error(report, source, m->name.place,
+				    "the values of map '%s' have %u bytes; a metric is one 8-byte "
+				    "number, or say with `values:` which bytes are which",
+				    map->name, map->value_size);
+	if (m->type == METRIC_HISTOGRAM && (err = buckets_init(&f->buckets, &m->buckets)))
+		return err;
+	err = init_family(f, env->prefix, m->name.text, m->help.text ? m->help.text : "", m->type);
+	return err ? err : place_field(c, f, NULL);
+}
+
+static bool is_exported(const struct collector_env *env, const struct text *when)
+{
+	return !when->text || !env->when || env->when(env->when_ctx, when->text);
+}
+
+static int add_fields(struct collector *c, const struct map_info *map,
+		      const struct collector_env *env, const struct source *source,
+		      struct report *report)
+{
+	size_t count = c->config->values.count;
+	int err = 0;
+
+	c->fields = calloc(MAX(count, (size_t)1), sizeof(*c->fields));
+	c->views = calloc(MAX(count, (size_t)1), sizeof(*c->views));
+	if (!c->fields || !c->views)
+		return -ENOMEM;
+	if (!is_exported(env, &c->config->when))
+		return 0;
+	if (count == 0)
+		return add_plain_field(c, map, env, source, report);
+	for (size_t i = 0; i < count; i++) {
+		const struct value_config *v = &c->config->values.items[i];
+		int failed = is_exported(env, &v->when)
+				     ? add_value_field(c, v, map, env, source, report)
+				     : 0;
+
+		if (failed)
+			err = failed;
+	}
+	return err;
+}
+
+int collector_new(const struct metric_config *metric, const struct source *source,
+		  const struct map_info *map, const struct collector_env *env,
+		  struct report *report, struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	struct error error;
+	int err;
+
+	if (!c)
+		return -ENOMEM;
+	c->config = metric;
+	c->env = env->decode;
+	if ((err = layout_build(&c->layout, metric, map, source, report)) ||
+	    (err = add_fields(c, map, env, source, report)))
+		goto fail;
+	table_init(&c->keys, c->layout.extended_key_size);
+	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));
+	c->extended_key = malloc(c->layout.extended_key_size);
+	err = -ENOMEM;
+	if (!c->pieces || !c->extended_key)
+		goto fail;
+	err = mapread_new(map, &c->mapread, &error);
+	if (err) {
+		err = report_error(report, source, metric->name.place, "%s", error.text);
+		goto fail;
+	}
+	*ret = c;
+	return 0;
+fail:
+	collector_free(c);
+	return err;
+}
+
+void collector_free(struct collector *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_fields; i++) {
+		family_free(&c->fields[i].family);
+		buckets_free(&c->fields[i].buckets);
+	}
+	for (size_t i = 0; i < c->n_views; i++)
+		view_free(&c->views[i]);
+	mapread_free(c->mapread);
+	layout_free(&c->layout);
+	table_free(&c->keys);
+	decode_scratch_free(&c->scratch);
+	buf_free(&c->decoded);
+	buf_free(&c->label_text);
+	buf_free(&c->doomed);
+	free(c->fields);
+	free(c->views);
+	free(c->entries);
+	free(c->entry_series);
+	free(c->pieces);
+	free(c->extended_key);
+	free(c);
+}
