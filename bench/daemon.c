@@ -60,7 +60,8 @@ static uint16_t find_port(void)
 	return ntohs(at.sin_port);
 }
 
-/* The listening socket is there before anything is loaded: the first request waits in its backlog. */
+/* The listening socket is there before anything is loaded: the first request waits in its
+ * backlog. */
 static int connect_to(const struct bench_daemon *d, uint16_t port)
 {
 	const struct timespec pause = {.tv_nsec = NSEC_PER_MSEC};

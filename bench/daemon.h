@@ -23,15 +23,16 @@ struct bench_memory {
 };
 
 /*
- * Starts @binary with @args (NULL at the end) behind its own, at a port of its own, and takes a first
- * scrape into @page. It dies with the caller's thread. @count_malloc: a library to preload, or NULL. The
- * process ends with a message when anything fails.
+ * Starts @binary with @args (NULL at the end) behind its own, at a port of its own, and takes a
+ * first scrape into @page. It dies with the caller's thread. @count_malloc: a library to preload,
+ * or NULL. The process ends with a message when anything fails.
  */
 void bench_daemon_start(struct bench_daemon *d, const char *binary, const char *const *args,
 			const char *count_malloc, struct buf *page);
 void bench_daemon_stop(struct bench_daemon *d);
 
-/* GET /metrics into @page, headers left out; gives back the nanoseconds until its first byte came. */
+/* GET /metrics into @page, headers left out; gives back the nanoseconds until its first byte
+ * came. */
 uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page);
 
 /* CPU time used so far, all threads, user and system, ns. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a scrape costs, beside the floor of any that could be: a bare batch read of the same map, and a
- * memcpy of each line of the same page, without writing a number.
+ * What a scrape costs, beside the floor of any that could be: a bare batch read of the same map,
+ * and a memcpy of each line of the same page, without writing a number.
  *
  *	scrape BUILD_DIR [CASE]		prints JSON; with CASE only this one, to be watched by a profiler
  *
- * The daemon is the real one, with bench_*.yaml over maps that are filled from here. Scrapes over one kept
- * HTTP connection on loopback and the floor take turns, so that whatever else the machine does meets
- * both alike. Medians over the rounds. Times in microseconds.
+ * The daemon is the real one, with bench_*.yaml over maps that are filled from here. Scrapes over
+ * one kept HTTP connection on loopback and the floor take turns, so that whatever else the machine
+ * does meets both alike. Medians over the rounds. Times in microseconds.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -215,7 +215,8 @@ static uint64_t own_cpu_ns(void)
 	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
-/* The daemon's CPU time is taken after the floor's turn: whatever it does behind its answer counts. */
+/* The daemon's CPU time is taken after the floor's turn: whatever it does behind its answer
+ * counts. */
 static void run_round(struct bench_daemon *d, const struct floor *f, struct buf *page,
 		      struct times *t, size_t round)
 {

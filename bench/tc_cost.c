@@ -4,9 +4,9 @@
  *
  *	tc_cost BUILD_DIR [--json]
  *
- * Every variant runs on the same packet by BPF_PROG_TEST_RUN, all in turn and that many times over, so
- * that whatever else the machine does meets all alike. Medians over the rounds; a difference is the
- * median of the differences within a round. The caches are hot: one flow, one map entry.
+ * Every variant runs on the same packet by BPF_PROG_TEST_RUN, all in turn and that many times over,
+ * so that whatever else the machine does meets all alike. Medians over the rounds; a difference is
+ * the median of the differences within a round. The caches are hot: one flow, one map entry.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -97,7 +97,7 @@ static const struct packet packets[] = {
 			2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, /* Ethernet */
 			0x60, 0, 0, 0, 0x05, 0xa6, 6, 64, /* IPv6 */
 			0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, /* source */
-			0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, /* destination */
+			0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, /* target */
 			0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, /* TCP */
 		},
 	},
@@ -173,8 +173,9 @@ static int load_variant(const char *build_dir, struct variant *v)
 }
 
 /*
- * Nanoseconds per packet: the CPU time of this thread, in which the kernel runs the program, so that a
- * busy machine does not count. The kernel's own figure is of wall time, and in whole nanoseconds.
+ * Nanoseconds per packet: the CPU time of this thread, in which the kernel runs the program, so
+ * that a busy machine does not count. The kernel's own figure is of wall time, and in whole
+ * nanoseconds.
  */
 static double measure(const struct variant *v, const struct packet *packet)
 {

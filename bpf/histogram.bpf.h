@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Histograms in maps. The key is a struct of yours whose last member is called `bucket` (an unsigned
- * integer), and the manifest's last label is that bucket:
+ * Histograms in maps. The key is a struct of yours whose last member is called `bucket` (an
+ * unsigned integer), and the manifest's last label is that bucket:
  *
  *	struct key { __u32 vector; __u32 bucket; };
  *	struct key key = { .vector = vector };
@@ -19,12 +19,13 @@
  *	exp2zero	0 if v is 0, else 1 + the same	0, 1, 2, 4 … 2^(bucket - 1)
  *	linear		v / step, rounded up		bucket × step (bucket_multiplier = step)
  *
- * `le` includes its bound, therefore up: 8 belongs to le="8" and 9 does not. A value under the lowest
- * bound counts in bucket min; one above the highest in bucket max, because a map can say
+ * `le` includes its bound, therefore up: 8 belongs to le="8" and 9 does not. A value under the
+ * lowest bound counts in bucket min; one above the highest in bucket max, because a map can say
  * nothing beyond: choose max so that this does not happen. Key max + 1 holds the sum of all values.
  *
- * The map is a hash of 8-byte values, with (max - min + 2) entries for each set of other labels. For a
- * histogram inside a value struct (`values:` in the manifest) index with the histogram_*_bucket functions.
+ * The map is a hash of 8-byte values, with (max - min + 2) entries for each set of other labels.
+ * For a histogram inside a value struct (`values:` in the manifest) index with the
+ * histogram_*_bucket functions.
  */
 #pragma once
 
@@ -83,8 +84,8 @@ static __always_inline __u32 histogram_linear_bucket(__u64 value, __u64 step, __
 }
 
 /*
- * Count @value in @bucket_ of @map, and add @sum_ to its sum; @add is map_add or map_add_percpu. @key is
- * the struct, not a pointer to it; its member `bucket` is overwritten.
+ * Count @value in @bucket_ of @map, and add @sum_ to its sum; @add is map_add or map_add_percpu.
+ * @key is the struct, not a pointer to it; its member `bucket` is overwritten.
  */
 #define histogram_add(map, key, bucket_, max, sum_, add)                                           \
 	do {                                                                                       \
@@ -100,8 +101,8 @@ static __always_inline __u32 histogram_linear_bucket(__u64 value, __u64 step, __
 #define histogram_add_exp2zero(map, key, value, min, max)                                          \
 	histogram_add(map, key, histogram_exp2zero_bucket(value, min, max), max, value, map_add)
 
-/* The sum is in steps, as the engine multiplies it by bucket_multiplier: what is left over by the division
- * is rounded to the nearest step. */
+/* The sum is in steps, as the engine multiplies it by bucket_multiplier: what is left over by the
+ * division is rounded to the nearest step. */
 #define histogram_add_linear(map, key, value, step, min, max)                                      \
 	histogram_add(map, key, histogram_linear_bucket(value, step, min, max), max,               \
 		      ((value) + (step) / 2) / (step), map_add)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The kernel's own structs, cut down to the fields that programs here read. Where a field really is on
- * the running kernel is found at load time from its BTF (CO-RE: preserve_access_index), so neither
- * the order nor what is left out matters; the names and types must be the kernel's.
+ * The kernel's own structs, cut down to the fields that programs here read. Where a field really is
+ * on the running kernel is found at load time from its BTF (CO-RE: preserve_access_index), so
+ * neither the order nor what is left out matters; the names and types must be the kernel's.
  *
- * Add the field you need to the struct it is in, or the struct in the order of the alphabet. A field that
- * not every kernel has: bpf_core_field_exists() before it is read. A type that was changed: a
- * second struct with the suffix ___name, which libbpf ignores when it looks for the kernel's.
+ * Add the field you need to the struct it is in, or the struct in the order of the alphabet. A
+ * field that not every kernel has: bpf_core_field_exists() before it is read. A type that was
+ * changed: a second struct with the suffix ___name, which libbpf ignores when it looks for the
+ * kernel's.
  */
 #pragma once
 

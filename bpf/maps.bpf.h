@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Counting in maps: look the entry up and add in place; write a key only when it is new.
- * bpf_map_update_elem() on a key that exists would take the bucket's lock, allocate and copy for each
- * event, and lose what another CPU adds meanwhile.
+ * bpf_map_update_elem() on a key that exists would take the bucket's lock, allocate and copy for
+ * each event, and lose what another CPU adds meanwhile.
  *
  *	map_add(&timers, &key, 1);		any map of 8-byte values
  *	map_add_percpu(&per_cpu, &key, 1);	a per-CPU one, cheaper
@@ -20,9 +20,9 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * The value at @key, made from @zero if it is not there yet; NULL when the map has no room. In a per-CPU
- * map it is this CPU's value (the other CPUs' start as zeros). When two CPUs add the same key at
- * once, one of them loses BPF_NOEXIST and finds the winner's entry.
+ * The value at @key, made from @zero if it is not there yet; NULL when the map has no room. In a
+ * per-CPU map it is this CPU's value (the other CPUs' start as zeros). When two CPUs add the same
+ * key at once, one of them loses BPF_NOEXIST and finds the winner's entry.
  */
 static __always_inline void *map_find_or_add(void *map, const void *key, const void *zero)
 {
@@ -48,8 +48,8 @@ static __always_inline bool map_add(void *map, const void *key, __u64 amount)
 
 /*
  * The same without the atomic instruction. For per-CPU maps, and only where the program cannot be
- * interrupted by itself on one CPU: TC and XDP programs can not, a tracepoint that fires in tasks and in
- * interrupts can: use map_add() there.
+ * interrupted by itself on one CPU: TC and XDP programs can not, a tracepoint that fires in tasks
+ * and in interrupts can: use map_add() there.
  */
 static __always_inline bool map_add_percpu(void *map, const void *key, __u64 amount)
 {

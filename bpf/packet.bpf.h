@@ -19,12 +19,12 @@
  * Packets of devices without a link layer (tun, ipip, wireguard …) begin at the network header: use
  * packet_parse_l3() there, which takes the ethertype from skb->protocol.
  *
- * Each field is valid as far as the packet was: `status` tells where it ended. A truncated IPv4 header
- * leaves ip_version 0 and the ethertype 0x0800; a truncated TCP header leaves ip_version and protocol
- * and no ports. Nothing is changed in the packet, and it need not be linear.
+ * Each field is valid as far as the packet was: `status` tells where it ended. A truncated IPv4
+ * header leaves ip_version 0 and the ethertype 0x0800; a truncated TCP header leaves ip_version and
+ * protocol and no ports. Nothing is changed in the packet, and it need not be linear.
  *
- * No pointer into the packet is kept, so helpers that change it may be called at any time; header fields
- * beyond those here are read by packet_bytes().
+ * No pointer into the packet is kept, so helpers that change it may be called at any time; header
+ * fields beyond those here are read by packet_bytes().
  */
 #pragma once
 
@@ -50,8 +50,8 @@ enum packet_status {
 	PACKET_MALFORMED, /* a header says what cannot be: version, length, too many extensions */
 };
 
-/* IPv4 and IPv6 alike. Only the first fragment has the transport header; of later ones `protocol` is what
- * the fragment header says, be it an extension header. */
+/* IPv4 and IPv6 alike. Only the first fragment has the transport header; of later ones `protocol`
+ * is what the fragment header says, be it an extension header. */
 enum packet_fragment { PACKET_UNFRAGMENTED, PACKET_FRAGMENT_FIRST, PACKET_FRAGMENT_LATER };
 
 enum {
@@ -87,7 +87,8 @@ struct packet_vlan_header {
 	__be16 ethertype;
 };
 
-/* The first 8 bytes of an IPv6 extension header; all have at least these (RFC 8200, 4.2-4.6; RFC 4302). */
+/* The first 8 bytes of an IPv6 extension header; all have at least these (RFC 8200, 4.2-4.6; RFC
+ * 4302). */
 struct packet_extension_header {
 	__u8 next;
 	__u8 len;
@@ -102,8 +103,9 @@ struct packet_extension_header {
 };
 
 /*
- * @size bytes at @offset, or NULL when the packet ends before them. The pointer goes into the packet where
- * they are in its linear part, else to @copy. @offset must have a bound that the verifier sees.
+ * @size bytes at @offset, or NULL when the packet ends before them. The pointer goes into the
+ * packet where they are in its linear part, else to @copy. @offset must have a bound that the
+ * verifier sees.
  */
 static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 offset, void *copy,
 						__u32 size)
@@ -118,8 +120,8 @@ static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 off
 }
 
 /*
- * Tells the verifier that an offset is below 16 KB, without a branch: 14 bytes Ethernet, 8 of tags, 40 of
- * IPv6 and 6 extensions of 2048 bytes are 12350. In assembler, as the compiler knows it
+ * Tells the verifier that an offset is below 16 KB, without a branch: 14 bytes Ethernet, 8 of tags,
+ * 40 of IPv6 and 6 extensions of 2048 bytes are 12350. In assembler, as the compiler knows it
  * already and would leave it out.
  */
 static __always_inline __u32 packet_bound_offset(__u32 offset)
@@ -416,8 +418,8 @@ static __always_inline void packet_parse_l3(struct packet *p, struct __sk_buff *
 }
 
 /*
- * A super-packet as it was, or will be, on the wire: GRO has joined, or TSO/GSO is going to cut it into,
- * `count` packets of `size` bytes each, the last of `last_size`; every one has the headers:
+ * A super-packet as it was, or will be, on the wire: GRO has joined, or TSO/GSO is going to cut it
+ * into, `count` packets of `size` bytes each, the last of `last_size`; every one has the headers:
  *
  *	super-packet	| headers | payload ................ |
  *	wire		| headers | gso_size | headers | gso_size | headers | rest |
@@ -438,7 +440,8 @@ static __always_inline void packet_cut_segments(const struct packet *p, __u32 gs
 	__u32 payload = p->len - p->headers_len;
 	__u32 count = p->skb->gso_segs;
 
-	/* GSO_BY_FRAGS (SCTP): the sizes differ and only their number can be read: take the mean. */
+	/* GSO_BY_FRAGS (SCTP): the sizes differ and only their number can be read: take the
+	 * mean. */
 	if (gso_size == 0xffff)
 		gso_size = count > 1 ? payload / count : payload;
 	/* gso_segs is 0 where the packet came from a virtual machine (SKB_GSO_DODGY). */

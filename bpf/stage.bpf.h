@@ -4,9 +4,9 @@
  *
  *	static __always_inline int <name>_stage(struct packet *p);
  *
- * and the manifest beside it says where it goes: `stage: {pipeline: tc, order: 500}`. The build composes
- * the stages of a pipeline into its programs, lower order first. The pipeline parses the packet once
- * and calls every stage that is enabled with the same struct packet.
+ * and the manifest beside it says where it goes: `stage: {pipeline: tc, order: 500}`. The build
+ * composes the stages of a pipeline into its programs, lower order first. The pipeline parses the
+ * packet once and calls every stage that is enabled with the same struct packet.
  *
  * Verdict:
  *
@@ -17,8 +17,8 @@
  * A stage that only measures returns STAGE_NEXT always. One that changes the packet parses it
  * anew (packet_parse()) if a later stage should see the change.
  *
- * What a stage costs when it is off: nothing. `stage_<name>` is constant for the verifier, which removes
- * the code; when all are off the packet is not even parsed.
+ * What a stage costs when it is off: nothing. `stage_<name>` is constant for the verifier, which
+ * removes the code; when all are off the packet is not even parsed.
  *
  * Names in a stage are the pipeline's: begin each with the module's name.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The TC pipeline: each packet is parsed once and handed to the stages that are enabled, in order (see
- * stage.bpf.h). Four programs, as direction and link layer are facts of where one is attached: so they
- * are constants in the code instead of questions asked about every packet.
+ * The TC pipeline: each packet is parsed once and handed to the stages that are enabled, in order
+ * (see stage.bpf.h). Four programs, as direction and link layer are facts of where one is attached:
+ * so they are constants in the code instead of questions asked about every packet.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

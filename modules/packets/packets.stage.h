@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Counts packets, bytes and sizes. One lookup a packet: counters and histogram share a map entry, and
- * it is this CPU's alone, so that nothing is locked.
+ * Counts packets, bytes and sizes. One lookup a packet: counters and histogram share a map entry,
+ * and it is this CPU's alone, so that nothing is locked.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 const volatile bool packets_sizes = true;
 const volatile bool packets_unknown_ethertypes = false;
 
-/* Not preallocated: what is used is small, what one attacker or 1,000 interfaces could need is not. */
+/* Not preallocated: what is used is small, what one attacker or 1,000 interfaces could need is
+ * not. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -32,8 +33,8 @@ struct {
 
 static const struct packets_traffic packets_zero;
 
-/* Ethertypes that get a series of their own, by IANA's "IEEE 802 numbers" and <linux/if_ether.h>. All others
- * share one: otherwise any neighbour could make 65,000 of them. */
+/* Ethertypes that get a series of their own, by IANA's "IEEE 802 numbers" and <linux/if_ether.h>.
+ * All others share one: otherwise any neighbour could make 65,000 of them. */
 static __always_inline bool packets_ethertype_is_known(__u16 ethertype)
 {
 	switch (ethertype) {

@@ -67,11 +67,26 @@ static unsigned count_digits(uint64_t n)
 {
 	static const uint64_t first_of[] = {
 		/* numbers with 1, 2, 3 … digits begin here */
-		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
-		UINT64_C(10000000000), UINT64_C(100000000000), UINT64_C(1000000000000),
-		UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
-		UINT64_C(10000000000000000), UINT64_C(100000000000000000),
-		UINT64_C(1000000000000000000), UINT64_C(10000000000000000000),
+		0,
+		10,
+		100,
+		1000,
+		10000,
+		100000,
+		1000000,
+		10000000,
+		100000000,
+		1000000000,
+		UINT64_C(10000000000),
+		UINT64_C(100000000000),
+		UINT64_C(1000000000000),
+		UINT64_C(10000000000000),
+		UINT64_C(100000000000000),
+		UINT64_C(1000000000000000),
+		UINT64_C(10000000000000000),
+		UINT64_C(100000000000000000),
+		UINT64_C(1000000000000000000),
+		UINT64_C(10000000000000000000),
 	};
 	unsigned bits = 64 - (unsigned)__builtin_clzll(n | 1);
 	unsigned at_least = bits * 1233 >> 12;
@@ -132,12 +147,12 @@ static void strip_zeros(char *text)
 }
 
 /*
- * The fewest significant digits, as "d.dddde±xx", that read back as @d. A decimal of up to DBL_DIG digits
- * comes back when the double nearest to it is printed with DBL_DIG (C11, 5.2.4.2.2): fewer need not be
- * tried, except for the subnormal, which have fewer bits.
+ * The fewest significant digits, as "d.dddde±xx", that read back as @d. A decimal of up to DBL_DIG
+ * digits comes back when the double nearest to it is printed with DBL_DIG (C11, 5.2.4.2.2): fewer
+ * need not be tried, except for the subnormal, which have fewer bits.
  *
- * Below a power of two doubles are twice as close as above it: there the nearest decimal may read back as
- * the neighbour below, while the next one up, further away, reads back as @d.
+ * Below a power of two doubles are twice as close as above it: there the nearest decimal may read
+ * back as the neighbour below, while the next one up, further away, reads back as @d.
  */
 static void shortest_digits(double d, char *text, size_t size)
 {

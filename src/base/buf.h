@@ -65,7 +65,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define BUF_U64_DIGITS 20
 
-/* Writes @n in decimal, without leading zeros, at @to, which has room for BUF_U64_DIGITS; gives back the end. */
+/* Writes @n in decimal, without leading zeros, at @to, which has room for BUF_U64_DIGITS; gives
+ * back the end. */
 char *buf_put_u64(char *to, uint64_t n);
 void buf_add_u64(struct buf *b, uint64_t n);
 

@@ -45,8 +45,10 @@ int capabilities_keep(const struct strv *keep, struct error *e)
 			return err;
 		cap_get_flag(have, value, CAP_PERMITTED, &permitted);
 		if (permitted != CAP_SET)
-			return error_set(e, -EPERM, "capability '%s' cannot be kept: the daemon was "
-					 "started without it", keep->items[i]);
+			return error_set(e, -EPERM,
+					 "capability '%s' cannot be kept: the daemon was "
+					 "started without it",
+					 keep->items[i]);
 		cap_set_flag(want, CAP_PERMITTED, 1, &value, CAP_SET);
 		cap_set_flag(want, CAP_EFFECTIVE, 1, &value, CAP_SET);
 	}

@@ -14,7 +14,8 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-/* Defines func_p(type *p), for _cleanup_(func_p) on a variable of @type, where func(NULL) is safe. */
+/* Defines func_p(type *p), for _cleanup_(func_p) on a variable of @type, where func(NULL) is
+ * safe. */
 #define DEFINE_CLEANUP(type, func)                                                                 \
 	static inline void func##_p(type *p)                                                       \
 	{                                                                                          \

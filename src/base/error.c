@@ -36,7 +36,7 @@ static int fill(struct error *e, int code, enum exit_code exit, const char *fmt,
 	return code;
 }
 
-int (error_set)(struct error *e, int code, const char *fmt, ...)
+int(error_set)(struct error *e, int code, const char *fmt, ...)
 {
 	va_list args;
 
@@ -46,7 +46,7 @@ int (error_set)(struct error *e, int code, const char *fmt, ...)
 	return code;
 }
 
-int (error_set_usage)(struct error *e, const char *fmt, ...)
+int(error_set_usage)(struct error *e, const char *fmt, ...)
 {
 	va_list args;
 
@@ -56,7 +56,7 @@ int (error_set_usage)(struct error *e, const char *fmt, ...)
 	return -EINVAL;
 }
 
-int (error_set_lacks)(struct error *e, int code, const char *fmt, ...)
+int(error_set_lacks)(struct error *e, int code, const char *fmt, ...)
 {
 	va_list args;
 

@@ -40,13 +40,15 @@ int error_set_usage(struct error *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int error_set_lacks(struct error *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /*
- * Static analysis sees one file at a time and would follow paths on which an error is none; these say
- * to it alone what the functions give back. (Their definitions are in parentheses for its sake.)
+ * Static analysis sees one file at a time and would follow paths on which an error is none; these
+ * say to it alone what the functions give back. (Their definitions are in parentheses for its
+ * sake.)
  */
 #ifdef __clang_analyzer__
-#define error_set(e, code, ...)       ((error_set)(e, code, __VA_ARGS__), (code) ? (code) : -1)
-#define error_set_usage(e, ...)       ((error_set_usage)(e, __VA_ARGS__), -EINVAL)
-#define error_set_lacks(e, code, ...) ((error_set_lacks)(e, code, __VA_ARGS__), (code) ? (code) : -1)
+#define error_set(e, code, ...) ((error_set)(e, code, __VA_ARGS__), (code) ? (code) : -1)
+#define error_set_usage(e, ...) ((error_set_usage)(e, __VA_ARGS__), -EINVAL)
+#define error_set_lacks(e, code, ...)                                                              \
+	((error_set_lacks)(e, code, __VA_ARGS__), (code) ? (code) : -1)
 #endif
 
 /* Put "prefix: " in front of the sentence of @e (may be NULL); gives e's code back. */

@@ -7,13 +7,13 @@
 #include "base/error.h"
 
 /*
- * The whole of @path in memory that the caller frees, with a NUL byte behind it that does not count in
- * *ret_len. -EFBIG when it is larger than @max bytes; -EISDIR, -ENOENT … as the system says.
+ * The whole of @path in memory that the caller frees, with a NUL byte behind it that does not count
+ * in *ret_len. -EFBIG when it is larger than @max bytes; -EISDIR, -ENOENT … as the system says.
  */
 int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e);
 
 /*
- * At most the first @size - 1 bytes of @path into @to, NUL-terminated; how many, or a negative errno. For short
- * files such as those in /proc: it allocates nothing.
+ * At most the first @size - 1 bytes of @path into @to, NUL-terminated; how many, or a negative
+ * errno. For short files such as those in /proc: it allocates nothing.
  */
 ssize_t file_read_short(const char *path, char *to, size_t size);

@@ -17,7 +17,8 @@ void strv_free(struct strv *v);
 /* Appends a copy of the @len bytes at @s; -ENOMEM, @v as before. */
 int strv_add(struct strv *v, const char *s, size_t len);
 
-/* Appends the parts of @text between @separator; blanks around a part and empty parts are left out. */
+/* Appends the parts of @text between @separator; blanks around a part and empty parts are left
+ * out. */
 int strv_add_split(struct strv *v, const char *text, char separator);
 
 /* Appends copies of all of @from. */

@@ -15,11 +15,11 @@
 
 struct table {
 	size_t key_size;
-	uint32_t count;     /* keys held: their indices are 0 … count - 1 */
-	uint32_t cap;       /* keys that fit before growing */
-	uint32_t n_slots;   /* a power of two */
-	uint8_t *keys;      /* count × key_size */
-	uint32_t *slots;    /* index, or TABLE_NONE */
+	uint32_t count;   /* keys held: their indices are 0 … count - 1 */
+	uint32_t cap;     /* keys that fit before growing */
+	uint32_t n_slots; /* a power of two */
+	uint8_t *keys;    /* count × key_size */
+	uint32_t *slots;  /* index, or TABLE_NONE */
 };
 
 void table_init(struct table *t, size_t key_size);
@@ -40,19 +40,20 @@ static inline const void *table_key(const struct table *t, uint32_t index)
 }
 
 /*
- * Whether @index holds @key: for a caller who expects it there. It costs less than table_find(), which goes
- * all over the memory of a large table.
+ * Whether @index holds @key: for a caller who expects it there. It costs less than table_find(),
+ * which goes all over the memory of a large table.
  */
 static inline bool table_holds(const struct table *t, uint32_t index, const void *key)
 {
 	return index < t->count && memcmp(table_key(t, index), key, t->key_size) == 0;
 }
 
-/* Takes back the key that was added last: for a caller that found no room for what belongs to it. */
+/* Takes back the key that was added last: for a caller that found no room for what belongs to
+ * it. */
 void table_drop_last(struct table *t);
 
 /*
- * Keeps only the keys for which @keep says so of their index. Those are renumbered from 0 in their order;
- * @keep is asked once for each index, ascending.
+ * Keeps only the keys for which @keep says so of their index. Those are renumbered from 0 in their
+ * order; @keep is asked once for each index, ascending.
  */
 void table_compact(struct table *t, bool (*keep)(const void *ctx, uint32_t index), const void *ctx);

@@ -12,5 +12,6 @@ size_t utf8_sequence(const char *s, size_t len);
 /* Appends @s to @b, each byte that is not part of valid UTF-8 replaced by U+FFFD. */
 void utf8_add_valid(struct buf *b, const char *s, size_t len);
 
-/* How many characters the valid UTF-8 text @s has: its columns on a terminal, for the scripts used here. */
+/* How many characters the valid UTF-8 text @s has: its columns on a terminal, for the scripts used
+ * here. */
 size_t utf8_length(const char *s);

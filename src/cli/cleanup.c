@@ -24,7 +24,8 @@ static enum exit_code run_cleanup(const struct command_call *call)
 
 	if (control_ask(o->control_socket, "/v1/status", &status, &error) == 0) {
 		json_decref(status);
-		error_set(&error, -EBUSY, "a daemon answers at '%s', whose filters these are; stop it first",
+		error_set(&error, -EBUSY,
+			  "a daemon answers at '%s', whose filters these are; stop it first",
 			  o->control_socket);
 		return command_fail(&error);
 	}
@@ -36,7 +37,8 @@ static enum exit_code run_cleanup(const struct command_call *call)
 
 COMMAND(cleanup, .name = "cleanup", .summary = "Remove what a killed daemon left in the kernel",
 	.order = 800,
-	.text = "Where the kernel has TCX (6.6 and later) nothing is left. Before that, TC filters outlive\n"
+	.text = "Where the kernel has TCX (6.6 and later) nothing is left. Before that, TC filters "
+		"outlive\n"
 		"the daemon; this removes them, and the clsact qdiscs that were made for them.",
 	.options = cleanup_option_rows, .n_options = ARRAY_SIZE(cleanup_option_rows),
 	.size = sizeof(struct cleanup_options), .run = run_cleanup);

@@ -6,7 +6,7 @@
 
 struct columns {
 	struct strv cells;
-	size_t n;   /* columns */
+	size_t n; /* columns */
 };
 
 /* Adds one row of @c->n cells; NULL is an empty cell. */

@@ -169,8 +169,8 @@ static enum exit_code unknown_option(const struct command *c, const char *given)
 		names[i] = c->options[i].name;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(given, "="), given);
 	nearest = suggest_nearest(name + strspn(name, "-"), names, c->n_options);
-	fprintf(stderr, "wiregauge: %s has no option '%s'%s%s%s; see: wiregauge %s --help\n", c->name,
-		name, nearest ? ", did you mean '--" : "", nearest ? nearest : "",
+	fprintf(stderr, "wiregauge: %s has no option '%s'%s%s%s; see: wiregauge %s --help\n",
+		c->name, name, nearest ? ", did you mean '--" : "", nearest ? nearest : "",
 		nearest ? "'?" : "", c->name);
 	return EXIT_USAGE;
 }
@@ -184,8 +184,8 @@ static void fill_long_options(const struct command *c, struct option *to)
 	for (; n < c->n_options; n++) {
 		const struct cli_option *o = &c->options[n];
 
-		to[n] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL,
-					(int)n};
+		to[n] = (struct option){o->name, o->argument ? required_argument : no_argument,
+					NULL, (int)n};
 	}
 	to[n++] = (struct option){"help", no_argument, NULL, FOUND_HELP};
 	to[n++] = (struct option){"version", no_argument, NULL, FOUND_VERSION};
@@ -211,7 +211,8 @@ static enum exit_code parse(const struct command *c, int argc, char **argv, void
 		if (*ret_end)
 			return EXIT_DONE;
 		if (found == ':') {
-			fprintf(stderr, "wiregauge: option '%s' needs a value; see: wiregauge %s --help\n",
+			fprintf(stderr,
+				"wiregauge: option '%s' needs a value; see: wiregauge %s --help\n",
 				argv[optind - 1], c->name);
 			return EXIT_USAGE;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Subcommands: one file each, ending in COMMAND(…). Its table of options makes the parser, --help, the man
- * page and the shell completion.
+ * Subcommands: one file each, ending in COMMAND(…). Its table of options makes the parser, --help,
+ * the man page and the shell completion.
  */
 #pragma once
 
@@ -21,23 +21,23 @@ enum cli_type {
 
 struct cli_list {
 	struct strv values;
-	bool given;  /* also by an empty value */
+	bool given; /* also by an empty value */
 };
 
 struct cli_option {
-	const char *name;      /* without the two dashes */
-	const char *argument;  /* placeholder in the help; NULL for flags */
-	const char *fallback;  /* CLI_STRING: when it is not given; shown in the help */
-	const char *choices;   /* completion: words separated by blanks; NULL */
+	const char *name;     /* without the two dashes */
+	const char *argument; /* placeholder in the help; NULL for flags */
+	const char *fallback; /* CLI_STRING: when it is not given; shown in the help */
+	const char *choices;  /* completion: words separated by blanks; NULL */
 	enum cli_type type;
-	size_t offset;         /* into the command's struct */
+	size_t offset; /* into the command's struct */
 	const char *help;
 };
 
 struct command_call {
 	const struct command *command;
-	const void *options;   /* the command's struct */
-	char **arguments;      /* what is left, n_arguments */
+	const void *options; /* the command's struct */
+	char **arguments;    /* what is left, n_arguments */
 	int n_arguments;
 };
 
@@ -49,8 +49,8 @@ struct command {
 	const char *examples;  /* lines for both; NULL */
 	const struct cli_option *options;
 	size_t n_options;
-	size_t size;           /* of the struct that the options fill; at least 1 */
-	unsigned order;        /* place in the help, lower first */
+	size_t size;    /* of the struct that the options fill; at least 1 */
+	unsigned order; /* place in the help, lower first */
 	enum exit_code (*run)(const struct command_call *call);
 };
 
@@ -63,8 +63,8 @@ struct command {
 const struct command *command_at(size_t index);
 
 /*
- * Runs what argv says. A command line that begins with an option (but --help or --version) is one for `run`,
- * as ebpf_exporter has it.
+ * Runs what argv says. A command line that begins with an option (but --help or --version) is one
+ * for `run`, as ebpf_exporter has it.
  */
 enum exit_code command_main(int argc, char **argv);
 
@@ -76,9 +76,13 @@ void command_help(const struct command *c);
 
 /* Options that several commands have. */
 #define CLI_OPTION_JSON(options, member)                                                           \
-	{.name = "json", .type = CLI_FLAG, .offset = offsetof(options, member),                    \
-	 .help = "Print JSON instead of a table"}
+	{                                                                                          \
+		.name = "json", .type = CLI_FLAG, .offset = offsetof(options, member),             \
+		.help = "Print JSON instead of a table"                                            \
+	}
 #define CLI_OPTION_SOCKET(options, member)                                                         \
-	{.name = "control.socket", .argument = "PATH", .fallback = CONTROL_SOCKET_DEFAULT,         \
-	 .type = CLI_STRING, .offset = offsetof(options, member),                                  \
-	 .help = "The control socket of the daemon"}
+	{                                                                                          \
+		.name = "control.socket", .argument = "PATH", .fallback = CONTROL_SOCKET_DEFAULT,  \
+		.type = CLI_STRING, .offset = offsetof(options, member),                           \
+		.help = "The control socket of the daemon"                                         \
+	}

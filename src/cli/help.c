@@ -63,7 +63,8 @@ static void help_all(void)
 		print_padded(left, 26);
 		puts(c->summary);
 	}
-	puts("\nMore: wiregauge COMMAND --help. A line that begins with an option is one for `run`.");
+	puts("\nMore: wiregauge COMMAND --help. A line that begins with an option is one for "
+	     "`run`.");
 	printf("Exit codes:");
 	for (size_t i = 0; i < ARRAY_SIZE(exit_codes); i++)
 		printf("%s %d %s", i ? ";" : "", exit_codes[i].code, exit_codes[i].meaning);
@@ -149,17 +150,21 @@ static void print_man(void)
 	     ".SH NAME\nwiregauge \\- " ABOUT "\n"
 	     ".SH SYNOPSIS\n\\fBwiregauge\\fR \\fICOMMAND\\fR [\\fIoptions\\fR]\n"
 	     ".SH DESCRIPTION\n"
-	     "wiregauge is a daemon and a command line tool. It attaches small programs to the kernel's network\n"
-	     "stack, which count in place, and serves what they count in the text format of Prometheus. Its modules\n"
+	     "wiregauge is a daemon and a command line tool. It attaches small programs to the "
+	     "kernel's network\n"
+	     "stack, which count in place, and serves what they count in the text format of "
+	     "Prometheus. Its modules\n"
 	     "and users' own configs, in the language of ebpf_exporter, take the same path.\n"
 	     ".SH COMMANDS");
 	for (size_t i = 0; (c = command_at(i)); i++)
 		man_command(c);
-	puts(".SH FILES\n.TP\n" CONTROL_SOCKET_DEFAULT "\nWhere the daemon answers the other commands.\n"
+	puts(".SH FILES\n.TP\n" CONTROL_SOCKET_DEFAULT
+	     "\nWhere the daemon answers the other commands.\n"
 	     ".SH EXIT STATUS");
 	for (size_t i = 0; i < ARRAY_SIZE(exit_codes); i++)
 		printf(".TP\n%d\n%s.\n", exit_codes[i].code, exit_codes[i].meaning);
-	puts(".SH SIGNALS\n.TP\nSIGHUP\n`run' reads its configuration again; a broken one is refused whole.\n"
+	puts(".SH SIGNALS\n.TP\nSIGHUP\n`run' reads its configuration again; a broken one is "
+	     "refused whole.\n"
 	     ".TP\nSIGTERM, SIGINT\nThe daemon detaches everything and ends.\n"
 	     ".SH SEE ALSO\n.BR bpf (2),\n.BR tc\\-bpf (8),\n.BR bpftool (8)");
 }
@@ -233,7 +238,8 @@ static void print_completion(void)
 
 	printf("# bash completion for wiregauge; made by: wiregauge docs completion\n"
 	       "_wiregauge()\n{\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= line\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= "
+	       "line\n"
 	       "\tline=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
 	       "\tif [ \"$prev\" = = ]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
 	       "\tif [ \"$cur\" = = ]; then cur=; fi\n"

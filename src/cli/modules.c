@@ -95,7 +95,8 @@ static enum exit_code find_named(const struct command_call *call, const struct b
 	size_t n = 0;
 
 	if (call->n_arguments != 1) {
-		error_set_usage(&error, "%s takes the name of one module; see: wiregauge modules list",
+		error_set_usage(&error,
+				"%s takes the name of one module; see: wiregauge modules list",
 				call->command->name);
 		return command_fail(&error);
 	}
@@ -113,7 +114,8 @@ static enum exit_code find_named(const struct command_call *call, const struct b
 
 /* Shows the module that is named, as a person or a program wants it. */
 static enum exit_code show_named(const struct command_call *call,
-				 void (*show)(const struct builtin_module *b, const struct config *c),
+				 void (*show)(const struct builtin_module *b,
+					      const struct config *c),
 				 json_t *(*to_json)(const struct builtin_module *b,
 						    const struct config *c))
 {
@@ -261,9 +263,9 @@ static void print_metric(void *ctx, const char *name, enum metric_type type, con
 static void metric_to_json(void *ctx, const char *name, enum metric_type type, const char *labels,
 			   const char *help)
 {
-	json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "type",
-					     metric_type_names[type], "labels", labels, "help",
-					     help));
+	json_array_append_new(ctx,
+			      json_pack("{s:s, s:s, s:s, s:s}", "name", name, "type",
+					metric_type_names[type], "labels", labels, "help", help));
 }
 
 static json_t *describe_to_json(const struct builtin_module *b, const struct config *c)
@@ -280,7 +282,8 @@ static void print_description(const struct builtin_module *b, const struct confi
 {
 	printf("%s (%s): %s\n", b->name, kind_name(b), or_empty(c->description.text));
 	if (c->has_stage)
-		printf("A stage of the pipeline '%s'; where that is attached: wiregauge modules options %s\n",
+		printf("A stage of the pipeline '%s'; where that is attached: wiregauge modules "
+		       "options %s\n",
 		       c->stage.pipeline.text, c->stage.pipeline.text);
 	if (c->metrics.count)
 		puts("\nMetrics:");

@@ -102,7 +102,8 @@ static int set_up_log(const struct run_options *o, struct error *e)
 	};
 
 	if (!settings.json && !STREQ(o->log_format, "text"))
-		return error_set_usage(e, "--log.format takes text or json, not '%s'", o->log_format);
+		return error_set_usage(e, "--log.format takes text or json, not '%s'",
+				       o->log_format);
 	if (log_level_parse(o->log_level, &settings.level))
 		return error_set_usage(e, "--log.level takes error, warn, info or debug, not '%s'",
 				       o->log_level);
@@ -133,21 +134,23 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 			      struct error *e)
 {
 	*ret = (struct agent_options){
-		.plan = {
-			.config_file = o->config,
-			.config_dir = o->config_dir,
-			.config_names = o->config_names.values,
-			.modules_given = o->modules.given,
-			.modules = o->modules.values,
-			.settings = o->settings.values,
-			.lenient = o->config_lenient,
-		},
+		.plan =
+			{
+				.config_file = o->config,
+				.config_dir = o->config_dir,
+				.config_names = o->config_names.values,
+				.modules_given = o->modules.given,
+				.modules = o->modules.values,
+				.settings = o->settings.values,
+				.lenient = o->config_lenient,
+			},
 		.btf_path = o->btf_path,
 		.strict = o->config_strict,
 	};
 	if (o->telemetry_path[0] != '/' || STREQ(o->telemetry_path, "/"))
-		return error_set_usage(e, "--web.telemetry-path takes a path such as /metrics, not '%s'",
-				       o->telemetry_path);
+		return error_set_usage(
+			e, "--web.telemetry-path takes a path such as /metrics, not '%s'",
+			o->telemetry_path);
 	return parse_mechanism(o->tc_mechanism, &ret->tc_mechanism, e);
 }
 
@@ -305,7 +308,8 @@ static enum exit_code run_run(const struct command_call *call)
 }
 
 COMMAND(run, .name = "run", .summary = "Run the daemon: measure, and serve metrics", .order = 100,
-	.text = "Attaches the built-in modules, and your own configs with --config.dir, and serves their\n"
+	.text = "Attaches the built-in modules, and your own configs with --config.dir, and serves "
+		"their\n"
 		"metrics until it is told to stop by SIGTERM or SIGINT. SIGHUP makes it read its\n"
 		"configuration again.",
 	.examples = "  wiregauge run\n"

@@ -35,8 +35,7 @@ static void add_interfaces(struct buf *b, const json_t *list)
 	size_t n = json_array_size(list), shown = MIN(n, (size_t)INTERFACES_SHOWN);
 
 	for (size_t i = 0; i < shown; i++)
-		buf_printf(b, "%s%s", i ? ", " : "",
-			   text_of(json_array_get(list, i), "interface"));
+		buf_printf(b, "%s%s", i ? ", " : "", text_of(json_array_get(list, i), "interface"));
 	if (n > shown)
 		buf_printf(b, " and %zu more", n - shown);
 	if (n)
@@ -79,8 +78,10 @@ static void print_programs(const json_t *units)
 	json_t *unit, *program;
 
 	columns_add(&table, "UNIT", "PROGRAM", "COST", "ATTACHED AT");
-	json_array_foreach (units, i, unit) {
-		json_array_foreach (json_object_get(unit, "programs"), k, program) {
+	json_array_foreach(units, i, unit)
+	{
+		json_array_foreach(json_object_get(unit, "programs"), k, program)
+		{
 			_cleanup_buf_ struct buf where = {0};
 			_cleanup_buf_ struct buf cost = {0};
 
@@ -100,8 +101,10 @@ static void print_units(const json_t *units)
 	size_t i, k;
 
 	columns_add(&table, "MODULE", "UNIT", "SERIES", "WHAT");
-	json_array_foreach (units, i, unit) {
-		json_array_foreach (json_object_get(unit, "modules"), k, module) {
+	json_array_foreach(units, i, unit)
+	{
+		json_array_foreach(json_object_get(unit, "modules"), k, module)
+		{
 			char series[32] = "";
 
 			/* The series of a unit are said once. */
@@ -128,14 +131,16 @@ static void print_status(const json_t *status)
 	print_units(units);
 	putchar('\n');
 	print_programs(units);
-	json_array_foreach (json_object_get(status, "broken"), i, broken)
+	json_array_foreach(json_object_get(status, "broken"), i, broken)
 		printf("\nBROKEN %s: %s\n", text_of(broken, "name"), text_of(broken, "error"));
-	json_array_foreach (units, i, unit) {
-		json_array_foreach (json_object_get(unit, "programs"), k, program)
-			costs |= json_object_get(program, "runs") != NULL;
+	json_array_foreach(units, i, unit)
+	{
+		json_array_foreach(json_object_get(unit, "programs"), k, program) costs |=
+			json_object_get(program, "runs") != NULL;
 	}
 	if (!costs)
-		puts("\nThe kernel counts what programs cost after: sysctl kernel.bpf_stats_enabled=1");
+		puts("\nThe kernel counts what programs cost after: sysctl "
+		     "kernel.bpf_stats_enabled=1");
 }
 
 static enum exit_code run_status(const struct command_call *call)
@@ -156,7 +161,6 @@ static enum exit_code run_status(const struct command_call *call)
 	return EXIT_DONE;
 }
 
-COMMAND(status, .name = "status",
-	.summary = "What runs, what is attached where, what it costs", .order = 200,
-	.options = status_option_rows, .n_options = ARRAY_SIZE(status_option_rows),
+COMMAND(status, .name = "status", .summary = "What runs, what is attached where, what it costs",
+	.order = 200, .options = status_option_rows, .n_options = ARRAY_SIZE(status_option_rows),
 	.size = sizeof(struct status_options), .run = run_status);

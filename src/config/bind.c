@@ -170,7 +170,7 @@ static void check_required(const struct binding *at)
 }
 
 int bind_mapping(struct binding *outer, const struct schema *schema, const struct node *n,
-			void *item)
+		 void *item)
 {
 	struct binding at = {
 		.source = outer->source,

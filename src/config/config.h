@@ -84,7 +84,7 @@ struct value_config {
 	struct place place;
 	struct text name;
 	struct text help;
-	struct text when;      /* a bool option: while it is off, this is not exported */
+	struct text when; /* a bool option: while it is off, this is not exported */
 	enum metric_type type;
 	uint32_t offset; /* bytes into the map's value */
 	uint32_t size;   /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
@@ -101,7 +101,7 @@ struct metric_config {
 	enum metric_type type; /* from the list it stands in: counters, gauges, histograms */
 	struct text name;      /* of the metric, without prefix, and of the BPF map */
 	struct text help;
-	struct text when;        /* a bool option: while it is off, this is not exported */
+	struct text when; /* a bool option: while it is off, this is not exported */
 	struct {
 		struct label_config *items;
 		size_t count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The types that a key's value can have, one row each: how it reads in a sentence, how a YAML node becomes
- * it, how it is freed. A new type is one row and its three functions.
+ * The types that a key's value can have, one row each: how it reads in a sentence, how a YAML node
+ * becomes it, how it is freed. A new type is one row and its three functions.
  */
 #pragma once
 

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-#define ANSWER_MAX (64U << 20)
+#define ANSWER_MAX      (64U << 20)
 #define SILENCE_MAX_SEC 10
 
 static int connect_to(const char *path, int *ret_fd, struct error *e)
@@ -29,8 +29,10 @@ static int connect_to(const char *path, int *ret_fd, struct error *e)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
-			return error_set(e, -errno, "no daemon answers at '%s'; start one with: "
-					 "wiregauge run, or name its socket with --control.socket", path);
+			return error_set(e, -errno,
+					 "no daemon answers at '%s'; start one with: "
+					 "wiregauge run, or name its socket with --control.socket",
+					 path);
 		return error_set(e, -errno, "cannot connect to the daemon at '%s': %s", path,
 				 strerror(errno));
 	}
@@ -81,12 +83,14 @@ int control_ask(const char *socket, const char *path, json_t **ret, struct error
 	/* HTTP/1.0: the answer ends with the connection and is not chunked. */
 	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: wiregauge\r\n\r\n", path);
 	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n || (err = read_all(fd, &answer)))
-		return error_set(e, err ? err : -EIO, "the daemon at '%s' did not answer: %s", socket,
-				 strerror(err ? -err : EIO));
+		return error_set(e, err ? err : -EIO, "the daemon at '%s' did not answer: %s",
+				 socket, strerror(err ? -err : EIO));
 	body = find_body(&answer);
 	*ret = body ? json_loads(body, 0, &wrong) : NULL;
 	if (!*ret)
-		return error_set(e, -EPROTO, "the daemon at '%s' answered what this version does not "
-				 "understand: %.200s", socket, buf_str(&answer));
+		return error_set(e, -EPROTO,
+				 "the daemon at '%s' answered what this version does not "
+				 "understand: %.200s",
+				 socket, buf_str(&answer));
 	return 0;
 }

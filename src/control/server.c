@@ -46,8 +46,8 @@ static int make_routes(struct control_server *s, struct agent *a, size_t *ret_co
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		s->calls[i] = (struct call){a, operation_at(i)};
-		s->routes[i] = (struct http_route){operation_at(i)->path, serve_operation,
-						   &s->calls[i]};
+		s->routes[i] =
+			(struct http_route){operation_at(i)->path, serve_operation, &s->calls[i]};
 	}
 	*ret_count = n;
 	return 0;

@@ -15,10 +15,10 @@ static json_t *describe_followed(const struct follower *f)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < f->n_links; i++)
-		json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "interface",
-						      f->links[i].name, "ifindex",
-						      (int)f->links[i].tc.ifindex, "mechanism",
-						      mechanism_name(f->links[i].tc.mechanism)));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:s}", "interface", f->links[i].name,
+						"ifindex", (int)f->links[i].tc.ifindex, "mechanism",
+						mechanism_name(f->links[i].tc.mechanism)));
 	return list;
 }
 
@@ -47,9 +47,9 @@ static json_t *describe_program(const struct unit *u, size_t index)
 	const struct unit_program *p = &u->programs[index];
 	struct program_stats stats = {0};
 	int attached = unit_program_attached(u, index);
-	json_t *program = json_pack("{s:s, s:s, s:i, s:b}", "name", p->info.name, "section",
-				    p->info.section, "id", (int)p->info.id, "loaded",
-				    p->info.loaded);
+	json_t *program =
+		json_pack("{s:s, s:s, s:i, s:b}", "name", p->info.name, "section", p->info.section,
+			  "id", (int)p->info.id, "loaded", p->info.loaded);
 
 	if (attached >= 0)
 		json_object_set_new(program, "attached", json_boolean(attached));
@@ -72,9 +72,9 @@ static json_t *describe_modules(const struct unit *u)
 	for (size_t i = 0; i < u->plan->n_modules; i++) {
 		const struct config *c = u->plan->modules[i].config;
 
-		json_array_append_new(list, json_pack("{s:s, s:s}", "name", c->name, "description",
-						      c->description.text ? c->description.text
-									  : ""));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s}", "name", c->name, "description",
+						c->description.text ? c->description.text : ""));
 	}
 	return list;
 }
@@ -107,8 +107,8 @@ static json_t *run_status(struct agent *a)
 							"error", a->broken[i].error.text));
 	pthread_mutex_unlock(&a->lock);
 	return json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
-			 (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC, "units",
-			 units, "broken", broken);
+			 (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
+			 "units", units, "broken", broken);
 }
 
 OPERATION(status, .name = "status", .path = "/v1/status",

@@ -43,7 +43,8 @@ static int report_unknown_decoder(const struct text *name, const struct source *
 	nearest = suggest_nearest(name->text, names, count);
 	if (nearest)
 		return report_error(report, source, name->place,
-				    "unknown decoder '%s', did you mean '%s'?", name->text, nearest);
+				    "unknown decoder '%s', did you mean '%s'?", name->text,
+				    nearest);
 
 	_cleanup_buf_ struct buf list = {0};
 
@@ -76,9 +77,8 @@ static int check_parameters(const struct decoder *d, const struct decoder_config
 					   "decoder '%s' takes no '%s'", d->name,
 					   parameter_keys[i].key);
 		if (!(given & bit) && (d->parameters & bit))
-			err = report_error(report, source, config->place,
-					   "decoder '%s' needs '%s'", d->name,
-					   parameter_keys[i].key);
+			err = report_error(report, source, config->place, "decoder '%s' needs '%s'",
+					   d->name, parameter_keys[i].key);
 	}
 	return err;
 }

@@ -2,8 +2,8 @@
 /*
  * Decoders: bytes of a map key → the text of a label, one step of a chain.
  *
- * Each is one file that ends in DECODER(…); nothing else names it. A label's chain is built from its
- * config once (label_decoder_build) and run once for each new key, not at each scrape.
+ * Each is one file that ends in DECODER(…); nothing else names it. A label's chain is built from
+ * its config once (label_decoder_build) and run once for each new key, not at each scrape.
  */
 #pragma once
 
@@ -39,10 +39,11 @@ enum decoder_parameter {
 
 struct decoder {
 	const char *name;
-	const char *doc;        /* input → output, one line */
-	unsigned parameters;    /* enum decoder_parameter that it takes; all are required */
-	uint32_t sizes;         /* the input sizes it takes as the first of a chain: bit n = n bytes; 0 = any */
-	bool follows_links;     /* its answers change with the interfaces' names */
+	const char *doc;     /* input → output, one line */
+	unsigned parameters; /* enum decoder_parameter that it takes; all are required */
+	uint32_t
+		sizes; /* the input sizes it takes as the first of a chain: bit n = n bytes; 0 = any */
+	bool follows_links; /* its answers change with the interfaces' names */
 	/* Appends the text for @in to @out (empty at the call). */
 	int (*decode)(const struct decode_env *env, const struct decoder_config *config,
 		      const void *in, size_t len, struct buf *out);
@@ -54,8 +55,7 @@ struct decoder {
 #define DECODER(ident, ...)                                                                        \
 	static const struct decoder ident##_decoder = {__VA_ARGS__};                               \
 	static const struct decoder *const ident##_decoder_row                                     \
-		__attribute__((used, section("wiregauge_decoders"))) =                               \
-			&ident##_decoder
+		__attribute__((used, section("wiregauge_decoders"))) = &ident##_decoder
 
 /* The decoder of that name, or NULL. */
 const struct decoder *decoder_find(const char *name);
@@ -79,8 +79,8 @@ int label_decoder_build(struct label_decoder *d, const struct label_config *labe
 void label_decoder_free(struct label_decoder *d);
 
 /*
- * Runs the chain over @in (the label's `size` bytes). *@text is where the result is then: valid until
- * the next run with the same @scratch. enum decode_result, or a negative errno.
+ * Runs the chain over @in (the label's `size` bytes). *@text is where the result is then: valid
+ * until the next run with the same @scratch. enum decode_result, or a negative errno.
  */
 struct decode_scratch {
 	struct buf bufs[2];

@@ -61,8 +61,8 @@ static struct unit *find_unit(struct unit *const *units, size_t count, const cha
 
 static bool is_unchanged(const struct unit *unit, const struct plan *plan)
 {
-	return unit && memcmp(unit->plan->fingerprint, plan->fingerprint,
-			      sizeof(plan->fingerprint)) == 0;
+	return unit &&
+	       memcmp(unit->plan->fingerprint, plan->fingerprint, sizeof(plan->fingerprint)) == 0;
 }
 
 /* Whether one of the first @count collectors of @u exports the metric @name. */
@@ -77,7 +77,8 @@ static bool collectors_export(const struct unit *u, size_t count, const char *na
 	return false;
 }
 
-/* Who exports the metric @name before collector @index of @unit: a config, the daemon itself, or NULL. */
+/* Who exports the metric @name before collector @index of @unit: a config, the daemon itself, or
+ * NULL. */
 static const char *find_exporter(const struct agent *a, const struct unit_set *set,
 				 const struct unit *unit, size_t index, const char *name)
 {
@@ -102,9 +103,11 @@ static int check_names(const struct agent *a, const struct unit_set *set, const 
 			const char *other = find_exporter(a, set, unit, i, name);
 
 			if (other)
-				return error_set_usage(e, "metric '%s' is already exported by %s; give "
-						       "one of them another name",
-						       name, other);
+				return error_set_usage(
+					e,
+					"metric '%s' is already exported by %s; give "
+					"one of them another name",
+					name, other);
 		}
 	}
 	return 0;
@@ -132,8 +135,8 @@ static int load_plan(struct agent *a, struct plan *plan, const struct unit_set *
 }
 
 /*
- * Makes units of all plans, not yet attached. One of the agent's units that is unchanged is used again. With
- * @all_or_nothing the first failure ends it.
+ * Makes units of all plans, not yet attached. One of the agent's units that is unchanged is used
+ * again. With @all_or_nothing the first failure ends it.
  */
 static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 		      struct unit_set *set, struct error *e)
@@ -167,7 +170,8 @@ static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 	return 0;
 }
 
-/* Attaches the units of @set that do not run yet; each takes over from the one of its name that does. */
+/* Attaches the units of @set that do not run yet; each takes over from the one of its name that
+ * does. */
 static int start_units(struct agent *a, const struct unit_set *set, struct error *e)
 {
 	int err = 0;
@@ -228,8 +232,8 @@ static int list_families(const struct agent *a, struct unit *const *units, size_
 	return 0;
 }
 
-/* The units become those of @set, which is empty then; the ones that it does not use are given back to be
- * freed. */
+/* The units become those of @set, which is empty then; the ones that it does not use are given back
+ * to be freed. */
 static int adopt(struct agent *a, struct unit_set *set, struct error *e)
 {
 	struct unit_set before = {a->units, a->n_units, a->broken, a->n_broken};
@@ -274,12 +278,14 @@ int agent_start_scraper(struct agent *a, struct error *e)
 
 /* ---- interfaces ---- */
 
-/* How long a start waits for programs to be attached before it goes on and leaves the rest to the loop. */
+/* How long a start waits for programs to be attached before it goes on and leaves the rest to the
+ * loop. */
 #define ATTACH_WAIT_NS (NSEC_PER_SEC / 4)
 
 static void tell_units(struct agent *a, enum link_event event, const struct link_info *link)
 {
-	/* Only for this one: whoever asks for the status must not wait for a thousand interfaces. */
+	/* Only for this one: whoever asks for the status must not wait for a thousand
+	 * interfaces. */
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++)
 		unit_link_event(a->units[i], &a->env, event, link);
@@ -326,7 +332,8 @@ static void on_links_readable(void *ctx)
 		log_error("%s", error.text);
 }
 
-/* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure ends it. */
+/* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure
+ * ends it. */
 static int attach_everywhere(struct agent *a, bool strict, struct error *e)
 {
 	uint64_t start = clock_monotonic_ns();
@@ -393,7 +400,8 @@ static void report_broken_configs(struct plans *plans, struct unit_set *set)
 		log_write(plans->report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
 			  buf_str(&plans->report.text));
 	for (size_t i = 0; i < plans->broken.count; i++) {
-		error_set_usage(&error, "%s: the config is wrong; see the log, or: wiregauge config check",
+		error_set_usage(&error,
+				"%s: the config is wrong; see the log, or: wiregauge config check",
 				plans->broken.items[i]);
 		add_broken(set, plans->broken.items[i], &error);
 	}
@@ -429,8 +437,8 @@ static void forget_kept(struct agent *a, struct unit_set *set)
 }
 
 /*
- * Makes what the configuration says now run, in the place of what runs. With @all_or_nothing anything wrong
- * in it leaves all as it was; else what is wrong is left out.
+ * Makes what the configuration says now run, in the place of what runs. With @all_or_nothing
+ * anything wrong in it leaves all as it was; else what is wrong is left out.
  */
 static int load_configuration(struct agent *a, bool all_or_nothing, struct error *e)
 {

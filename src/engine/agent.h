@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The daemon's engine: what runs, and all that it needs. There is one struct agent and no other state.
+ * The daemon's engine: what runs, and all that it needs. There is one struct agent and no other
+ * state.
  *
- * Threads: the loop's thread owns the units (interfaces come and go, reload); the scraper's thread reads
- * them; others ask for the status.
+ * Threads: the loop's thread owns the units (interfaces come and go, reload); the scraper's thread
+ * reads them; others ask for the status.
  *	scrape_lock	held while units are read, and while the set of units changes
  *	lock		held while what a unit shows of itself (attachments) changes or is read
  * Taken in this order.
@@ -39,9 +40,9 @@ struct agent {
 	struct links *links;
 	struct ksyms *ksyms;
 	struct loop *loop;
-	struct arrivals arrivals;   /* interfaces whose programs are still to be attached */
+	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
-	uint64_t started_ns;        /* CLOCK_MONOTONIC */
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
 
 	pthread_mutex_t scrape_lock;
 	pthread_mutex_t lock;
@@ -51,17 +52,17 @@ struct agent {
 	size_t n_broken;
 	struct family *own_families; /* what the daemon says of itself */
 	size_t n_own_families;
-	struct buf own_labels;       /* of the sample that is just being rendered */
-	double process_started;      /* seconds since the epoch */
+	struct buf own_labels;          /* of the sample that is just being rendered */
+	double process_started;         /* seconds since the epoch */
 	const struct family **families; /* everything, by name */
 	size_t n_families;
 };
 
 /*
- * Builds and starts everything but what serves it: after that the units count. On a host with very many
- * interfaces the last of them are attached by the event loop. @options must outlive it.
- * What fails to load is in agent->broken and was logged; it is an error only when options->strict, or when
- * nothing is left.
+ * Builds and starts everything but what serves it: after that the units count. On a host with very
+ * many interfaces the last of them are attached by the event loop. @options must outlive it. What
+ * fails to load is in agent->broken and was logged; it is an error only when options->strict, or
+ * when nothing is left.
  */
 int agent_start(const struct agent_options *options, struct agent **ret, struct error *e);
 
@@ -69,8 +70,8 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 int agent_start_scraper(struct agent *a, struct error *e);
 
 /*
- * Read the configuration again. Units whose config, object and options are the same go on with their
- * counters. With anything wrong in the new one, all stays as it was.
+ * Read the configuration again. Units whose config, object and options are the same go on with
+ * their counters. With anything wrong in the new one, all stays as it was.
  */
 int agent_reload(struct agent *a, struct error *e);
 

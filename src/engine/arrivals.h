@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interfaces that came and wait for their programs. Attaching takes as long as the kernel needs to be sure that
- * nobody is in the middle of the hook (an RCU grace period, about 10 ms), for each interface and
- * direction. So the event loop takes one at a time, and a thousand of them hold up neither the start nor a
- * signal.
+ * Interfaces that came and wait for their programs. Attaching takes as long as the kernel needs to
+ * be sure that nobody is in the middle of the hook (an RCU grace period, about 10 ms), for each
+ * interface and direction. So the event loop takes one at a time, and a thousand of them hold up
+ * neither the start nor a signal.
  */
 #pragma once
 

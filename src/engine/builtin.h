@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The modules and pipelines that are in the binary: a manifest and, but for packet stages, a BPF object
- * each, as they would be in two files. The build makes a row for each folder under modules/ and each
- * pipeline/<name>.bpf.c (tools/embed-module); the linker gathers the rows, so that no list is kept.
+ * The modules and pipelines that are in the binary: a manifest and, but for packet stages, a BPF
+ * object each, as they would be in two files. The build makes a row for each folder under modules/
+ * and each pipeline/<name>.bpf.c (tools/embed-module); the linker gathers the rows, so that no list
+ * is kept.
  */
 #pragma once
 
@@ -18,8 +19,8 @@ struct builtin_module {
 };
 
 /*
- * Defines a row: BUILTIN_MODULE_ROW(packets) = {.name = "packets", …}; The section holds pointers, as a
- * compiler may align structs further apart than their size.
+ * Defines a row: BUILTIN_MODULE_ROW(packets) = {.name = "packets", …}; The section holds pointers,
+ * as a compiler may align structs further apart than their size.
  */
 #define BUILTIN_MODULE_ROW(name_)                                                                  \
 	static const struct builtin_module name_##_builtin;                                        \

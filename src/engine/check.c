@@ -14,7 +14,8 @@
 DEFINE_CLEANUP(struct config *, config_free)
 DEFINE_CLEANUP(struct object *, object_close)
 
-/* Without an object there are no maps to hold the labels against, but their decoders can be checked. */
+/* Without an object there are no maps to hold the labels against, but their decoders can be
+ * checked. */
 static int check_decoders(const struct config *c, struct report *report)
 {
 	int err = 0;
@@ -63,8 +64,8 @@ static bool has_program(const struct object *o, const char *name)
 	return false;
 }
 
-static int check_option(const struct config *c, const struct option_config *option, struct object *o,
-			struct report *report)
+static int check_option(const struct config *c, const struct option_config *option,
+			struct object *o, struct report *report)
 {
 	_cleanup_strv_ struct strv values = {0};
 	struct error error;

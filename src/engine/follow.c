@@ -15,12 +15,12 @@
 /* Devices whose packets begin with the network header on receive: tun
  * and wireguard are NONE, modems RAWIP. */
 static const uint16_t headerless_types[] = {
-	ARPHRD_PPP,   ARPHRD_TUNNEL,	  ARPHRD_TUNNEL6, ARPHRD_SIT,
-	ARPHRD_IPGRE, ARPHRD_IP6GRE_TYPE, ARPHRD_NONE,	  ARPHRD_RAWIP_TYPE,
+	ARPHRD_PPP,   ARPHRD_TUNNEL,      ARPHRD_TUNNEL6, ARPHRD_SIT,
+	ARPHRD_IPGRE, ARPHRD_IP6GRE_TYPE, ARPHRD_NONE,    ARPHRD_RAWIP_TYPE,
 };
 
-/* Whether packets of a device of ARPHRD_ type @type begin with a header of kind @layer. What is neither (802.11
- * monitor mode, infiniband, CAN …) matches none. */
+/* Whether packets of a device of ARPHRD_ type @type begin with a header of kind @layer. What is
+ * neither (802.11 monitor mode, infiniband, CAN …) matches none. */
 static bool has_link_layer(uint16_t type, enum link_layer layer)
 {
 	if (layer == LINK_LAYER_ETHERNET)
@@ -160,8 +160,7 @@ static bool remember_link(struct follower *f, const struct attached_link *link)
 static void attach(struct unit *u, const struct unit_env *env, struct follower *f,
 		   const struct link_info *link)
 {
-	enum tc_direction direction =
-		f->config->hook == HOOK_TC_INGRESS ? TC_INGRESS : TC_EGRESS;
+	enum tc_direction direction = f->config->hook == HOOK_TC_INGRESS ? TC_INGRESS : TC_EGRESS;
 	struct attached_link to;
 	struct error error;
 
@@ -217,7 +216,8 @@ static void take_over(struct unit *u, struct follower *f, struct follower *from)
 		if (!strv_globs_match(&f->interfaces, link->name)) {
 			i++;
 		} else if (tc_replace(&link->tc, fd, &error)) {
-			/* It stays with the predecessor, which detaches it; ours is attached anew. */
+			/* It stays with the predecessor, which detaches it; ours is attached
+			 * anew. */
 			if (error.code != -ENODEV)
 				log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
 			i++;

@@ -269,7 +269,8 @@ static int read_object(struct plan *p, const char *dir, const char *name, struct
 	if (err)
 		return report_error(&plans->report, &p->modules[0].config->source,
 				    (struct place){0},
-				    "%s; each config needs its compiled object beside it", error.text);
+				    "%s; each config needs its compiled object beside it",
+				    error.text);
 	p->object = p->object_memory;
 	return 0;
 }
@@ -357,8 +358,7 @@ static int add_user_configs(struct plans *plans, const struct plan_options *opti
 						       names->items[i]);
 		}
 		if (add_user_config(plans, options->config_dir, names->items[i]) == -ENOMEM)
-			return error_set(e, -ENOMEM, "no memory for config '%s'",
-					 names->items[i]);
+			return error_set(e, -ENOMEM, "no memory for config '%s'", names->items[i]);
 	}
 	return 0;
 }
@@ -404,9 +404,10 @@ static int unknown_option(const struct module *m, const char *name, struct error
 	for (size_t i = 0; i < n; i++)
 		names[i] = m->config->options.items[i].name.text;
 	nearest = suggest_nearest(name, names, n);
-	return error_set_usage(e, "module '%s' has no option '%s'%s%s%s; see: wiregauge modules options %s",
-			       m->config->name, name, nearest ? ", did you mean '" : "",
-			       nearest ? nearest : "", nearest ? "'?" : "", m->config->name);
+	return error_set_usage(
+		e, "module '%s' has no option '%s'%s%s%s; see: wiregauge modules options %s",
+		m->config->name, name, nearest ? ", did you mean '" : "", nearest ? nearest : "",
+		nearest ? "'?" : "", m->config->name);
 }
 
 static int apply(struct plans *plans, const char *module, const char *name,

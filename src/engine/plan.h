@@ -27,43 +27,43 @@ struct builtin_module;
 
 /* What a person asked for. Strings may be NULL where nothing was said. */
 struct plan_options {
-	const char *config_file;   /* the daemon file */
-	const char *config_dir;    /* users' configs */
-	struct strv config_names;  /* empty: all of config_dir */
-	bool modules_given;        /* run just `modules` of the built-in ones, not all */
+	const char *config_file;  /* the daemon file */
+	const char *config_dir;   /* users' configs */
+	struct strv config_names; /* empty: all of config_dir */
+	bool modules_given;       /* run just `modules` of the built-in ones, not all */
 	struct strv modules;
-	struct strv settings;      /* MODULE.NAME=VALUE */
+	struct strv settings; /* MODULE.NAME=VALUE */
 	bool lenient;
 };
 
 struct module {
 	struct config *config;
 	bool builtin;
-	struct strv *values;       /* for each of config->options: what it is set to */
+	struct strv *values; /* for each of config->options: what it is set to */
 };
 
 struct plan {
 	char *name;
 	bool builtin;
-	const char *prefix;        /* of the metrics of a module that has no `namespace` */
-	const void *object;        /* the BPF object, `object_len` bytes */
+	const char *prefix; /* of the metrics of a module that has no `namespace` */
+	const void *object; /* the BPF object, `object_len` bytes */
 	size_t object_len;
-	void *object_memory;       /* the same where it was read from a file; else NULL */
-	struct module *modules;    /* the owner of the object first, then the stages */
+	void *object_memory;    /* the same where it was read from a file; else NULL */
+	struct module *modules; /* the owner of the object first, then the stages */
 	size_t n_modules;
-	uint64_t fingerprint[2];   /* of all that decides what it does: equal = nothing changed */
+	uint64_t fingerprint[2]; /* of all that decides what it does: equal = nothing changed */
 };
 
 struct plans {
 	struct plan **items;
 	size_t count;
-	struct report report;      /* what is wrong with configs: those are not among the items */
-	struct strv broken;        /* their names */
+	struct report report; /* what is wrong with configs: those are not among the items */
+	struct strv broken;   /* their names */
 };
 
 /*
- * Configs that are wrong are left out and told in ret->report; the rest stands. What fails as a whole
- * (an unknown module, an option that does not exist) gives an error instead.
+ * Configs that are wrong are left out and told in ret->report; the rest stands. What fails as a
+ * whole (an unknown module, an option that does not exist) gives an error instead.
  */
 int plans_build(const struct plan_options *options, struct plans *ret, struct error *e);
 void plans_free(struct plans *p);

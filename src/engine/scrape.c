@@ -8,11 +8,12 @@
 
 #include "base/cleanup.h"
 
-/* Pages that may exist at once: one is being rendered, the others are on their way to slow clients. */
+/* Pages that may exist at once: one is being rendered, the others are on their way to slow
+ * clients. */
 #define PAGES_MAX 16
 
-/* Pages that are kept for the next scrapes when nobody reads them: they are most of the memory, and two
- * scrapes at once are rare. */
+/* Pages that are kept for the next scrapes when nobody reads them: they are most of the memory, and
+ * two scrapes at once are rare. */
 #define PAGES_SPARE 1
 
 /* Level 1 is smaller than zlib's level 1 at less than half of its time. */
@@ -93,8 +94,8 @@ static bool compress_page(struct scraper *s, struct page *p)
 	return true;
 }
 
-/* Answers all requests of @batch with @page (may be NULL); gives back those that want gzip while there is
- * none yet. */
+/* Answers all requests of @batch with @page (may be NULL); gives back those that want gzip while
+ * there is none yet. */
 static struct scrape_request *answer(struct scraper *s, struct scrape_request *batch,
 				     struct page *page)
 {

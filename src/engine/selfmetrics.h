@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon says of itself: programs, configs, its process. Names as ebpf_exporter has them. */
+/* What the daemon says of itself: programs, configs, its process. Names as ebpf_exporter has
+ * them. */
 #pragma once
 
 #include "engine/agent.h"

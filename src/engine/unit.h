@@ -29,9 +29,9 @@ struct unit_env {
 /* A program and where it is. */
 struct unit_program {
 	struct program_info info;
-	bool by_section;          /* attached where its SEC() says */
-	bool attached;            /* … and was */
-	char *error;              /* why not; NULL */
+	bool by_section; /* attached where its SEC() says */
+	bool attached;   /* … and was */
+	char *error;     /* why not; NULL */
 };
 
 /* One interface that an `attach:` row has its program at. */
@@ -43,16 +43,16 @@ struct attached_link {
 /* A row of `attach:`: a program that follows the interfaces which its globs choose. */
 struct follower {
 	const struct attach_config *config;
-	size_t program;            /* index into unit->programs */
-	struct strv interfaces;    /* globs, options put in */
+	size_t program;         /* index into unit->programs */
+	struct strv interfaces; /* globs, options put in */
 	struct attached_link *links;
 	size_t n_links;
-	unsigned failed;           /* interfaces where it could not be attached */
-	char *error;               /* the last of these failures; NULL */
+	unsigned failed; /* interfaces where it could not be attached */
+	char *error;     /* the last of these failures; NULL */
 };
 
 struct unit {
-	struct plan *plan;         /* owned */
+	struct plan *plan; /* owned */
 	struct object *object;
 	struct unit_program *programs;
 	size_t n_programs;
@@ -66,16 +66,16 @@ struct unit {
 };
 
 /*
- * Takes over @plan in any case. What is wrong with the configs for this object goes to @report at its
- * place, and e->text says so in a sentence; all else is in @e alone.
+ * Takes over @plan in any case. What is wrong with the configs for this object goes to @report at
+ * its place, and e->text says so in a sentence; all else is in @e alone.
  */
 int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
 	      struct unit **ret, struct error *e);
 
 /*
- * Attaches the programs whose SEC() says where, and takes over the interfaces of @predecessor (may be NULL).
- * A program that cannot be attached is logged and shown; only with @strict does it fail the unit. The
- * interfaces come after that, by unit_link_event().
+ * Attaches the programs whose SEC() says where, and takes over the interfaces of @predecessor (may
+ * be NULL). A program that cannot be attached is logged and shown; only with @strict does it fail
+ * the unit. The interfaces come after that, by unit_link_event().
  */
 int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct error *e);
 
@@ -89,11 +89,12 @@ void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event
 /* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
 void unit_read(struct unit *u);
 
-/* Why a program could not be attached to some interface, the last such time; NULL when all is well. */
+/* Why a program could not be attached to some interface, the last such time; NULL when all is
+ * well. */
 const char *unit_follow_error(const struct unit *u);
 
-/* Whether program @index is where it should be: 1; nowhere though it should be: 0; there is nothing to
- * attach it to: -1. */
+/* Whether program @index is where it should be: 1; nowhere though it should be: 0; there is nothing
+ * to attach it to: -1. */
 int unit_program_attached(const struct unit *u, size_t index);
 
 /* Puts @values, which fit @option, into its variable; before the object is loaded. */
@@ -105,7 +106,7 @@ int unit_report_missing_map(const struct object *o, const struct config *config,
 			    const struct metric_config *metric, struct report *report);
 
 /*
- * Check the config file @path without the kernel: its language, its decoders and, where its object lies
- * beside it, the maps and programs that it names. What is wrong goes to @report: -EINVAL then.
+ * Check the config file @path without the kernel: its language, its decoders and, where its object
+ * lies beside it, the maps and programs that it names. What is wrong goes to @report: -EINVAL then.
  */
 int unit_check_file(const char *path, struct report *report);

@@ -27,10 +27,13 @@ static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 	long fd = strtol(address + strlen("fd://"), &end, 10);
 
 	if (*end || end == address + strlen("fd://") || fd < 0 || fd > INT32_MAX)
-		return error_set_usage(e, "'%s' names no descriptor; an example is fd://3", address);
+		return error_set_usage(e, "'%s' names no descriptor; an example is fd://3",
+				       address);
 	if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
-		return error_set(e, -ENOTSOCK, "descriptor %ld is no listening socket; fd://N is for a "
-				 "socket that the service manager passed", fd);
+		return error_set(e, -ENOTSOCK,
+				 "descriptor %ld is no listening socket; fd://N is for a "
+				 "socket that the service manager passed",
+				 fd);
 	*ret_fd = (int)fd;
 	return 0;
 }
@@ -78,9 +81,11 @@ static int listen_at(const struct addrinfo *to, int *ret_fd)
 static int report_bind(const char *address, const char *port, int err, struct error *e)
 {
 	if (err == -EADDRINUSE)
-		return error_set(e, err, "cannot listen at '%s': the port is in use; see who has it: "
-				 "ss -ltnp 'sport = :%s', or give another with --web.listen-address",
-				 address, port);
+		return error_set(
+			e, err,
+			"cannot listen at '%s': the port is in use; see who has it: "
+			"ss -ltnp 'sport = :%s', or give another with --web.listen-address",
+			address, port);
 	return error_set(e, err, "cannot listen at '%s': %s", address, strerror(-err));
 }
 
@@ -95,8 +100,10 @@ int listen_tcp(const char *address, int *ret_fd, struct error *e)
 	if (strncmp(address, "fd://", strlen("fd://")) == 0)
 		return listen_inherited(address, ret_fd, e);
 	if (split_address(address, host, sizeof(host), &port))
-		return error_set_usage(e, "'%s' is no address to listen at; examples: :9435, "
-				       "127.0.0.1:9435, [::1]:9435, fd://3", address);
+		return error_set_usage(e,
+				       "'%s' is no address to listen at; examples: :9435, "
+				       "127.0.0.1:9435, [::1]:9435, fd://3",
+				       address);
 	/* All addresses: IPv6 first, which takes IPv4 as well; a host without IPv6 gets IPv4. */
 	hints.ai_family = host[0] ? AF_UNSPEC : AF_INET6;
 	for (;;) {
@@ -130,8 +137,10 @@ static int make_directory_of(const char *path, struct error *e)
 		return error_set(e, -ENOMEM, "no memory");
 	dir = dirname(copy);
 	if (mkdir(dir, 0755) && errno != EEXIST)
-		return error_set(e, -errno, "cannot make the directory '%s' for the control socket: %s; "
-				 "give another path with --control.socket", dir, strerror(errno));
+		return error_set(e, -errno,
+				 "cannot make the directory '%s' for the control socket: %s; "
+				 "give another path with --control.socket",
+				 dir, strerror(errno));
 	return 0;
 }
 
@@ -148,8 +157,10 @@ int listen_unix(const char *path, int *ret_fd, struct error *e)
 	if (err)
 		return err;
 	if (is_alive(&at))
-		return error_set(e, -EADDRINUSE, "another daemon answers at '%s'; stop it, or give this "
-				 "one another path with --control.socket", path);
+		return error_set(e, -EADDRINUSE,
+				 "another daemon answers at '%s'; stop it, or give this "
+				 "one another path with --control.socket",
+				 path);
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -160,8 +171,9 @@ int listen_unix(const char *path, int *ret_fd, struct error *e)
 	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
 	umask(before);
 	if (err || listen(fd, BACKLOG))
-		return error_set(e, err ? err : -errno, "cannot listen at the control socket '%s': %s",
-				 path, strerror(err ? -err : errno));
+		return error_set(e, err ? err : -errno,
+				 "cannot listen at the control socket '%s': %s", path,
+				 strerror(err ? -err : errno));
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -5,12 +5,13 @@
 
 /*
  * A socket that listens at @address: ":9435" (all addresses, IPv6 and IPv4), "10.0.0.1:9435",
- * "[::1]:9435", "name:9435", or "fd://3" for one that the service manager passed. The caller closes it.
+ * "[::1]:9435", "name:9435", or "fd://3" for one that the service manager passed. The caller closes
+ * it.
  */
 int listen_tcp(const char *address, int *ret_fd, struct error *e);
 
 /*
- * A unix socket at @path with mode 0660, its directory made if it is missing. A socket file that nobody
- * listens at is replaced; -EADDRINUSE when somebody does.
+ * A unix socket at @path with mode 0660, its directory made if it is missing. A socket file that
+ * nobody listens at is replaced; -EADDRINUSE when somebody does.
  */
 int listen_unix(const char *path, int *ret_fd, struct error *e);

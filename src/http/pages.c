@@ -27,7 +27,8 @@ static void send_page(void *ctx, struct http_request *r)
 	struct page *page = m->page;
 
 	if (!page)
-		http_respond_text(r, 503, "503: no memory for a scrape, or too many slow readers\n");
+		http_respond_text(r, 503,
+				  "503: no memory for a scrape, or too many slow readers\n");
 	else if (m->scrape.want_gzip)
 		http_respond_from(r, page->content_type, "gzip", page->gzip.data, page->gzip.len,
 				  release_page, page);
@@ -120,9 +121,12 @@ static void serve_index(void *ctx, struct http_request *r)
 	static const char head[] =
 		"<!doctype html><html lang=en><meta charset=utf-8><title>wiregauge</title>\n"
 		"<meta name=viewport content='width=device-width'><style>"
-		"body{font:16px/1.5 system-ui,sans-serif;max-width:48em;margin:3em auto;padding:0 1em}"
-		"table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3em .8em .3em 0;"
-		"border-bottom:1px solid #8884;vertical-align:top}@media(prefers-color-scheme:dark){"
+		"body{font:16px/1.5 system-ui,sans-serif;max-width:48em;margin:3em auto;padding:0 "
+		"1em}"
+		"table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3em .8em "
+		".3em 0;"
+		"border-bottom:1px solid "
+		"#8884;vertical-align:top}@media(prefers-color-scheme:dark){"
 		"body{background:#111;color:#ddd}a{color:#8cf}}</style>\n<h1>wiregauge</h1>\n";
 	struct pages *p = ctx;
 	_cleanup_buf_ struct buf b = {0};
@@ -179,7 +183,8 @@ static void dump_map(struct buf *out, const char *unit, const struct map_info *m
 	struct mapread *reader;
 	struct error error;
 
-	buf_printf(out, "# %s %s: key %u bytes, value %u bytes%s, at most %u entries, %u are shown\n",
+	buf_printf(out,
+		   "# %s %s: key %u bytes, value %u bytes%s, at most %u entries, %u are shown\n",
 		   unit, map->name, map->key_size, map->value_size,
 		   map->per_cpu ? " for each CPU" : "", map->max_entries, MAP_ENTRIES_SHOWN);
 	if (mapread_new(map, &reader, &error)) {

@@ -11,11 +11,11 @@
 #include "base/log.h"
 
 /* Idle or slow clients must not keep others out: there are many places, and silence ends soon. */
-#define CONNECTIONS_MAX    2048
-#define SILENCE_MAX_SEC    5
+#define CONNECTIONS_MAX 2048
+#define SILENCE_MAX_SEC 5
 
 /* For one connection's request and reply headers. A request that does not fit is refused. */
-#define CONNECTION_MEMORY  (16U << 10)
+#define CONNECTION_MEMORY (16U << 10)
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -30,7 +30,8 @@ struct http_server {
 struct http_request {
 	struct http_server *server;
 	struct MHD_Connection *connection;
-	struct http_later later; /* `ready` is set from http_suspend() until one of the two is called */
+	struct http_later
+		later; /* `ready` is set from http_suspend() until one of the two is called */
 	bool routed;
 };
 
@@ -72,8 +73,9 @@ void http_respond_text(struct http_request *r, unsigned status, const char *text
 void http_respond_from(struct http_request *r, const char *type, const char *encoding,
 		       const void *body, size_t len, void (*release)(void *ctx), void *ctx)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-		len, (void *)body, release, ctx);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer_with_free_callback_cls(len, (void *)body, release,
+								       ctx);
 
 	if (!response) {
 		release(ctx);
@@ -115,7 +117,8 @@ void http_resume(struct http_request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Where an answer about the coding that an Accept-Encoding element names belongs; NULL: not asked. */
+/* Where an answer about the coding that an Accept-Encoding element names belongs; NULL: not
+ * asked. */
 static int *find_answer(const char *element, int *gzip, int *any)
 {
 	size_t len = strcspn(element, ";, \t");
@@ -225,16 +228,15 @@ int http_server_start(int listen_fd, const struct http_route *routes, size_t n_r
 	s->n_routes = n_routes;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->none_suspended, NULL);
-	s->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-		NULL, on_request, s,
-		MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listen_fd,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MAX_SEC,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_END);
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+					     MHD_USE_ERROR_LOG,
+				     0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
+				     on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+				     MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MAX_SEC,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				     MHD_OPTION_END);
 	if (!s->daemon) {
 		int err = errno ? -errno : -EIO;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small HTTP server over libmicrohttpd, for one listening socket: paths and who answers them. GET and
- * HEAD only; all else is answered here (404, 405, and 4xx for what cannot be parsed).
+ * A small HTTP server over libmicrohttpd, for one listening socket: paths and who answers them. GET
+ * and HEAD only; all else is answered here (404, 405, and 4xx for what cannot be parsed).
  *
  * Handlers run in the server's one thread and must not wait: what takes time is answered later, by
  * http_suspend() and, from any thread, http_resume().
@@ -36,15 +36,15 @@ void http_respond(struct http_request *r, unsigned status, const char *type, con
 		  size_t len);
 void http_respond_text(struct http_request *r, unsigned status, const char *text);
 
-/* @body is sent from where it is, and @release(@ctx) called when that is done. @encoding: of the content, or
- * NULL. */
+/* @body is sent from where it is, and @release(@ctx) called when that is done. @encoding: of the
+ * content, or NULL. */
 void http_respond_from(struct http_request *r, const char *type, const char *encoding,
 		       const void *body, size_t len, void (*release)(void *ctx), void *ctx);
 
 /*
- * Answer later: after http_suspend(), one http_resume() from any thread makes the server call, in its own
- * thread, either `ready`, which answers, or `gone` when the client has left meanwhile. False when the
- * server is stopping: then it was answered, and neither is called.
+ * Answer later: after http_suspend(), one http_resume() from any thread makes the server call, in
+ * its own thread, either `ready`, which answers, or `gone` when the client has left meanwhile.
+ * False when the server is stopping: then it was answered, and neither is called.
  */
 struct http_later {
 	void (*ready)(void *ctx, struct http_request *r);

@@ -32,7 +32,6 @@ struct mapread {
 	uint64_t steps;    /* entries that this read may still take */
 	struct table seen; /* keys of this read, where one may come twice */
 	uint32_t at;       /* the one in it from which the next is asked for */
-	uint32_t back;     /* how far to go back from there if it was deleted */
 };
 
 /*
@@ -187,7 +186,6 @@ static void begin_read(struct mapread *m)
 
 	m->steps = steady ? UINT64_MAX : (uint64_t)m->map.max_entries * 2;
 	m->at = TABLE_NONE;
-	m->back = 1;
 	table_clear(&m->seen);
 }
 
@@ -246,9 +244,8 @@ static int read_batches(struct mapread *m, mapread_fn fn, void *ctx)
 
 /*
  * The next key that this read has not had, into @key; -ENOENT at the end. The kernel gives the
- * key behind the one it is told, or the map's first one when that was deleted meanwhile. The keys
- * seen are in the map's order: one that is not behind where we are means the latter, and then a
- * key that we had earlier, which may still be there, shows the way.
+ * key behind the one it is told, or the map's first one when that was deleted meanwhile: then the
+ * way leads once more over those that were seen.
  */
 static int next_key(struct mapread *m, uint8_t *key)
 {
@@ -264,13 +261,7 @@ static int next_key(struct mapread *m, uint8_t *key)
 		index = table_find(&m->seen, key);
 		if (index == TABLE_NONE)
 			return 0;
-		if (!from || index > m->at) {
-			m->at = index;
-			m->back = 1;
-			continue;
-		}
-		m->at = m->at >= m->back ? m->at - m->back : TABLE_NONE;
-		m->back *= 2;
+		m->at = index;
 	}
 }
 
@@ -294,7 +285,6 @@ static int read_chunk(struct mapread *m, uint32_t *ret_count)
 		}
 		if (r == 0) {
 			m->at = table_add(&m->seen, key, &added);
-			m->back = 1;
 			r = added ? 0 : -ENOMEM;
 		}
 		count += r == 0;

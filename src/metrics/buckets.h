@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The buckets of a histogram: which raw bucket key is which, and the bounds that Prometheus sees. */
+/* The buckets of a histogram: which raw bucket key is which, and the bounds that Prometheus
+ * sees. */
 #pragma once
 
 #include <stdint.h>
@@ -19,8 +20,8 @@ struct bucket_bound {
 struct buckets {
 	const struct bucket_config *config; /* must outlive it */
 	uint32_t count;
-	double multiplier;                  /* 0 in the config is 1 here */
-	struct bucket_bound *le;            /* count of them */
+	double multiplier;       /* 0 in the config is 1 here */
+	struct bucket_bound *le; /* count of them */
 };
 
 int buckets_init(struct buckets *b, const struct bucket_config *config);

@@ -10,8 +10,8 @@
 #include "kernel/links.h"
 #include "metrics/exposition.h"
 
-/* How long what an entry names must be unknown before `delete_unknown` removes the entry from the map: a
- * packet may be counted before the message that its interface exists has been read. */
+/* How long what an entry names must be unknown before `delete_unknown` removes the entry from the
+ * map: a packet may be counted before the message that its interface exists has been read. */
 #define DELETE_AFTER_SEC 10
 
 /* How often an entry with unknown names is decoded again. */
@@ -27,8 +27,8 @@ static int decode_label(struct collector *c, const struct key_label *label, cons
 			struct piece *ret)
 {
 	struct decoded text = {0};
-	int result = label_decoder_run(&label->decoder, c->env, key + label->offset, &c->scratch,
-				       &text);
+	int result =
+		label_decoder_run(&label->decoder, c->env, key + label->offset, &c->scratch, &text);
 
 	if (result < 0 || result == DECODE_DROP)
 		return result;
@@ -37,7 +37,8 @@ static int decode_label(struct collector *c, const struct key_label *label, cons
 	return result;
 }
 
-/* All labels of @key; an enum entry_state, *unknown says whether a name should be looked up again. */
+/* All labels of @key; an enum entry_state, *unknown says whether a name should be looked up
+ * again. */
 static enum entry_state decode_labels(struct collector *c, const uint8_t *key, bool *unknown)
 {
 	enum entry_state state = ENTRY_SHOWN;
@@ -145,14 +146,15 @@ static bool grow_entries(struct collector *c)
 }
 
 /*
- * The entry of the extended key @key, made if it is new; TABLE_NONE without memory. The kernel gives the
- * entries of a map in the same order each time, so that most often it is the one behind the last.
+ * The entry of the extended key @key, made if it is new; TABLE_NONE without memory. The kernel
+ * gives the entries of a map in the same order each time, so that most often it is the one behind
+ * the last.
  */
 static uint32_t find_entry(struct collector *c, const uint8_t *key)
 {
 	bool added = false;
-	uint32_t index = table_holds(&c->keys, c->next, key) ? c->next
-							     : table_add(&c->keys, key, &added);
+	uint32_t index =
+		table_holds(&c->keys, c->next, key) ? c->next : table_add(&c->keys, key, &added);
 
 	c->next = index + 1;
 	if (index == TABLE_NONE || !added)
@@ -217,7 +219,8 @@ static void add_value(struct collector *c, const struct entry *entry, const uint
 }
 
 /* One key with @n_values values that are summed. */
-static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values, size_t n_values)
+static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values,
+		     size_t n_values)
 {
 	size_t stride = mapread_value_stride(c->mapread) / mapread_values_per_entry(c->mapread);
 	uint32_t index = find_entry(c, key);
@@ -318,13 +321,13 @@ static void delete_doomed(struct collector *c)
 		int err = mapread_delete(c->mapread, c->doomed.data + at);
 
 		if (err)
-			log_debug("cannot delete an entry of map '%s': %s",
-				  c->config->name.text, strerror(-err));
+			log_debug("cannot delete an entry of map '%s': %s", c->config->name.text,
+				  strerror(-err));
 	}
 }
 
-/* Memory follows what is alive: a table is cleaned when most of it is dead, so that the cost is spread
- * over at least as many additions. */
+/* Memory follows what is alive: a table is cleaned when most of it is dead, so that the cost is
+ * spread over at least as many additions. */
 static void sweep(struct collector *c)
 {
 	bool stale = false;
@@ -410,7 +413,8 @@ void collector_samples(const struct family *family, const struct exposition *x, 
 			continue;
 		if (family->type == METRIC_HISTOGRAM)
 			x->add_histogram(out, family, view_label_text(v, i),
-					 (struct histogram_sample){numbers, numbers[f->n_words - 1]});
+					 (struct histogram_sample){numbers,
+								   numbers[f->n_words - 1]});
 		else
 			x->add_uint(out, family, view_label_text(v, i), numbers[0]);
 	}

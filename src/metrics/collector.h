@@ -22,14 +22,14 @@ typedef bool (*collector_when_fn)(const void *ctx, const char *option);
 /* What a collector needs of the one who runs it. */
 struct collector_env {
 	const struct decode_env *decode;
-	const char *prefix;        /* of the metrics' names */
-	collector_when_fn when;    /* NULL: everything is exported */
+	const char *prefix;     /* of the metrics' names */
+	collector_when_fn when; /* NULL: everything is exported */
 	const void *when_ctx;
 };
 
 /*
- * @metric, @source and env->decode must outlive it. What is wrong with the config for this map goes to @report at
- * its place (-EINVAL). Families are named env->prefix + '_' + name.
+ * @metric, @source and env->decode must outlive it. What is wrong with the config for this map goes
+ * to @report at its place (-EINVAL). Families are named env->prefix + '_' + name.
  */
 int collector_new(const struct metric_config *metric, const struct source *source,
 		  const struct map_info *map, const struct collector_env *env,
@@ -40,8 +40,8 @@ size_t collector_family_count(const struct collector *c);
 const struct family *collector_family(const struct collector *c, size_t index);
 
 /*
- * Reads the map; the families then show what was in it. After an error they show nothing until a later
- * read succeeds. *@decode_errors is raised by the entries that could not be decoded.
+ * Reads the map; the families then show what was in it. After an error they show nothing until a
+ * later read succeeds. *@decode_errors is raised by the entries that could not be decoded.
  */
 int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e);
 

@@ -33,7 +33,8 @@ static size_t choose_labels(struct layout *layout, const struct text_list *subse
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < layout->n_labels; i++) {
-		if (wants_label(subset ? subset : &all, layout->labels[i].decoder.config->name.text))
+		if (wants_label(subset ? subset : &all,
+				layout->labels[i].decoder.config->name.text))
 			labels[n++] = i;
 	}
 	qsort_r(labels, n, sizeof(*labels), compare_labels, layout);
@@ -100,16 +101,17 @@ static int check_value_field(const struct value_config *v, const struct field *f
 	uint64_t end = (uint64_t)v->offset + (f->array ? 8 * (uint64_t)f->buckets.count : v->size);
 
 	if (end > map->value_size)
-		return report_error(report, source, v->place,
-				    "'%s' ends at byte %llu of the value, but the values of map '%s' "
-				    "have %u bytes",
-				    v->name.text, (unsigned long long)end, map->name,
-				    map->value_size);
+		return report_error(
+			report, source, v->place,
+			"'%s' ends at byte %llu of the value, but the values of map '%s' "
+			"have %u bytes",
+			v->name.text, (unsigned long long)end, map->name, map->value_size);
 	if (v->has_sum_offset && (uint64_t)v->sum_offset + 8 > map->value_size)
-		return report_error(report, source, v->place,
-				    "sum_offset of '%s' is beyond the value: the values of map '%s' "
-				    "have %u bytes",
-				    v->name.text, map->name, map->value_size);
+		return report_error(
+			report, source, v->place,
+			"sum_offset of '%s' is beyond the value: the values of map '%s' "
+			"have %u bytes",
+			v->name.text, map->name, map->value_size);
 	return 0;
 }
 

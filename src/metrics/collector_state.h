@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a collector is made of: for collector_build.c, which makes it, and collector.c, which reads with it.
- * Nobody else includes this.
+ * What a collector is made of: for collector_build.c, which makes it, and collector.c, which reads
+ * with it. Nobody else includes this.
  */
 #pragma once
 
@@ -15,10 +15,10 @@
 
 enum entry_state {
 	ENTRY_NEW,
-	ENTRY_SHOWN,    /* its series are in entry_series() */
-	ENTRY_HIDDEN,   /* a `delete_unknown` label names something that is not there */
-	ENTRY_IGNORED,  /* the config says not to show it */
-	ENTRY_BROKEN,   /* cannot be decoded: counted at each scrape */
+	ENTRY_SHOWN,   /* its series are in entry_series() */
+	ENTRY_HIDDEN,  /* a `delete_unknown` label names something that is not there */
+	ENTRY_IGNORED, /* the config says not to show it */
+	ENTRY_BROKEN,  /* cannot be decoded: counted at each scrape */
 };
 
 /* What is known of one raw key. */
@@ -26,7 +26,8 @@ struct entry {
 	uint32_t seen;  /* the scrape that last found it */
 	uint32_t epoch; /* c->epoch when it was decoded */
 	uint32_t word;  /* histograms with a key for each bucket: which bucket, or the sum */
-	uint32_t since; /* c->now when an unknown name was first (HIDDEN) or last (else) looked up */
+	uint32_t
+		since; /* c->now when an unknown name was first (HIDDEN) or last (else) looked up */
 	uint8_t state;
 	bool unknown;
 };
@@ -37,12 +38,12 @@ struct field {
 	struct collector *collector;
 	struct buckets buckets;
 	uint32_t view;
-	uint32_t word;       /* its first number in the view's series */
+	uint32_t word; /* its first number in the view's series */
 	uint32_t n_words;
 	/* In the value: */
 	uint32_t offset;
 	uint32_t size;
-	bool array;          /* n_words - 1 buckets at offset, the sum at sum_offset */
+	bool array; /* n_words - 1 buckets at offset, the sum at sum_offset */
 	bool has_sum;
 	uint32_t sum_offset;
 };
@@ -67,21 +68,21 @@ struct collector {
 	uint32_t *entry_series; /* n_views of them for each entry */
 	uint32_t cap;
 
-	uint32_t scrape;        /* counts reads */
-	uint32_t epoch;         /* changes when every entry must be decoded anew */
+	uint32_t scrape; /* counts reads */
+	uint32_t epoch;  /* changes when every entry must be decoded anew */
 	uint64_t links_generation;
-	uint32_t now;           /* seconds since boot, at this read */
-	uint64_t errors;        /* entries not decoded in this read */
-	uint32_t live;          /* entries found in this read */
-	uint32_t next;          /* the entry that the next key is likely to be */
-	bool valid;             /* the last read succeeded */
+	uint32_t now;            /* seconds since boot, at this read */
+	uint64_t errors;         /* entries not decoded in this read */
+	uint32_t live;           /* entries found in this read */
+	uint32_t next;           /* the entry that the next key is likely to be */
+	bool valid;              /* the last read succeeded */
 	_Atomic size_t n_series; /* shown by the last read; any thread may ask */
 
 	struct decode_scratch scratch;
-	struct buf decoded;     /* texts of the labels of one entry, one behind the other */
-	struct piece *pieces;   /* for each label: its text in `decoded` */
+	struct buf decoded;   /* texts of the labels of one entry, one behind the other */
+	struct piece *pieces; /* for each label: its text in `decoded` */
 	struct buf label_text;
-	struct buf doomed;      /* raw keys to delete from the map */
+	struct buf doomed; /* raw keys to delete from the map */
 	uint8_t *extended_key;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formats in which Prometheus takes metrics: one file each. A format is told one family after the
- * other, and of each its samples; it keeps no state.
+ * The formats in which Prometheus takes metrics: one file each. A format is told one family after
+ * the other, and of each its samples; it keeps no state.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A metric family: one name with its help and type, and whoever can say its samples now. Everything
- * that is served (what BPF maps hold, what the daemon knows of itself) is a family, so that a scrape is one walk
- * over families in the order of their names.
+ * that is served (what BPF maps hold, what the daemon knows of itself) is a family, so that a
+ * scrape is one walk over families in the order of their names.
  */
 #pragma once
 
@@ -12,17 +12,18 @@
 struct exposition;
 struct family;
 
-/* Appends the samples of @f to @out in the format @x. It must not fail: what is missing is left out. */
+/* Appends the samples of @f to @out in the format @x. It must not fail: what is missing is left
+ * out. */
 typedef void (*family_samples_fn)(const struct family *f, const struct exposition *x,
 				  struct buf *out);
 
 struct family {
-	char *name;                    /* as exposed, prefix included */
+	char *name; /* as exposed, prefix included */
 	char *help;
 	enum metric_type type;
 	const struct buckets *buckets; /* histograms; belongs to whoever made the family */
 	family_samples_fn samples;
-	void *ctx;                     /* for `samples` */
+	void *ctx; /* for `samples` */
 };
 
 /* The labels of a sample as the text formats write them: a="b",c="d", escaped, sorted by name; no
@@ -32,8 +33,8 @@ struct label_text {
 	size_t len;
 };
 
-/* Appends name="value" to @b, after a comma if there is something before, escaped as the text formats
- * want it (backslash, quote, newline); bytes that are not UTF-8 become U+FFFD. */
+/* Appends name="value" to @b, after a comma if there is something before, escaped as the text
+ * formats want it (backslash, quote, newline); bytes that are not UTF-8 become U+FFFD. */
 void label_text_add(struct buf *b, const char *name, const char *value, size_t len);
 
 /* The same for a C string. */

@@ -48,10 +48,11 @@ static uint32_t place_labels(struct layout *l, const struct metric_config *metri
 static int report_key_size(const struct metric_config *metric, const struct map_info *map,
 			   uint32_t described, const struct source *source, struct report *report)
 {
-	return report_error(report, source, metric->name.place,
-			    "the labels of '%s' describe a key of %u bytes (sizes and paddings added up), "
-			    "but the keys of map '%s' have %u bytes",
-			    metric->name.text, described, map->name, map->key_size);
+	return report_error(
+		report, source, metric->name.place,
+		"the labels of '%s' describe a key of %u bytes (sizes and paddings added up), "
+		"but the keys of map '%s' have %u bytes",
+		metric->name.text, described, map->name, map->key_size);
 }
 
 static int build_decoders(struct layout *l, const struct source *source, struct report *report)
@@ -61,8 +62,8 @@ static int build_decoders(struct layout *l, const struct source *source, struct 
 
 	for (size_t i = 0; i < count; i++) {
 		struct key_label *label = i < l->n_labels ? &l->labels[i] : &l->bucket;
-		int failed = label_decoder_build(&label->decoder, label->decoder.config, source,
-						 report);
+		int failed =
+			label_decoder_build(&label->decoder, label->decoder.config, source, report);
 
 		if (failed)
 			err = failed;
@@ -93,9 +94,10 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 		return -ENOMEM;
 	described = place_labels(l, metric, cpu, index_only ? map->key_size : 0);
 	if (cpu && cpu->size != sizeof(uint16_t))
-		err = report_error(report, source, cpu->place,
-				   "label 'cpu' of a per-CPU map must have a size of 2 bytes, not %u",
-				   cpu->size);
+		err = report_error(
+			report, source, cpu->place,
+			"label 'cpu' of a per-CPU map must have a size of 2 bytes, not %u",
+			cpu->size);
 	if (described != map->key_size)
 		err = report_key_size(metric, map, described, source, report);
 	if (err || (err = build_decoders(l, source, report)))

@@ -12,20 +12,21 @@
 
 struct key_label {
 	struct label_decoder decoder;
-	uint32_t offset;             /* into the extended key */
+	uint32_t offset; /* into the extended key */
 };
 
 struct layout {
-	struct key_label *labels;    /* in the order of the config, without the bucket */
+	struct key_label *labels; /* in the order of the config, without the bucket */
 	size_t n_labels;
 	bool has_bucket;
-	struct key_label bucket;     /* of a histogram whose map has a key for each bucket */
-	bool by_cpu;                 /* one entry for each CPU instead of their sum */
-	uint32_t key_size;           /* the map's */
+	struct key_label bucket; /* of a histogram whose map has a key for each bucket */
+	bool by_cpu;             /* one entry for each CPU instead of their sum */
+	uint32_t key_size;       /* the map's */
 	uint32_t extended_key_size;
 };
 
-/* Works out and checks the layout of @metric over @map; what is wrong goes to @report at its place. */
+/* Works out and checks the layout of @metric over @map; what is wrong goes to @report at its
+ * place. */
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
 		 const struct source *source, struct report *report);
 void layout_free(struct layout *l);

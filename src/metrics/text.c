@@ -2,8 +2,8 @@
 /*
  * The text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
  *
- * Samples are the hot part of a scrape: a line is a few memcpy of text that was rendered before, and
- * one integer.
+ * Samples are the hot part of a scrape: a line is a few memcpy of text that was rendered before,
+ * and one integer.
  */
 #include "metrics/exposition.h"
 
@@ -39,7 +39,8 @@ static void text_begin_family(struct buf *out, const struct family *f)
 	buf_add_char(out, '\n');
 }
 
-/* A line has besides name, suffix, labels and bound: braces or a comma, a blank, a number, its end. */
+/* A line has besides name, suffix, labels and bound: braces or a comma, a blank, a number, its
+ * end. */
 #define LINE_REST (3 + BUF_U64_DIGITS + 1)
 
 /* A whole line: room is made once, then bytes go behind bytes. @le is for buckets, else NULL. */

@@ -50,8 +50,8 @@ static bool grow(struct view *v)
 
 uint32_t view_find_or_add(struct view *v, const char *text, size_t len)
 {
-	/* 128 bits with a seed that nobody outside knows: two texts of one hash do not occur, not even by
-	 * intent, so the texts themselves need not be compared. */
+	/* 128 bits with a seed that nobody outside knows: two texts of one hash do not occur, not
+	 * even by intent, so the texts themselves need not be compared. */
 	XXH128_hash_t hash = XXH3_128bits_withSeed(text, len, v->seed);
 	size_t at = v->text.len;
 	uint32_t id;

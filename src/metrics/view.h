@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The series of one set of labels: label text → the numbers that are added up for it in this scrape.
+ * The series of one set of labels: label text → the numbers that are added up for it in this
+ * scrape.
  *
- * A map has one view for each set of labels that its metrics want. Entries of the map whose label text is equal
- * share a series, so they are summed. Series are numbered as they come; one that no entry touched in a
- * scrape is not shown.
+ * A map has one view for each set of labels that its metrics want. Entries of the map whose label
+ * text is equal share a series, so they are summed. Series are numbered as they come; one that no
+ * entry touched in a scrape is not shown.
  */
 #pragma once
 
@@ -12,21 +13,21 @@
 #include "metrics/family.h"
 
 struct series {
-	uint32_t text_at;   /* into view->text */
+	uint32_t text_at; /* into view->text */
 	uint32_t text_len;
-	uint32_t seen;      /* the scrape that last touched it */
+	uint32_t seen; /* the scrape that last touched it */
 };
 
 struct view {
-	uint32_t *labels;   /* which of the layout's labels, in the order of their names */
+	uint32_t *labels; /* which of the layout's labels, in the order of their names */
 	size_t n_labels;
-	uint32_t words;     /* numbers that a series has */
+	uint32_t words; /* numbers that a series has */
 
-	struct table ids;   /* seeded 128-bit hash of the label text → series */
+	struct table ids; /* seeded 128-bit hash of the label text → series */
 	uint64_t seed;
 	struct series *series;
-	uint64_t *numbers;  /* series × words */
-	uint32_t cap;       /* series that fit in these two */
+	uint64_t *numbers; /* series × words */
+	uint32_t cap;      /* series that fit in these two */
 	struct buf text;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The parser alone, for tests: programs that parse and leave what was found in a map. Those that first
- * change the packet make what BPF_PROG_TEST_RUN cannot give: a tag that is kept aside, a packet that is
- * cut where the kernel would refuse it, a packet whose headers are not in the linear part.
+ * The parser alone, for tests: programs that parse and leave what was found in a map. Those that
+ * first change the packet make what BPF_PROG_TEST_RUN cannot give: a tag that is kept aside, a
+ * packet that is cut where the kernel would refuse it, a packet whose headers are not in the linear
+ * part.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

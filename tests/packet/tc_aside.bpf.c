@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The TC pipeline, and in front of it what a network card does that takes the outermost tag off and keeps
- * it aside: BPF_PROG_TEST_RUN has no way to say so.
+ * The TC pipeline, and in front of it what a network card does that takes the outermost tag off and
+ * keeps it aside: BPF_PROG_TEST_RUN has no way to say so.
  */
 #include "../../pipeline/tc.bpf.c"
 

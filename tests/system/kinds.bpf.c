@@ -15,12 +15,12 @@ struct bucket_key {
 	__u32 bucket;
 };
 
-#define MAP(name, map_type, key_type)           \
-	struct {                                \
-		__uint(type, map_type);         \
-		__uint(max_entries, 64);        \
-		__type(key, key_type);          \
-		__type(value, __u64);           \
+#define MAP(name, map_type, key_type)                                                              \
+	struct {                                                                                   \
+		__uint(type, map_type);                                                            \
+		__uint(max_entries, 64);                                                           \
+		__type(key, key_type);                                                             \
+		__type(value, __u64);                                                              \
 	} name SEC(".maps")
 
 MAP(plain_total, BPF_MAP_TYPE_HASH, struct counter_key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Gives each packet an 802.1Q tag, which the kernel keeps aside, as a VLAN device does, and sends it on
- * through the interface that its mark names (SO_MARK). */
+/* Gives each packet an 802.1Q tag, which the kernel keeps aside, as a VLAN device does, and sends
+ * it on through the interface that its mark names (SO_MARK). */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 

@@ -29,7 +29,8 @@ static struct {
 
 static const struct cli_option probe_rows[] = {
 	{"flag", NULL, NULL, NULL, CLI_FLAG, offsetof(struct probe_options, flag), "a flag"},
-	{"text.of-it", "TEXT", "nothing", NULL, CLI_STRING, offsetof(struct probe_options, text), "t"},
+	{"text.of-it", "TEXT", "nothing", NULL, CLI_STRING, offsetof(struct probe_options, text),
+	 "t"},
 	{"list", "A,B", NULL, NULL, CLI_LIST, offsetof(struct probe_options, list), "a list"},
 	{"texts", "T", NULL, NULL, CLI_TEXTS, offsetof(struct probe_options, texts), "texts"},
 	{"ignored", "N", NULL, NULL, CLI_IGNORED, 0, "nothing"},
@@ -96,8 +97,8 @@ static void test_defaults(void **state)
 static void test_options(void **state)
 {
 	(void)state;
-	assert_int_equal(call("probe", "it", "--flag", "--text.of-it=x y", "--list", "a,b", "--list=c",
-			      "--texts=p,q", "--ignored", "5", "file", "other", NULL),
+	assert_int_equal(call("probe", "it", "--flag", "--text.of-it=x y", "--list", "a,b",
+			      "--list=c", "--texts=p,q", "--ignored", "5", "file", "other", NULL),
 			 EXIT_DONE);
 	assert_true(seen.flag);
 	assert_string_equal(seen.text, "x y");

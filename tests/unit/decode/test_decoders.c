@@ -45,7 +45,7 @@ struct row {
 	const char *decoders; /* YAML flow sequence */
 	const char *in;
 	uint32_t size;
-	int result;           /* enum decode_result, or a negative errno */
+	int result; /* enum decode_result, or a negative errno */
 	const char *out;
 };
 
@@ -68,7 +68,8 @@ static const struct row rows[] = {
 	{"[{name: hex}]", BYTES("\x00\xde\xad\x0f"), 0, "00dead0f"},
 	/* inet_ip */
 	{"[{name: inet_ip}]", BYTES("\x0a\x00\x00\x01"), 0, "10.0.0.1"},
-	{"[{name: inet_ip}]", BYTES("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"), 0, "2001:db8::1"},
+	{"[{name: inet_ip}]", BYTES("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"), 0,
+	 "2001:db8::1"},
 	{"[{name: inet_ip}]", BYTES("\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\x02"), 0, "10.0.0.2"},
 	{"[{name: inet_ip}]", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 0, "::"},
 	{"[{name: inet_ip}]", BYTES("\x01\x02\x03"), 0, "?010203"},
@@ -78,8 +79,8 @@ static const struct row rows[] = {
 	/* static_map, after uint as everybody has it */
 	{"[" UINT ", {name: static_map, static_map: {0: no, 1: 'yes'}}]", BYTES("\x01"), 0, "yes"},
 	{"[" UINT ", {name: static_map, static_map: {0: no}}]", BYTES("\x07"), 0, "unknown:7"},
-	{"[" UINT ", {name: static_map, allow_unknown: true, static_map: {0: a}}]", BYTES("\x07"), 0,
-	 "7"},
+	{"[" UINT ", {name: static_map, allow_unknown: true, static_map: {0: a}}]", BYTES("\x07"),
+	 0, "7"},
 	{"[" UINT ", {name: static_map, static_map: {}}]", BYTES("\x07"), 0, "empty mapping"},
 	{"[{name: string}, {name: static_map, static_map: {ab: c}}]", BYTES("ab\0"), 0, "c"},
 	{"[{name: hex}, {name: static_map, static_map: {0a: ten}}]", BYTES("\x0a"), 0, "ten"},
@@ -120,8 +121,8 @@ static void run_row(const struct fixture *f, const struct row *row)
 	result = label_decoder_run(&d, &env, row->in, &scratch, &got);
 	if (result != row->result)
 		fail_msg("%s: result %d, not %d", row->decoders, result, row->result);
-	if (row->out && (got.len != strlen(row->out) ||
-			 (got.len && memcmp(got.text, row->out, got.len) != 0)))
+	if (row->out &&
+	    (got.len != strlen(row->out) || (got.len && memcmp(got.text, row->out, got.len) != 0)))
 		fail_msg("%s: '%.*s', not '%s'", row->decoders, (int)got.len, got.text, row->out);
 	decode_scratch_free(&scratch);
 	label_decoder_free(&d);
@@ -169,10 +170,12 @@ static const struct refusal refusals[] = {
 	 "label 'l' has a size of 3 bytes, but its decoder 'uint' takes 1, 2, 4 or 8"},
 	{"size: 8, decoders: [{name: ifname}]",
 	 "label 'l' has a size of 8 bytes, but its decoder 'ifname' takes 4"},
-	{"size: 4, decoders: [{name: uint, static_map: {1: a}}]", "decoder 'uint' takes no 'static_map'"},
+	{"size: 4, decoders: [{name: uint, static_map: {1: a}}]",
+	 "decoder 'uint' takes no 'static_map'"},
 	{"size: 4, decoders: [{name: uint}, {name: static_map}]",
 	 "decoder 'static_map' needs 'static_map'"},
-	{"size: 4, decoders: [{name: string, regexps: ['a']}]", "decoder 'string' takes no 'regexps'"},
+	{"size: 4, decoders: [{name: string, regexps: ['a']}]",
+	 "decoder 'string' takes no 'regexps'"},
 };
 
 static void test_refusals(void **state)

@@ -15,23 +15,31 @@
 #include "engine/plan.h"
 
 /* Modules of this test alone, in the place of those that the product has. */
-static const char stage_manifest[] = "description: a stage\n"
-				     "stage: {pipeline: pipe, order: 1}\n"
-				     "options:\n"
-				     "  - {name: flag, type: bool, default: true, help: h, rodata: f}\n"
-				     "  - {name: number, type: uint, default: 7, help: h, rodata: n}\n"
-				     "  - {name: names, type: list, default: [a, b], help: h}\n";
+static const char stage_manifest[] =
+	"description: a stage\n"
+	"stage: {pipeline: pipe, order: 1}\n"
+	"options:\n"
+	"  - {name: flag, type: bool, default: true, help: h, rodata: f}\n"
+	"  - {name: number, type: uint, default: 7, help: h, rodata: n}\n"
+	"  - {name: names, type: list, default: [a, b], help: h}\n";
 static const char pipe_manifest[] = "description: a pipeline\n"
 				    "options:\n"
 				    "  - {name: interfaces, type: list, default: ['*'], help: h}\n";
 
-BUILTIN_MODULE_ROW(one) = {.name = "one", .manifest = stage_manifest,
-			   .manifest_len = sizeof(stage_manifest) - 1, .kind = BUILTIN_MODULE};
-BUILTIN_MODULE_ROW(two) = {.name = "two", .manifest = stage_manifest,
-			   .manifest_len = sizeof(stage_manifest) - 1, .kind = BUILTIN_MODULE};
-BUILTIN_MODULE_ROW(pipe) = {.name = "pipe", .manifest = pipe_manifest,
-			    .manifest_len = sizeof(pipe_manifest) - 1, .object = "obj",
-			    .object_len = 3, .kind = BUILTIN_PIPELINE};
+BUILTIN_MODULE_ROW(one) = {.name = "one",
+			   .manifest = stage_manifest,
+			   .manifest_len = sizeof(stage_manifest) - 1,
+			   .kind = BUILTIN_MODULE};
+BUILTIN_MODULE_ROW(two) = {.name = "two",
+			   .manifest = stage_manifest,
+			   .manifest_len = sizeof(stage_manifest) - 1,
+			   .kind = BUILTIN_MODULE};
+BUILTIN_MODULE_ROW(pipe) = {.name = "pipe",
+			    .manifest = pipe_manifest,
+			    .manifest_len = sizeof(pipe_manifest) - 1,
+			    .object = "obj",
+			    .object_len = 3,
+			    .kind = BUILTIN_PIPELINE};
 
 static char folder[] = "/tmp/wiregauge-plan-XXXXXX";
 
@@ -128,7 +136,8 @@ static void test_options_are_set_and_decide_the_fingerprint(void **state)
 {
 	struct plan_options plain = {0};
 	struct plan_options set = {
-		.settings = list("one.flag=off|one.names=x,!y|pipe.interfaces=eth*|one.number=0x10")};
+		.settings =
+			list("one.flag=off|one.names=x,!y|pipe.interfaces=eth*|one.number=0x10")};
 	struct plans before, after;
 	struct error error;
 
@@ -159,7 +168,8 @@ static void test_the_command_line_wins_over_the_file(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/daemon", folder);
-	write_file("daemon", "modules:\n  one: {number: 8, flag: false}\n  two: {enabled: false}\n");
+	write_file("daemon",
+		   "modules:\n  one: {number: 8, flag: false}\n  two: {enabled: false}\n");
 	assert_int_equal(plans_build(&options, &plans, &error), 0);
 	assert_string_equal(module_option(find(&plans, "one"), "number")->items[0], "9");
 	assert_string_equal(module_option(find(&plans, "one"), "flag")->items[0], "false");
@@ -170,8 +180,9 @@ static void test_the_command_line_wins_over_the_file(void **state)
 
 static void test_users_configs(void **state)
 {
-	struct plan_options options = {
-		.modules_given = true, .config_dir = folder, .config_names = list("good")};
+	struct plan_options options = {.modules_given = true,
+				       .config_dir = folder,
+				       .config_names = list("good")};
 	struct plans plans;
 	struct error error;
 
@@ -206,7 +217,9 @@ static const struct refusal refusals[] = {
 	{.settings = "oen.number=1", .says = "there is no module 'oen', did you mean 'one'?"},
 	{.settings = "nonsense", .says = "--option takes MODULE.NAME=VALUE, not 'nonsense'"},
 	{.names = "good", .says = "--config.names needs --config.dir"},
-	{.options = {.config_dir = folder}, .names = "good|good", .says = "config 'good' is named twice"},
+	{.options = {.config_dir = folder},
+	 .names = "good|good",
+	 .says = "config 'good' is named twice"},
 	{.options = {.config_dir = "/does/not/exist"}, .says = "cannot read the config directory"},
 };
 

@@ -294,47 +294,117 @@ static void test_churn(void **state)
 		check_churn(&churned[i]);
 }
 
-struct unbatched {
-	size_t count;
-	uint8_t times[64];
-};
+/* A type that has no batches on any kernel so far, and whose values name an interface. */
+static const struct kind unbatched = {"devmap_hash", BPF_MAP_TYPE_DEVMAP_HASH};
 
 static int count_unbatched(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
 {
-	struct unbatched *u = ctx;
+	struct census *c = ctx;
 
 	for (size_t i = 0; i < count; i++) {
-		uint32_t key, ifindex;
+		uint32_t ifindex;
 
-		memcpy(&key, keys + i * 4, 4);
-		memcpy(&ifindex, values + i * 4, 4);
+		memcpy(&ifindex, values + i * sizeof(ifindex), sizeof(ifindex));
 		assert_int_equal(ifindex, 1);
-		assert_true(key < ARRAY_SIZE(u->times));
-		u->times[key]++;
+		c->times[number_of(c->map, keys + i * c->map->key_size)]++;
 	}
-	u->count += count;
+	c->count += count;
 	return 0;
 }
 
-/* A type that has no batches on any kernel so far. */
+static void put_lo(const struct map_info *map, uint32_t key)
+{
+	uint32_t lo = 1;
+
+	assert_int_equal(bpf_map_update_elem(map->fd, &key, &lo, BPF_ANY), 0);
+}
+
 static void test_without_batches(void **state)
 {
-	const struct kind kind = {"devmap_hash", BPF_MAP_TYPE_DEVMAP_HASH};
-	struct map_info map = make_map(&kind, 4, 64);
+	struct map_info map = make_map(&unbatched, 4, 64);
 	struct mapread *m = reader_of(&map);
-	uint32_t lo = 1;
+	static struct census c;
 
 	(void)state;
 	for (uint32_t i = 0; i < 64; i++)
-		assert_int_equal(bpf_map_update_elem(map.fd, &i, &lo, BPF_ANY), 0);
+		put_lo(&map, i);
 	for (unsigned read = 0; read < 2; read++) {
-		struct unbatched u = {};
-
-		assert_int_equal(mapread_all(m, count_unbatched, &u, NULL), 0);
-		assert_int_equal(u.count, 64);
+		c = (struct census){.map = &map, .reader = m};
+		assert_int_equal(mapread_all(m, count_unbatched, &c, NULL), 0);
+		assert_int_equal(c.count, 64);
 		for (uint32_t i = 0; i < 64; i++)
-			assert_int_equal(u.times[i], 1);
+			assert_int_equal(c.times[i], 1);
 	}
+	mapread_free(m);
+	close(map.fd);
+}
+
+struct deleting {
+	struct census census;
+	uint32_t next;
+};
+
+/* At the end of each chunk the key goes from which the reader would go on, and that is not 0. */
+static int delete_last(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
+{
+	struct deleting *d = ctx;
+	const struct map_info *map = d->census.map;
+	const uint8_t *last = keys + (count - 1) * map->key_size;
+
+	count_unbatched(&d->census, keys, values, count);
+	if (number_of(map, last) != 0)
+		assert_int_equal(bpf_map_delete_elem(map->fd, last), 0);
+	d->next++;
+	return 0;
+}
+
+/* The reader begins anew where its key is gone, and gives nothing twice. */
+static void test_without_batches_beside_deletes(void **state)
+{
+	struct map_info map = make_map(&unbatched, 4, ENTRIES);
+	struct mapread *m = reader_of(&map);
+	static struct deleting d;
+
+	(void)state;
+	d = (struct deleting){.census = {.map = &map, .reader = m}};
+	for (uint32_t i = 0; i < ENTRIES; i++)
+		put_lo(&map, i);
+	assert_int_equal(mapread_all(m, delete_last, &d, NULL), 0);
+	assert_true(d.next > 1);
+	assert_int_equal(d.census.count, ENTRIES);
+	for (uint32_t i = 0; i < ENTRIES; i++)
+		assert_int_equal(d.census.times[i], 1);
+	mapread_free(m);
+	close(map.fd);
+}
+
+/* Where each chunk's last key goes and others come, there is no end, and the reader gives up. */
+static int delete_all_and_add(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
+{
+	struct deleting *d = ctx;
+	const struct map_info *map = d->census.map;
+
+	(void)values;
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(bpf_map_delete_elem(map->fd, keys + i * map->key_size), 0);
+	for (size_t i = 0; i < count; i++)
+		put_lo(map, d->next++);
+	return 0;
+}
+
+static void test_without_batches_for_ever(void **state)
+{
+	struct map_info map = make_map(&unbatched, 4, 64);
+	struct mapread *m = reader_of(&map);
+	static struct deleting d;
+	struct error e = {};
+
+	(void)state;
+	d = (struct deleting){.census = {.map = &map}, .next = 1000};
+	for (uint32_t i = 0; i < 64; i++)
+		put_lo(&map, i);
+	assert_int_equal(mapread_all(m, delete_all_and_add, &d, &e), -EBUSY);
+	assert_non_null(strstr(e.text, "faster"));
 	mapread_free(m);
 	close(map.fd);
 }
@@ -401,6 +471,8 @@ int main(void)
 		cmocka_unit_test(test_bucket_larger_than_the_chunk),
 		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_without_batches),
+		cmocka_unit_test(test_without_batches_beside_deletes),
+		cmocka_unit_test(test_without_batches_for_ever),
 		cmocka_unit_test(test_reader_ends_the_read),
 		cmocka_unit_test(test_maps_without_entries),
 		cmocka_unit_test(test_map_that_is_gone),

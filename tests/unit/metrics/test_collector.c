@@ -41,8 +41,8 @@ static void open_collector(struct bench *b, const char *metrics)
 	struct report report = {0};
 
 	b->config = config_from_text(metrics);
-	if (collector_new(&b->config->metrics.items[0], &b->config->source, &b->map, &env,
-			  &report, &b->collector))
+	if (collector_new(&b->config->metrics.items[0], &b->config->source, &b->map, &env, &report,
+			  &b->collector))
 		fail_msg("%s", buf_str(&report.text));
 }
 
@@ -79,7 +79,7 @@ static const char *scrape(struct bench *b, uint64_t *errors)
 #define COUNTER "metrics:\n  counters:\n    - name: m\n      help: h\n"
 #define TWO_LABELS                                                                                 \
 	COUNTER "      labels:\n"                                                                  \
-		"        - {name: z, size: 1, padding: 3, decoders: [{name: uint}]}\n"               \
+		"        - {name: z, size: 1, padding: 3, decoders: [{name: uint}]}\n"             \
 		"        - {name: a, size: 4, decoders: [{name: uint}]}\n"
 
 struct two {
@@ -251,10 +251,11 @@ static void test_histogram_by_key(void **state)
 
 	(void)state;
 	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(keys[0]), 8);
-	open_collector(&b, HISTOGRAM "      bucket_type: exp2\n      bucket_min: 0\n      bucket_max: 2\n"
-				     "      bucket_multiplier: 0.001\n      labels:\n"
-				     "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
-				     "        - {name: any, size: 4, decoders: [{name: uint}]}\n");
+	open_collector(&b, HISTOGRAM
+		       "      bucket_type: exp2\n      bucket_min: 0\n      bucket_max: 2\n"
+		       "      bucket_multiplier: 0.001\n      labels:\n"
+		       "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+		       "        - {name: any, size: 4, decoders: [{name: uint}]}\n");
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		put(&b, &keys[i], &values[i]);
 	assert_string_equal(scrape(&b, NULL), "p_m_bucket{l=\"1\",le=\"0.001\"} 5\n"
@@ -278,14 +279,15 @@ struct traffic {
 
 #define STRUCT_VALUES                                                                              \
 	COUNTER "      labels:\n"                                                                  \
-		"        - {name: dev, size: 4, decoders: [{name: uint}]}\n"                         \
-		"        - {name: proto, size: 4, decoders: [{name: uint}]}\n"                       \
-		"      values:\n"                                                                    \
-		"        - {name: packets_total, help: p, offset: 0}\n"                              \
-		"        - {name: size, type: histogram, help: s, offset: 16, bucket_type: linear, " \
-		"bucket_min: 1, bucket_max: 3, sum_offset: 8, labels: [dev]}\n"                      \
-		"        - {name: small, type: gauge, help: g, offset: 40, size: 4}\n"                 \
-		"        - {name: tiny, type: gauge, help: g, offset: 44, size: 2}\n"                  \
+		"        - {name: dev, size: 4, decoders: [{name: uint}]}\n"                       \
+		"        - {name: proto, size: 4, decoders: [{name: uint}]}\n"                     \
+		"      values:\n"                                                                  \
+		"        - {name: packets_total, help: p, offset: 0}\n"                            \
+		"        - {name: size, type: histogram, help: s, offset: 16, bucket_type: "       \
+		"linear, "                                                                         \
+		"bucket_min: 1, bucket_max: 3, sum_offset: 8, labels: [dev]}\n"                    \
+		"        - {name: small, type: gauge, help: g, offset: 40, size: 4}\n"             \
+		"        - {name: tiny, type: gauge, help: g, offset: 44, size: 2}\n"              \
 		"        - {name: least, type: gauge, help: g, offset: 46, size: 1}\n"
 
 static void test_struct_values(void **state)
@@ -307,15 +309,15 @@ static void test_struct_values(void **state)
 	open_collector(&b, STRUCT_VALUES);
 	put(&b, &keys[0], values);
 	assert_string_equal(scrape(&b, NULL), "p_packets_total{dev=\"1\",proto=\"6\"} 5\n"
-					     "p_size_bucket{dev=\"1\",le=\"1\"} 2\n"
-					     "p_size_bucket{dev=\"1\",le=\"2\"} 3\n"
-					     "p_size_bucket{dev=\"1\",le=\"3\"} 5\n"
-					     "p_size_bucket{dev=\"1\",le=\"+Inf\"} 5\n"
-					     "p_size_sum{dev=\"1\"} 150\n"
-					     "p_size_count{dev=\"1\"} 5\n"
-					     "p_small{dev=\"1\",proto=\"6\"} 70000\n"
-					     "p_tiny{dev=\"1\",proto=\"6\"} 300\n"
-					     "p_least{dev=\"1\",proto=\"6\"} 9\n");
+					      "p_size_bucket{dev=\"1\",le=\"1\"} 2\n"
+					      "p_size_bucket{dev=\"1\",le=\"2\"} 3\n"
+					      "p_size_bucket{dev=\"1\",le=\"3\"} 5\n"
+					      "p_size_bucket{dev=\"1\",le=\"+Inf\"} 5\n"
+					      "p_size_sum{dev=\"1\"} 150\n"
+					      "p_size_count{dev=\"1\"} 5\n"
+					      "p_small{dev=\"1\",proto=\"6\"} 70000\n"
+					      "p_tiny{dev=\"1\",proto=\"6\"} 300\n"
+					      "p_least{dev=\"1\",proto=\"6\"} 9\n");
 	/* Entries that differ only in labels that the histogram leaves out are one for it. */
 	put(&b, &keys[1], values);
 	assert_non_null(strstr(scrape(&b, NULL), "p_size_count{dev=\"1\"} 10\n"));
@@ -330,15 +332,18 @@ struct refusal {
 
 static const struct refusal refusals[] = {
 	{12, 8, TWO_LABELS,
-	 "test.yaml:3:13: error: the labels of 'm' describe a key of 8 bytes (sizes and paddings added up), "
+	 "test.yaml:3:13: error: the labels of 'm' describe a key of 8 bytes (sizes and paddings "
+	 "added up), "
 	 "but the keys of map 'm' have 12 bytes"},
 	{8, 16, TWO_LABELS, "the values of map 'm' have 16 bytes; a metric is one 8-byte number"},
 	{8, 8, COUNTER, "describe a key of 0 bytes"},
-	{8, 40, STRUCT_VALUES, "'small' ends at byte 44 of the value, but the values of map 'm' have 40"},
+	{8, 40, STRUCT_VALUES,
+	 "'small' ends at byte 44 of the value, but the values of map 'm' have 40"},
 	{4, 24,
-	 COUNTER "      labels:\n        - {name: l, size: 4, decoders: [{name: uint}]}\n      values:\n"
-		 "        - {name: s, type: histogram, offset: 0, bucket_type: linear, bucket_min: 1, "
-		 "bucket_max: 3, sum_offset: 24}\n",
+	 COUNTER
+	 "      labels:\n        - {name: l, size: 4, decoders: [{name: uint}]}\n      values:\n"
+	 "        - {name: s, type: histogram, offset: 0, bucket_type: linear, bucket_min: 1, "
+	 "bucket_max: 3, sum_offset: 24}\n",
 	 "sum_offset of 's' is beyond the value"},
 };
 
@@ -359,12 +364,12 @@ static void test_when(void **state)
 
 	(void)state;
 	open_map(&b, BPF_MAP_TYPE_HASH, 4, 16);
-	b.config = config_from_text("options:\n  - {name: sizes, type: bool, default: true}\n" COUNTER
-				    "      labels:\n"
-				    "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
-				    "      values:\n"
-				    "        - {name: a, offset: 0}\n"
-				    "        - {name: b, offset: 8, when: sizes}\n");
+	b.config = config_from_text(
+		"options:\n  - {name: sizes, type: bool, default: true}\n" COUNTER "      labels:\n"
+		"        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+		"      values:\n"
+		"        - {name: a, offset: 0}\n"
+		"        - {name: b, offset: 8, when: sizes}\n");
 	assert_int_equal(collector_new(&b.config->metrics.items[0], &b.config->source, &b.map, &env,
 				       &report, &b.collector),
 			 0);
@@ -381,14 +386,14 @@ static void test_refusals(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
 		const struct refusal *r = &refusals[i];
-		struct map_info map = {"m", -1, BPF_MAP_TYPE_HASH, r->key_size, r->value_size, 10,
-				       false};
+		struct map_info map = {"m", -1,   BPF_MAP_TYPE_HASH, r->key_size, r->value_size,
+				       10,  false};
 		struct config *c = config_from_text(r->metrics);
 		struct report report = {0};
 		struct collector *collector;
 
-		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, &map, &env, &report,
-					       &collector),
+		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, &map, &env,
+					       &report, &collector),
 				 -EINVAL);
 		if (!strstr(buf_str(&report.text), r->says))
 			fail_msg("%s\nsays not: %s", buf_str(&report.text), r->says);

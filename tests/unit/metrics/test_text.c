@@ -33,12 +33,13 @@ static void test_counter(void **state)
 			 0);
 	f.samples = two_samples;
 	exposition_render(&exposition_text, families, 1, &out);
-	assert_string_equal(buf_str(&out),
-			    "# HELP pre_m_total two\\nlines \\\\ \"quoted\"\n"
-			    "# TYPE pre_m_total counter\n"
-			    "pre_m_total 1\n"
-			    "pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} 18446744073709551615\n"
-			    "pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} NaN\n");
+	assert_string_equal(
+		buf_str(&out),
+		"# HELP pre_m_total two\\nlines \\\\ \"quoted\"\n"
+		"# TYPE pre_m_total counter\n"
+		"pre_m_total 1\n"
+		"pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} 18446744073709551615\n"
+		"pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} NaN\n");
 	family_free(&f);
 }
 
@@ -70,8 +71,7 @@ static void render_histogram(const struct bucket_config *config, const char *exp
 static void test_histogram(void **state)
 {
 	struct bucket_config plain = {.type = BUCKET_EXP2, .min = 0, .max = 2};
-	struct bucket_config scaled = {
-		.type = BUCKET_EXP2, .min = 0, .max = 2, .multiplier = 0.5};
+	struct bucket_config scaled = {.type = BUCKET_EXP2, .min = 0, .max = 2, .multiplier = 0.5};
 
 	(void)state;
 	render_histogram(&plain, "# HELP h help\n# TYPE h histogram\n"
