@@ -3,7 +3,7 @@
  * What a scrape costs, beside the floor of any that could be: a bare batch read of the same map,
  * and a memcpy of each line of the same page, without writing a number.
  *
- *	scrape BUILD_DIR [CASE]		prints JSON; with CASE only this one, to be watched by a profiler
+ *	scrape BUILD_DIR [CASE]		prints JSON; with CASE only this one, for a profiler
  *
  * The daemon is the real one, with bench_*.yaml over maps that are filled from here. Scrapes over
  * one kept HTTP connection on loopback and the floor take turns, so that whatever else the machine

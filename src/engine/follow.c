@@ -205,27 +205,27 @@ void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event
 
 /* ---- taking over ---- */
 
-static void take_over(struct unit *u, struct follower *f, struct follower *from)
+/* Whether @link is ours now. What is not stays with the predecessor, which detaches it when it ends. */
+static bool take_over_link(const struct unit *u, struct follower *f, struct attached_link *link)
 {
-	int fd = u->programs[f->program].info.fd;
+	struct error error;
 
+	if (!strv_globs_match(&f->interfaces, link->name))
+		return false;
+	if (!tc_replace(&link->tc, u->programs[f->program].info.fd, &error))
+		return remember_link(f, link);
+	if (error.code != -ENODEV)
+		log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
+	return false;
+}
+
+static void take_over(const struct unit *u, struct follower *f, struct follower *from)
+{
 	for (size_t i = 0; i < from->n_links;) {
-		struct attached_link *link = &from->links[i];
-		struct error error;
-
-		if (!strv_globs_match(&f->interfaces, link->name)) {
+		if (take_over_link(u, f, &from->links[i]))
+			forget_link(from, &from->links[i]);
+		else
 			i++;
-		} else if (tc_replace(&link->tc, fd, &error)) {
-			/* It stays with the predecessor, which detaches it; ours is attached
-			 * anew. */
-			if (error.code != -ENODEV)
-				log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
-			i++;
-		} else if (remember_link(f, link)) {
-			forget_link(from, link);
-		} else {
-			i++;
-		}
 	}
 }
 

@@ -32,27 +32,24 @@ struct mapread {
 	uint64_t steps;    /* entries that this read may still take */
 	struct table seen; /* keys of this read, where one may come twice */
 	uint32_t at;       /* the one in it from which the next is asked for */
+	uint32_t back;     /* how far to go back from there if it was deleted */
 };
 
 /*
- * Types whose batches have each key once: array indices never go away, and of a hash map each bucket
- * is taken whole, under its lock. All else finds its way by the last key, and begins anew where that
- * was deleted meanwhile.
+ * Types whose batches have each key once: array indices never go away, and of a hash map each
+ * bucket is taken whole, under its lock. All else finds its way by the last key, and begins anew
+ * where that was deleted meanwhile.
  */
 static bool has_steady_batches(uint32_t type)
 {
-	static const uint32_t types[] = {
-		BPF_MAP_TYPE_ARRAY,           BPF_MAP_TYPE_PERCPU_ARRAY,
-		BPF_MAP_TYPE_ARRAY_OF_MAPS,   BPF_MAP_TYPE_HASH,
-		BPF_MAP_TYPE_PERCPU_HASH,     BPF_MAP_TYPE_LRU_HASH,
-		BPF_MAP_TYPE_LRU_PERCPU_HASH, BPF_MAP_TYPE_HASH_OF_MAPS,
-	};
+	const uint64_t arrays = 1ULL << BPF_MAP_TYPE_ARRAY | 1ULL << BPF_MAP_TYPE_PERCPU_ARRAY |
+				1ULL << BPF_MAP_TYPE_ARRAY_OF_MAPS;
+	const uint64_t hashes = 1ULL << BPF_MAP_TYPE_HASH | 1ULL << BPF_MAP_TYPE_PERCPU_HASH |
+				1ULL << BPF_MAP_TYPE_LRU_HASH |
+				1ULL << BPF_MAP_TYPE_LRU_PERCPU_HASH |
+				1ULL << BPF_MAP_TYPE_HASH_OF_MAPS;
 
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		if (types[i] == type)
-			return true;
-	}
-	return false;
+	return type < 64 && (arrays | hashes) >> type & 1;
 }
 
 /* Room for @cap entries; what was read before is lost. */
@@ -186,6 +183,7 @@ static void begin_read(struct mapread *m)
 
 	m->steps = steady ? UINT64_MAX : (uint64_t)m->map.max_entries * 2;
 	m->at = TABLE_NONE;
+	m->back = 1;
 	table_clear(&m->seen);
 }
 
@@ -244,8 +242,9 @@ static int read_batches(struct mapread *m, mapread_fn fn, void *ctx)
 
 /*
  * The next key that this read has not had, into @key; -ENOENT at the end. The kernel gives the
- * key behind the one it is told, or the map's first one when that was deleted meanwhile: then the
- * way leads once more over those that were seen.
+ * key behind the one it is told, or the map's first one when that was deleted meanwhile. A known
+ * key that is not behind where we are means the latter: then one that came earlier, and may still
+ * be there, shows the way, so that not all of them need be passed again.
  */
 static int next_key(struct mapread *m, uint8_t *key)
 {
@@ -261,7 +260,13 @@ static int next_key(struct mapread *m, uint8_t *key)
 		index = table_find(&m->seen, key);
 		if (index == TABLE_NONE)
 			return 0;
-		m->at = index;
+		if (!from || index > m->at) {
+			m->at = index;
+			m->back = 1;
+		} else {
+			m->at = m->at >= m->back ? m->at - m->back : TABLE_NONE;
+			m->back *= 2;
+		}
 	}
 }
 
@@ -285,6 +290,7 @@ static int read_chunk(struct mapread *m, uint32_t *ret_count)
 		}
 		if (r == 0) {
 			m->at = table_add(&m->seen, key, &added);
+			m->back = 1;
 			r = added ? 0 : -ENOMEM;
 		}
 		count += r == 0;

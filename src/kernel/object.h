@@ -2,8 +2,7 @@
 /*
  * A BPF object file, from bytes to attached programs:
  *
- *	object_open → object_set_rodata…, object_set_autoload → object_load → object_attach… →
- *object_close
+ *	object_open → object_set_…, object_set_autoload → object_load → object_attach → object_close
  *
  * libbpf is behind this and nothing above sees it. Its messages go to the log at debug level; those
  * of a failure go into the error as well, the verifier's last lines among them.

@@ -2,14 +2,16 @@
 /*
  * A program at an interface's TC hook, by the best mechanism that the kernel has:
  *
- * TCX (6.6+)	a BPF link on the hook's list of programs, before or after others. It goes away with
- *its descriptor, so nothing is left after kill -9. clsact	a bpf filter in direct-action mode,
- *with a priority and handle of our own, under the clsact qdisc, which is made where it is missing.
- *It outlives the process: tc_cleanup() finds and removes what a killed one left.
+ * - TCX (6.6+): a BPF link, first on the hook's list of programs, so that nobody's verdict before
+ *   it hides packets. It goes away with its descriptor, so nothing is left after kill -9.
+ * - clsact: a bpf filter in direct-action mode, with a priority and handle of our own, under the
+ *   clsact qdisc, which is made where it is missing. It outlives the process: tc_cleanup() finds
+ *   and removes what a killed one left. It is known for ours by priority, handle and its name
+ *   (TCA_BPF_NAME): "wiregauge:" and the program's.
  *
  * Whether we made the qdisc is written in the filter's handle (TC_HANDLE_OWN_QDISC against
  * TC_HANDLE), so no state file is needed to delete it only then, and only when nobody else has
- *filters in it.
+ * filters in it.
  */
 #pragma once
 
@@ -35,7 +37,7 @@ struct tc_attachment {
 	uint32_t handle; /* clsact: the filter's */
 };
 
-/* TC_TCX where the kernel can, else TC_CLSACT: found by trying, once. */
+/* TC_TCX where the kernel can, else TC_CLSACT: found by trying, in one system call. */
 enum tc_mechanism tc_probe_mechanism(void);
 
 /*
@@ -52,7 +54,7 @@ int tc_replace(struct tc_attachment *a, int prog_fd, struct error *e);
  * no error. @a is empty afterwards. */
 int tc_detach(struct tc_attachment *a, struct error *e);
 
-/* Removes every clsact filter in this namespace that is ours by priority, handle and program name,
- * and the qdiscs that we made. *ret_removed: how many filters. Used at start and by `wiregauge
+/* Removes every clsact filter in this namespace that is ours by priority, handle and name, and
+ * the qdiscs that we made. *ret_removed: how many filters. Used at start and by `wiregauge
  * cleanup`. */
 int tc_cleanup(unsigned *ret_removed, struct error *e);

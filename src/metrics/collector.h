@@ -2,7 +2,7 @@
 /*
  * All metrics that come out of one BPF map: reads it in batches, finds each key's series, adds up.
  *
- *	map ──► mapread ──► entry (one for each raw key, decoded once) ──► series of each view ──► families
+ *	map ──► mapread ──► entry (raw key, decoded once) ──► series of each view ──► families
  *
  * One scrape at a time; only collector_series() may be asked meanwhile.
  */

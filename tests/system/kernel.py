@@ -12,7 +12,8 @@ declare("bpf_map_get_fd_by_id", c_int, c_uint32)
 
 
 def bpftool(*arguments):
-    done = subprocess.run(["bpftool", "--json", *map(str, arguments)], capture_output=True, text=True)
+    done = subprocess.run(["bpftool", "--json", *map(str, arguments)],
+                          capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -10,7 +10,6 @@
 
 import ctypes
 import json
-import os
 import secrets
 import socket
 import subprocess
@@ -100,7 +99,8 @@ class Namespace:
     def counters(self, device):
         (link,) = json.loads(self.ip(f"-json -s link show dev {device}"))
         stats = link["stats64"]
-        return Counters(*(stats[way][unit] for way in ("rx", "tx") for unit in ("packets", "bytes")))
+        return Counters(*(stats[way][unit]
+                          for way in ("rx", "tx") for unit in ("packets", "bytes")))
 
     def snmp(self, protocol, field):
         """A counter of the namespace's protocol stack, as nstat has them."""
@@ -140,7 +140,7 @@ def mac(namespace, device):
 
 
 def address_pair(here, there, device="wire"):
-    """10.0.0.1 and fd00::1 here, …2 there; neighbours are static: no ARP and no neighbour discovery."""
+    """10.0.0.1 and fd00::1 here, …2 there, with static neighbours: nobody asks for an address."""
     ends = [(here, 1, there, 2), (there, 2, here, 1)]
     for own, number, _, _ in ends:
         own.sysctl(f"net/ipv6/conf/{device}/disable_ipv6", 0)
@@ -148,4 +148,5 @@ def address_pair(here, there, device="wire"):
         own.ip(f"address add fd00::{number}/64 dev {device} nodad")
     for own, _, other, number in ends:
         for address in (f"10.0.0.{number}", f"fd00::{number}"):
-            own.ip(f"neighbour replace {address} lladdr {mac(other, device)} dev {device} nud permanent")
+            own.ip(f"neighbour replace {address} dev {device} "
+                   f"lladdr {mac(other, device)} nud permanent")

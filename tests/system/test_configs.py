@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from itertools import pairwise
 
 import pytest
@@ -113,7 +114,9 @@ metrics:
     - name: plain_total
       help: A hash with two labels
       labels:
-        - {{name: kind, size: 4, decoders: [{{name: uint}}, {{name: static_map, static_map: {{1: one}}}}]}}
+        - name: kind
+          size: 4
+          decoders: [{{name: uint}}, {{name: static_map, static_map: {{1: one}}}}]
         - {{name: address, size: 4, decoders: [{{name: inet_ip}}]}}
     - {{name: single_total, help: One series without labels}}
     - {{name: percpu_total, help: Summed over CPUs, labels: [{LABEL % ("kind", 4)}]}}
@@ -258,8 +261,8 @@ def fails(launch, *arguments):
 
 
 SINGLE = "metrics: {counters: [{name: single_total, help: x}]}\n"
-WRONG_SIZE = f"metrics: {{counters: [{{name: single_total, help: x, labels: [{LABEL % ('a', 8)}]}}]}}\n"
-NO_SUCH_MAP = "metrics: {counters: [{name: sinlge_total, help: x}]}\n"
+WRONG_SIZE = SINGLE.replace("help: x", f"help: x, labels: [{LABEL % ('a', 8)}]")
+NO_SUCH_MAP = SINGLE.replace("single", "sinlge")
 
 
 def make_broken(folder, how):
@@ -334,6 +337,42 @@ def test_two_configs_with_the_same_metric(folder, run_configs):
     assert daemon.scrape().value("ebpf_exporter_single_total") == 0
 
 
+# --- SIGHUP
+
+def enabled(daemon):
+    return {labels["name"] for labels, _ in daemon.scrape().select("ebpf_exporter_enabled_configs")}
+
+
+def test_reload_follows_the_folder(folder, run_configs):
+    add_config(folder, "first", SINGLE)
+    daemon = run_configs()
+    Map(daemon, "single_total").write(u32(0), 42)
+    add_config(folder, "second", SINGLE.replace("single", "percpu").replace(
+        "help: x", f"help: x, labels: [{LABEL % ('kind', 4)}]"))
+    assert "the new configuration runs: 2 units" in daemon.reload()
+    assert enabled(daemon) == {"first", "second"}
+    assert daemon.scrape().value("ebpf_exporter_single_total") == 42  # it was not touched
+    (folder / "second.yaml").unlink()
+    assert "the new configuration runs: 1 units" in daemon.reload()
+    assert enabled(daemon) == {"first"}
+    assert daemon.scrape().value("ebpf_exporter_single_total") == 42
+    assert daemon.complaints() == []
+
+
+@BROKEN
+def test_reload_refuses_a_broken_config(folder, run_configs, how):
+    add_config(folder, "sound", SINGLE)
+    daemon = run_configs()
+    Map(daemon, "single_total").write(u32(0), 42)
+    complaint = make_broken(folder, how)
+    assert "refused" in daemon.reload()
+    assert re.search(complaint, daemon.log()), daemon.log()
+    assert enabled(daemon) == {"sound"}
+    assert daemon.scrape().value("ebpf_exporter_single_total") == 42
+
+
+# --- exit codes
+
 @pytest.mark.parametrize("arguments, code, text", [
     (["--no-such-option"], 2, "run has no option '--no-such-option'"),
     (["--module", "pakets"], 2, "did you mean 'packets'"),
@@ -346,7 +385,7 @@ def test_two_configs_with_the_same_metric(folder, run_configs):
     (["--module="], 2, "nothing to run"),
     (["--config", "/nonexistent.yaml"], 2, "/nonexistent.yaml"),
     (["--config.dir", "/nonexistent"], 1, "/nonexistent"),
-    (["--btf.path", "/nonexistent"], 2, "cannot read the kernel's BTF from /nonexistent (--btf.path)"),
+    (["--btf.path", "/nonexistent"], 2, "cannot read the kernel's BTF from /nonexistent"),
 ])
 def test_exit_codes(launch, arguments, code, text):
     ended, log = fails(launch, *arguments)
@@ -360,17 +399,20 @@ def test_file_without_btf(folder, launch):
     assert code == 2 and "/etc/hostname does not hold a kernel's BTF (--btf.path)" in log, log
 
 
-def test_no_permission(here, tmp_path):
-    """As an unprivileged user, who may read the binary but not load a program."""
-    binary = shutil.copy(BINARY, tmp_path)
-    for path in (tmp_path, *tmp_path.parents):
-        if path.owner() == "root" and path.name.startswith(("pytest-", tmp_path.name)):
-            path.chmod(0o755)
-    with here.entered():
-        done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary, "run",
-             "--web.listen-address", "127.0.0.1:9435", "--control.socket", tmp_path / "control.sock"],
-            capture_output=True, text=True, timeout=30 * PATIENCE)
+NOBODY = 65534
+
+
+def test_no_permission(here):
+    """An unprivileged user, who may read the binary and write there, but not load a program."""
+    with tempfile.TemporaryDirectory() as home:
+        binary = shutil.copy(BINARY, home)
+        os.chown(home, NOBODY, NOBODY)
+        with here.entered():
+            done = subprocess.run(
+                ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", binary,
+                 "run", "--web.listen-address", "127.0.0.1:9435",
+                 "--control.socket", f"{home}/control.sock"],
+                capture_output=True, text=True, timeout=30 * PATIENCE)
     assert done.returncode == 4, done.stderr
     assert re.search("Operation not permitted.*CAP_BPF", done.stderr), done.stderr
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A module is one folder: a copy of one, under another name, is a module, with no edit elsewhere."""
+"""A module is one folder: a copy, under another name, is a module, with no edit elsewhere."""
 
 import os
 import shutil
@@ -106,7 +106,8 @@ def test_its_own_test_is_found_and_passes(built):
     found = call("tools/list-sources", "modules/*/test_*.py", cwd=tree).split()
     assert "modules/foo/test_foo.py" in found
     call("ninja", "-C", build)
-    out = call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "modules/foo", cwd=tree,
+    out = call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "modules/foo",
+               cwd=tree,
                env={**os.environ, "BUILD_ROOT": str(build), "SOURCE_ROOT": str(tree),
                     "WIREGAUGE": str(build / "wiregauge")})
     assert " passed" in out and "failed" not in out

@@ -30,8 +30,8 @@ def data(size):
     return Raw(bytes(size))
 
 
-# (ip_version, protocol) as they are labelled → frames without their Ethernet header. Sizes differ, so that
-# no mistake is made up for by another.
+# (ip_version, protocol) as they are labelled → frames without their Ethernet header. Sizes differ,
+# so that no mistake is made up for by another.
 IP_MIX = {
     ("4", "icmp"): [V4 / ICMP() / data(20), V4 / ICMP() / data(900)],
     ("6", "icmpv6"): [V6 / ICMPv6EchoRequest(data=bytes(77))],
@@ -223,7 +223,8 @@ def set_up_tagger(here, there):
     connect(here, there, "tagger")
     for namespace in (here, there):
         namespace.tc("qdisc add dev tagger clsact")
-        namespace.tc(f"filter add dev tagger egress bpf da obj {object_path('tests/system/tag')} sec tc")
+        program = object_path("tests/system/tag")
+        namespace.tc(f"filter add dev tagger egress bpf da obj {program} sec tc")
 
 
 @pytest.mark.parametrize("accelerated", [True, False])

@@ -26,7 +26,7 @@ def egress(daemon):
 
 
 def test_counters_grow_within_two_seconds_of_ready(here, there, run):
-    daemon = run()
+    run()
     ready = time.monotonic()
     for frames in (3, 5):
         here.send_frames("wire", [FRAME] * frames)
@@ -68,7 +68,8 @@ def test_kill_with_clsact_is_cleaned_up(here, there, run, remedy):
     if remedy == "cleanup":
         with here.entered():
             done = command("cleanup", "--control.socket", killed.control)
-        assert (done.returncode, done.stdout) == (0, "removed 4 filters\n")  # lo and wire, both ways
+        # lo and wire, both ways
+        assert (done.returncode, done.stdout) == (0, "removed 4 filters\n")
     else:
         after = run("--tc.mechanism", "tcx")
         here.send_frames("wire", [FRAME])
@@ -105,16 +106,31 @@ def test_foreign_clsact_and_filter_stay_and_work(here, run, foreign_count, mecha
     here.send_frames("wire", [FRAME] * 7)
     assert egress(daemon) == 7
     assert foreign_count() == 7
-    if end == "stop":
-        daemon.stop()
-    else:
-        daemon.kill()
-        with here.entered():
-            assert command("cleanup", "--control.socket", daemon.control).returncode == 0
+    end_daemon(here, daemon, end)
     assert has_clsact(here, "wire")
     assert filters(here, "wire") == before
     here.send_frames("wire", [FRAME])
     assert foreign_count() == 8
+
+
+@pytest.mark.parametrize("end", ["stop", "kill and cleanup"])
+def test_foreign_clsact_without_filters_stays(here, there, run, end):
+    here.tc("qdisc add dev wire clsact")
+    daemon = run("--tc.mechanism", "clsact")
+    here.send_frames("wire", [FRAME])
+    assert egress(daemon) == 1
+    end_daemon(here, daemon, end)
+    assert has_clsact(here, "wire") and filters(here, "wire") == []
+    assert not has_clsact(here, "lo")
+
+
+def end_daemon(namespace, daemon, how):
+    if how == "stop":
+        daemon.stop()
+        return
+    daemon.kill()
+    with namespace.entered():
+        assert command("cleanup", "--control.socket", daemon.control).returncode == 0
 
 
 def test_descriptors_do_not_leak(here, there, run):
