@@ -32,7 +32,7 @@ struct packets_key {
 	__u32 interface; /* ifindex */
 	__u8 direction;  /* enum packet_direction: 0 in, 1 out */
 	__u8 ip_version; /* 4, 6, or 0: not IP, or an IP header that is cut off or broken */
-	__u16 protocol; /* host order: of IP, else the ethertype or PACKETS_PROTOCOL_… */
+	__u16 protocol;  /* host order: of IP, else the ethertype or PACKETS_PROTOCOL_… */
 };
 
 struct packets_traffic {

@@ -41,8 +41,8 @@ struct decoder {
 	const char *name;
 	const char *doc;     /* input → output, one line */
 	unsigned parameters; /* enum decoder_parameter that it takes; all are required */
-	uint32_t sizes; /* it takes as the first of a chain: bit n = n bytes; 0 = any */
-	bool follows_links; /* its answers change with the interfaces' names */
+	uint32_t sizes;      /* it takes as the first of a chain: bit n = n bytes; 0 = any */
+	bool follows_links;  /* its answers change with the interfaces' names */
 	/* Appends the text for @in to @out (empty at the call). */
 	int (*decode)(const struct decode_env *env, const struct decoder_config *config,
 		      const void *in, size_t len, struct buf *out);

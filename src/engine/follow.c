@@ -205,7 +205,7 @@ void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event
 
 /* ---- taking over ---- */
 
-/* Whether @link is ours now. What is not stays with the predecessor, which detaches it when it ends. */
+/* Whether @link is ours now. What is not stays with the predecessor, which detaches it. */
 static bool take_over_link(const struct unit *u, struct follower *f, struct attached_link *link)
 {
 	struct error error;
