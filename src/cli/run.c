@@ -279,6 +279,13 @@ static void stop(struct daemon *d)
 	fd_close(d->signal_fd);
 }
 
+/* What ends the daemon goes where its log goes, in the same form. */
+static enum exit_code fail(const struct error *e)
+{
+	log_error("%s", e->text);
+	return e->exit;
+}
+
 static enum exit_code run_run(const struct command_call *call)
 {
 	struct daemon d = {.options = call->options, .signal_fd = -1};
@@ -286,11 +293,10 @@ static enum exit_code run_run(const struct command_call *call)
 	struct error error;
 	int err;
 
-	err = set_up_log(d.options, &error);
-	if (!err)
-		err = make_agent_options(d.options, &options, &error);
-	if (err)
+	if (set_up_log(d.options, &error))
 		return command_fail(&error);
+	if (make_agent_options(d.options, &options, &error))
+		return fail(&error);
 	if (d.options->config_check)
 		return agent_check(&options, &error) ? command_fail(&error) : EXIT_DONE;
 	raise_descriptor_limit();
@@ -304,7 +310,7 @@ static enum exit_code run_run(const struct command_call *call)
 			error_set(&error, err, "the event loop failed: %s", strerror(-err));
 	}
 	stop(&d);
-	return err ? command_fail(&error) : EXIT_DONE;
+	return err ? fail(&error) : EXIT_DONE;
 }
 
 COMMAND(run, .name = "run", .summary = "Run the daemon: measure, and serve metrics", .order = 100,

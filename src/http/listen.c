@@ -139,7 +139,7 @@ static int make_directory_of(const char *path, struct error *e)
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return error_set(e, -errno,
 				 "cannot make the directory '%s' for the control socket: %s; "
-				 "give another path with --control.socket",
+				 "run as root, or give another path with --control.socket",
 				 dir, strerror(errno));
 	return 0;
 }

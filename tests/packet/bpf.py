@@ -192,7 +192,7 @@ class Object:
             yield key.raw
 
     def lookup(self, name, key):
-        """The value, as a list with one bytes object for each CPU (one for maps that are not per-CPU)."""
+        """The value: a list of bytes, one for each CPU (one for maps that are not per-CPU)."""
         found = self.map(name)
         size = lib.bpf_map__value_size(found)
         count = self.cpus if lib.bpf_map__type(found) in PER_CPU_TYPES else 1

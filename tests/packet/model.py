@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the parser should find in a packet, told by scapy's dissection: written without looking at the
-parser, from the protocols' documents."""
+"""What the parser should find in a packet, told by scapy's dissection: written without looking at
+the parser, from the protocols' documents."""
 
 import dataclasses
 

@@ -51,7 +51,8 @@ def test_no_stages(tmp_path):
     ("name", "manifest", "header", "told"),
     [
         ("bad", "stage: {pipeline: tc}", True, "exactly two keys"),
-        ("bad", "stage: {pipeline: tcp, order: 1}", True, "no pipeline is called 'tcp'; there are: tc"),
+        ("bad", "stage: {pipeline: tcp, order: 1}", True,
+         "no pipeline is called 'tcp'; there are: tc"),
         ("bad", "stage: {pipeline: tc, order: first}", True, "a whole number, not 'first'"),
         ("bad", "stage: {pipeline: tc, order: 1}", False, "its code is missing"),
         ("bad", "description: forgot it", True, "but no 'stage:"),

@@ -123,7 +123,8 @@ def test_jumbo_option_of_a_super_packet_is_not_on_the_wire(parser):
 
 @pytest.mark.parametrize("segs_told", [True, False])
 @pytest.mark.parametrize("payload", [1, 999, 1000, 1001, 2000, 2500, 3400])
-@pytest.mark.parametrize("headers", ["v4-tcp-options", "v6-tcp", "v6-all-extensions", "v4-udp-empty"])
+@pytest.mark.parametrize("headers",
+                         ["v4-tcp-options", "v6-tcp", "v6-all-extensions", "v4-udp-empty"])
 def test_segments(parser, headers, payload, segs_told):
     """The cut is made here by building each segment."""
     ip = cases.ETHER / cases.IP_KINDS[headers].copy()

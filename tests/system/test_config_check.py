@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`wiregauge config check` against a compiled object: each tests/golden/check/NAME.yaml is wrong in a
-way that only its object shows, and NAME.expected is what is told, letter by letter. GOLDEN_UPDATE=1 writes
-these anew: read the difference."""
+"""`wiregauge config check` against a compiled object: each tests/golden/check/NAME.yaml is wrong in
+a way that only its object shows, and NAME.expected is what is told, letter by letter.
+GOLDEN_UPDATE=1 writes these anew: read the difference."""
 
 import os
 import shutil
