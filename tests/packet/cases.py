@@ -23,7 +23,8 @@ from scapy.packet import Raw
 PAYLOAD = Raw(bytes(range(40)))
 ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 # Read without an Ethernet header, bytes 12 and 13 of these are the ethertype: BPF_PROG_TEST_RUN
-# sets skb->protocol from there, which is how the programs for devices without a link layer are tested.
+# sets skb->protocol from there, which is how the programs for devices without a link layer are
+# tested.
 V4 = IP(src="8.0.0.1", dst="192.0.2.2")
 V6 = IPv6(src="2001:db8:86dd::1", dst="2001:db8::2")
 

@@ -29,7 +29,7 @@ def call(*command, **options):
 def copy_tree(to):
     """What git would commit; without git, all but builds."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
-        shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns("build*", ".*"))
+        shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns("build*", ".*", "__pycache__"))
         return
     names = call("git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files", "--cached",
                  "--others", "--exclude-standard")
