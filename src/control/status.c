@@ -3,7 +3,18 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "control/operation.h"
+
+/* Names of interfaces are any bytes, and an error may be cut within a character: JSON takes UTF-8
+ * only. */
+static json_t *as_json(const char *text)
+{
+	_cleanup_buf_ struct buf valid = {0};
+
+	utf8_add_valid(&valid, text, strlen(text));
+	return json_string(buf_str(&valid));
+}
 
 static const char *mechanism_name(enum tc_mechanism mechanism)
 {
@@ -15,10 +26,10 @@ static json_t *describe_followed(const struct follower *f)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < f->n_links; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i, s:s}", "interface", f->links[i].name,
-						"ifindex", (int)f->links[i].tc.ifindex, "mechanism",
-						mechanism_name(f->links[i].tc.mechanism)));
+		json_array_append_new(list, json_pack("{s:o, s:i, s:s}", "interface",
+						      as_json(f->links[i].name), "ifindex",
+						      (int)f->links[i].tc.ifindex, "mechanism",
+						      mechanism_name(f->links[i].tc.mechanism)));
 	return list;
 }
 
@@ -37,7 +48,7 @@ static void add_where(const struct unit *u, size_t index, json_t *program)
 		json_array_extend(where, list);
 		json_decref(list);
 		if (f->error)
-			json_object_set_new(program, "error", json_string(f->error));
+			json_object_set_new(program, "error", as_json(f->error));
 	}
 	json_object_set_new(program, "interfaces", where);
 }
@@ -54,7 +65,7 @@ static json_t *describe_program(const struct unit *u, size_t index)
 	if (attached >= 0)
 		json_object_set_new(program, "attached", json_boolean(attached));
 	if (p->error)
-		json_object_set_new(program, "error", json_string(p->error));
+		json_object_set_new(program, "error", as_json(p->error));
 	if (!p->by_section)
 		add_where(u, index, program);
 	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
@@ -103,8 +114,9 @@ static json_t *run_status(struct agent *a)
 	for (size_t i = 0; i < a->n_units; i++)
 		json_array_append_new(units, describe_unit(a->units[i]));
 	for (size_t i = 0; i < a->n_broken; i++)
-		json_array_append_new(broken, json_pack("{s:s, s:s}", "name", a->broken[i].name,
-							"error", a->broken[i].error.text));
+		json_array_append_new(broken,
+				      json_pack("{s:o, s:o}", "name", as_json(a->broken[i].name),
+						"error", as_json(a->broken[i].error.text)));
 	pthread_mutex_unlock(&a->lock);
 	return json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
 			 (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,

@@ -159,10 +159,10 @@ int label_decoder_run(const struct label_decoder *d, const struct decode_env *en
 		step = d->chain[i]->decode(env, &d->config->decoders.items[i], in, len, out);
 		if (step < 0 || step == DECODE_DROP)
 			return step;
+		result = MAX(result, step);
+		in = buf_str(out); /* never NULL, also where the text is empty */
 		if (!buf_ok(out))
 			return -ENOMEM;
-		result = MAX(result, step);
-		in = out->data;
 		len = out->len;
 	}
 	ret->text = in;

@@ -113,31 +113,43 @@ static int check_names(const struct agent *a, const struct unit_set *set, const 
 	return 0;
 }
 
-/* Loads one plan (taken over). */
-static int load_plan(struct agent *a, struct plan *plan, const struct unit_set *set,
-		     struct unit **ret, struct error *e)
+/* Loads @plan (taken over). */
+static int load_anew(struct agent *a, struct plan *plan, struct unit **ret, struct error *e)
 {
 	_cleanup_report_ struct report report = {.lenient = a->options.plan.lenient};
-	struct unit *u = NULL;
-	int err = unit_load(plan, &a->env, &report, &u, e);
+	int err = unit_load(plan, &a->env, &report, ret, e);
 
 	if (report.text.len)
 		log_write(report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
 			  buf_str(&report.text));
-	if (!err)
-		err = check_names(a, set, u, e);
-	if (err) {
-		unit_free(u);
-		return err;
-	}
-	*ret = u;
-	return 0;
+	return err;
 }
 
-/*
- * Makes units of all plans, not yet attached. One of the agent's units that is unchanged is used
- * again. With @all_or_nothing the first failure ends it.
- */
+/* The unit of @plan (taken over), to stand behind those of @set: the agent's own where that is
+ * unchanged. */
+static int load_plan(struct agent *a, struct plan *plan, const struct unit_set *set,
+		     struct unit **ret, struct error *e)
+{
+	struct unit *u = find_unit(a->units, a->n_units, plan->name);
+	bool keep = is_unchanged(u, plan);
+	int err = 0;
+
+	if (keep)
+		plan_free(plan);
+	else
+		err = load_anew(a, plan, &u, e);
+	if (err)
+		return err;
+	/* Also of one that is kept: a new one before it may have taken its names. */
+	err = check_names(a, set, u, e);
+	if (!err)
+		*ret = u;
+	else if (!keep)
+		unit_free(u);
+	return err;
+}
+
+/* Makes units of all plans, not yet attached. With @all_or_nothing the first failure ends it. */
 static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 		      struct unit_set *set, struct error *e)
 {
@@ -146,15 +158,9 @@ static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 		return error_set(e, -ENOMEM, "no memory");
 	for (size_t i = 0; i < plans->count; i++) {
 		struct plan *plan = TAKE_PTR(plans->items[i]);
-		struct unit *present = find_unit(a->units, a->n_units, plan->name);
 		_cleanup_free_ char *name = strdup(plan->name);
 		struct error error;
 
-		if (is_unchanged(present, plan)) {
-			plan_free(plan);
-			set->units[set->n_units++] = present;
-			continue;
-		}
 		if (!load_plan(a, plan, set, &set->units[set->n_units], &error)) {
 			set->n_units++;
 			continue;
@@ -170,21 +176,17 @@ static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 	return 0;
 }
 
-/* Attaches the units of @set that do not run yet; each takes over from the one of its name that
- * does. */
+/* Attaches the units of @set that do not run yet. What runs is not touched. */
 static int start_units(struct agent *a, const struct unit_set *set, struct error *e)
 {
 	int err = 0;
 
-	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; !err && i < set->n_units; i++) {
 		struct unit *u = set->units[i];
-		struct unit *before = find_unit(a->units, a->n_units, u->plan->name);
 
-		if (u != before)
-			err = unit_start(u, before, a->options.strict && !before, e);
+		if (u != find_unit(a->units, a->n_units, u->plan->name))
+			err = unit_start(u, a->options.strict, e);
 	}
-	pthread_mutex_unlock(&a->lock);
 	return err;
 }
 
@@ -256,6 +258,21 @@ static int adopt(struct agent *a, struct unit_set *set, struct error *e)
 	free(old);
 	*set = before;
 	return 0;
+}
+
+/* The agent's units take over the interfaces of those of their names that ran @before. Only now,
+ * when nothing can fail any more: there is no way back. */
+static void take_over(struct agent *a, const struct unit_set *before)
+{
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++) {
+		struct unit *u = a->units[i];
+		struct unit *old = find_unit(before->units, before->n_units, u->plan->name);
+
+		if (old && old != u)
+			unit_take_over(u, old);
+	}
+	pthread_mutex_unlock(&a->lock);
 }
 
 /* ---- scraping ---- */
@@ -360,8 +377,9 @@ static int open_kernel(struct agent *a, struct error *e)
 	unsigned removed = 0;
 	int err = links_open(&a->links, e);
 
-	if (!err && (err = ksyms_new(&a->ksyms)))
-		return error_set(e, err, "no memory");
+	if (err)
+		return err;
+	err = ksyms_new(&a->ksyms);
 	if (!err)
 		err = loop_new(&a->loop);
 	if (!err)
@@ -371,9 +389,7 @@ static int open_kernel(struct agent *a, struct error *e)
 	if (!err)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
 	if (err)
-		return a->loop ? error_set(e, err, "cannot set up the event loop: %s",
-					   strerror(-err))
-			       : err;
+		return error_set(e, err, "cannot set up the event loop: %s", strerror(-err));
 	/* Before anything of ours is there: all that is found is what a killed daemon left. */
 	if (tc_cleanup(&removed, e))
 		log_warn("%s", e->text);
@@ -462,8 +478,10 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 		err = start_units(a, &set, e);
 	if (!err)
 		err = adopt(a, &set, e);
-	if (!err)
+	if (!err) {
+		take_over(a, &set);
 		err = attach_everywhere(a, a->options.strict && first, e);
+	}
 	/* Either what was tried in vain, or what ran before: without the units that go on. */
 	forget_kept(a, &set);
 	unit_set_free(&set);
@@ -531,6 +549,8 @@ int agent_check(const struct agent_options *options, struct error *e)
 
 	if (err)
 		return err;
+	for (size_t i = 0; i < plans.count; i++)
+		unit_check_plan(plans.items[i], &plans.report);
 	if (plans.report.errors)
 		err = error_set_usage(e, "%s", buf_str(&plans.report.text));
 	else if (plans.report.text.len)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Checking a user's config before it runs. */
+/* Checking configs before they run. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +102,22 @@ static int check_against_object(const struct config *c, struct object *o, struct
 		if (!has_program(o, name->text))
 			err = report_error(report, &c->source, name->place,
 					   "the object has no program '%s'", name->text);
+	}
+	return err;
+}
+
+int unit_check_plan(const struct plan *p, struct report *report)
+{
+	_cleanup_(object_close_p) struct object *o = NULL;
+	struct error error;
+	int err = 0;
+
+	if (object_open(p->name, p->object, p->object_len, NULL, &o, &error))
+		return report_error(report, &p->modules[0].config->source, (struct place){0}, "%s",
+				    error.text);
+	for (size_t i = 0; i < p->n_modules; i++) {
+		if (check_against_object(p->modules[i].config, o, report))
+			err = -EINVAL;
 	}
 	return err;
 }

@@ -229,7 +229,7 @@ static void take_over(const struct unit *u, struct follower *f, struct follower 
 	}
 }
 
-void followers_take_over(struct unit *u, struct unit *predecessor)
+void unit_take_over(struct unit *u, struct unit *predecessor)
 {
 	for (size_t i = 0; i < u->n_followers; i++) {
 		struct follower *f = &u->followers[i];

@@ -91,7 +91,7 @@ static bool compress_page(struct scraper *s, struct page *p)
 		return false;
 	p->gzip.len = libdeflate_gzip_compress(s->compressor, p->text.data, p->text.len,
 					       p->gzip.data, p->gzip.cap);
-	return true;
+	return p->gzip.len > 0;
 }
 
 /* Answers all requests of @batch with @page (may be NULL); gives back those that want gzip while

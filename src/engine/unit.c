@@ -274,7 +274,7 @@ fail:
 	return err;
 }
 
-int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct error *e)
+int unit_start(struct unit *u, bool strict, struct error *e)
 {
 	for (size_t i = 0; i < u->n_programs; i++) {
 		int err = start_program(u, i, strict, e);
@@ -282,8 +282,6 @@ int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct err
 		if (err)
 			return err;
 	}
-	if (predecessor)
-		followers_take_over(u, predecessor);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * A unit: one plan in the kernel. Its object is loaded, its programs are attached, its maps have
  * collectors.
  *
- *	unit_load → unit_start → unit_link_event … → unit_free
+ *	unit_load → unit_start → unit_take_over → unit_link_event … → unit_free
  */
 #pragma once
 
@@ -73,11 +73,16 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	      struct unit **ret, struct error *e);
 
 /*
- * Attaches the programs whose SEC() says where, and takes over the interfaces of @predecessor (may
- * be NULL). A program that cannot be attached is logged and shown; only with @strict does it fail
- * the unit. The interfaces come after that, by unit_link_event().
+ * Attaches the programs whose SEC() says where. A program that cannot be attached is logged and
+ * shown; only with @strict does it fail the unit. The interfaces come after that, by
+ * unit_link_event().
  */
-int unit_start(struct unit *u, struct unit *predecessor, bool strict, struct error *e);
+int unit_start(struct unit *u, bool strict, struct error *e);
+
+/* Where @predecessor has a program of the same name at an interface that @u wants as well, the
+ * program of @u replaces it there and the attachment is @u's: no packet passes unseen between the
+ * two. */
+void unit_take_over(struct unit *u, struct unit *predecessor);
 
 /* Detaches and unloads. */
 void unit_free(struct unit *u);
@@ -104,6 +109,9 @@ int unit_set_option(struct object *o, const struct option_config *option, const 
 /* Tells that the object @o has no map for @metric, and which it has. Gives back -EINVAL. */
 int unit_report_missing_map(const struct object *o, const struct config *config,
 			    const struct metric_config *metric, struct report *report);
+
+/* Check all configs of @p against their object, without the kernel; as unit_check_file(). */
+int unit_check_plan(const struct plan *p, struct report *report);
 
 /*
  * Check the config file @path without the kernel: its language, its decoders and, where its object

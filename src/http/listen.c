@@ -19,6 +19,11 @@
 
 #define BACKLOG 1024
 
+/* SD_LISTEN_FDS_START of sd_listen_fds(3): the first descriptor that a service manager passes. */
+#define FIRST_PASSED 3
+
+#define PORT_MAX 65535
+
 static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 {
 	int listening = 0;
@@ -29,6 +34,9 @@ static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 	if (*end || end == address + strlen("fd://") || fd < 0 || fd > INT32_MAX)
 		return error_set_usage(e, "'%s' names no descriptor; an example is fd://3",
 				       address);
+	/* ebpf_exporter counts what was passed from 0, and these three are never listened at. */
+	if (fd < FIRST_PASSED)
+		fd += FIRST_PASSED;
 	if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
 		return error_set(e, -ENOTSOCK,
 				 "descriptor %ld is no listening socket; fd://N is for a "
@@ -38,13 +46,21 @@ static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 	return 0;
 }
 
+/* getaddrinfo(3) takes the lower 16 bits of a larger one. */
+static bool is_port_number_too_large(const char *port)
+{
+	char *end;
+
+	return strtoul(port, &end, 10) > PORT_MAX && !*end;
+}
+
 /* "host:port", "[v6]:port" or ":port" into its parts; *host is empty for all addresses. */
 static int split_address(const char *address, char *host, size_t host_size, const char **port)
 {
 	const char *colon = strrchr(address, ':');
 	size_t len;
 
-	if (!colon || !colon[1])
+	if (!colon || !colon[1] || is_port_number_too_large(colon + 1))
 		return -EINVAL;
 	*port = colon + 1;
 	len = (size_t)(colon - address);
@@ -76,6 +92,16 @@ static int listen_at(const struct addrinfo *to, int *ret_fd)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+/* At the first of the addresses of a name that there is. */
+static int listen_at_any(const struct addrinfo *list, int *ret_fd)
+{
+	int err = -EADDRNOTAVAIL;
+
+	for (const struct addrinfo *to = list; to && err; to = to->ai_next)
+		err = listen_at(to, ret_fd);
+	return err;
 }
 
 static int report_bind(const char *address, const char *port, int err, struct error *e)
@@ -111,7 +137,7 @@ int listen_tcp(const char *address, int *ret_fd, struct error *e)
 		if (err)
 			return error_set_usage(e, "cannot listen at '%s': %s", address,
 					       gai_strerror(err));
-		err = listen_at(list, ret_fd);
+		err = listen_at_any(list, ret_fd);
 		freeaddrinfo(list);
 		if (err != -EAFNOSUPPORT || hints.ai_family != AF_INET6)
 			break;
@@ -144,6 +170,22 @@ static int make_directory_of(const char *path, struct error *e)
 	return 0;
 }
 
+/* Makes room for a socket at @path, where nobody listens. What else a person has there stays. */
+static int remove_dead_socket(const char *path, struct error *e)
+{
+	struct stat file;
+
+	if (lstat(path, &file))
+		return 0;
+	if (!S_ISSOCK(file.st_mode))
+		return error_set(e, -EEXIST,
+				 "cannot make the control socket: '%s' is there and is no socket; "
+				 "give another path with --control.socket",
+				 path);
+	unlink(path);
+	return 0;
+}
+
 int listen_unix(const char *path, int *ret_fd, struct error *e)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -161,7 +203,9 @@ int listen_unix(const char *path, int *ret_fd, struct error *e)
 				 "another daemon answers at '%s'; stop it, or give this "
 				 "one another path with --control.socket",
 				 path);
-	unlink(path);
+	err = remove_dead_socket(path, e);
+	if (err)
+		return err;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_set(e, -errno, "cannot make the control socket: %s", strerror(errno));

@@ -5,13 +5,14 @@
 
 /*
  * A socket that listens at @address: ":9435" (all addresses, IPv6 and IPv4), "10.0.0.1:9435",
- * "[::1]:9435", "name:9435", or "fd://3" for one that the service manager passed. The caller closes
- * it.
+ * "[::1]:9435", "name:9435", or one that the service manager passed: "fd://3" is descriptor 3, and
+ * "fd://0" the first that was passed, as ebpf_exporter has it. The caller closes it.
  */
 int listen_tcp(const char *address, int *ret_fd, struct error *e);
 
 /*
  * A unix socket at @path with mode 0660, its directory made if it is missing. A socket file that
- * nobody listens at is replaced; -EADDRINUSE when somebody does.
+ * nobody listens at is replaced; -EADDRINUSE when somebody does, -EEXIST when the file is no
+ * socket.
  */
 int listen_unix(const char *path, int *ret_fd, struct error *e);

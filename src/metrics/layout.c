@@ -88,10 +88,10 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 		.key_size = map->key_size,
 		.extended_key_size = map->key_size + (cpu ? (uint32_t)sizeof(uint16_t) : 0),
 	};
-	l->n_labels = metric->labels.count - l->has_bucket;
-	l->labels = calloc(MAX(l->n_labels, (size_t)1), sizeof(*l->labels));
+	l->labels = calloc(MAX(metric->labels.count, (size_t)1), sizeof(*l->labels));
 	if (!l->labels)
 		return -ENOMEM;
+	l->n_labels = metric->labels.count - l->has_bucket;
 	described = place_labels(l, metric, cpu, index_only ? map->key_size : 0);
 	if (cpu && cpu->size != sizeof(uint16_t))
 		err = report_error(

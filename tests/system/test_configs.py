@@ -359,6 +359,16 @@ def test_reload_follows_the_folder(folder, run_configs):
     assert daemon.complaints() == []
 
 
+def test_reload_refuses_a_metric_of_a_config_that_goes_on(folder, run_configs):
+    add_config(folder, "second", SINGLE)
+    daemon = run_configs()
+    add_config(folder, "first", SINGLE)
+    said = daemon.reload()
+    assert "refused" in said and "is already exported by first" in said
+    assert enabled(daemon) == {"second"}
+    assert daemon.scrape().value("ebpf_exporter_single_total") == 0
+
+
 @BROKEN
 def test_reload_refuses_a_broken_config(folder, run_configs, how):
     add_config(folder, "sound", SINGLE)
@@ -421,6 +431,15 @@ def test_config_check_runs_nothing(folder):
     add_config(folder, "sound", SINGLE)
     done = command("run", "--module=", "--config.dir", folder, "--config.check")
     assert (done.returncode, done.stderr) == (0, "")
-    make_broken(folder, "unknown key")
+
+
+@BROKEN
+def test_config_check_finds_what_is_broken(folder, how):
+    complaint = make_broken(folder, how)
     done = command("run", "--module=", "--config.dir", folder, "--config.check")
-    assert done.returncode == 2 and "did you mean 'metrics'" in done.stderr
+    assert done.returncode == 2 and re.search(complaint, done.stderr), done.stderr
+
+
+def test_config_check_of_the_built_in_modules():
+    done = command("run", "--config.check")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -46,6 +46,16 @@ def test_renamed_is_reported_under_its_new_name(here, there, run):
     assert "cable" in daemon.attached() and "wire" not in daemon.attached()
 
 
+def test_name_that_is_not_utf8(here, there, run):
+    """The kernel takes almost any bytes; Prometheus and JSON take text."""
+    daemon = run()
+    here.send_frames("wire", [FRAME])
+    here.ip("link set wire down")
+    here.run("ip", "link", "set", "wire", "name", b'a\xff"b')
+    until(lambda: daemon.attached() == {"lo", 'a\ufffd"b'}, 1 * PATIENCE, "status has it")
+    assert counted(daemon, 'a\ufffd"b') == 1
+
+
 def test_renamed_across_the_globs(here, there, run):
     daemon = run("--option", "tc.interfaces=*,!idle*")
     here.ip("link set wire down")

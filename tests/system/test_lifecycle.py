@@ -2,6 +2,7 @@
 """From ready to gone: what it leaves, what it tells its manager, what SIGHUP changes."""
 
 import json
+import shutil
 import signal
 import socket
 import time
@@ -10,6 +11,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from bpf import object_path
 from daemon import PATIENCE, command
 from kernel import assert_released, assert_untouched, filters, has_clsact, holdings
 from netns import connect
@@ -262,6 +264,21 @@ def test_reload_refuses_what_is_broken(here, there, run, daemon_file, text, comp
     assert "the new configuration runs" in daemon.reload()
     here.send_frames("wire", [FRAME])
     assert egress(daemon) == 4
+
+
+def test_strict_reload_that_fails_leaves_interfaces_alone(here, there, run, daemon_file, tmp_path):
+    """What the new configuration would have taken over stays where it was."""
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    daemon = run("--config", daemon_file, "--config.dir", configs, "--config.strict")
+    here.send_frames("wire", [FRAME] * 2)
+    (configs / "nowhere.yaml").write_text("description: x\n")
+    shutil.copy(object_path("tests/system/nowhere"), configs / "nowhere.bpf.o")
+    daemon_file.write_text("modules: {packets: {sizes: false}}")
+    assert "refused" in daemon.reload()
+    assert {"wire", "lo"} <= daemon.attached()
+    here.send_frames("wire", [FRAME])
+    assert egress(daemon) == 3
 
 
 def test_reload_does_not_miss_packets_of_the_old_configuration(here, there, run, daemon_file):
