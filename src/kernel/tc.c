@@ -98,10 +98,10 @@ static int tcx_attach(int prog_fd, uint32_t ifindex, enum tc_direction direction
 
 /* What there is at one direction of an interface. */
 struct hook {
-	uint32_t own_handle; /* of our filter, 0 if there is none */
-	bool occupied;       /* someone else's filter is where ours would be */
-	char occupant[64];   /* that one's name */
-	unsigned others;     /* filters that are not ours */
+	uint64_t own;    /* slots with a filter of ours */
+	uint64_t taken;  /* these, and those where someone else's is */
+	bool own_qdisc;  /* a handle of ours says that we made the qdisc */
+	unsigned others; /* filters that are not ours */
 };
 
 struct survey {
@@ -110,9 +110,17 @@ struct survey {
 	struct hook *hook; /* the one being looked at */
 };
 
-static bool is_our_handle(uint32_t handle)
+static uint32_t handle_of(unsigned slot, bool own_qdisc)
 {
-	return handle == TC_HANDLE || handle == TC_HANDLE_OWN_QDISC;
+	return TC_HANDLE | slot << 1 | (own_qdisc ? TC_HANDLE_OWN_QDISC : 0);
+}
+
+/* The slot of @handle; TC_SLOTS for one that cannot be ours. */
+static unsigned slot_of(uint32_t handle)
+{
+	uint32_t slot = (handle - TC_HANDLE) >> 1;
+
+	return handle >= TC_HANDLE && slot < TC_SLOTS ? slot : TC_SLOTS;
 }
 
 static int on_qdisc(void *ctx, const struct nlmsghdr *message)
@@ -122,6 +130,19 @@ static int on_qdisc(void *ctx, const struct nlmsghdr *message)
 	snprintf(s->qdisc, sizeof(s->qdisc), "%s",
 		 netlink_text(netlink_attribute(message, sizeof(struct tcmsg), TCA_KIND)));
 	return 0;
+}
+
+static void note_filter(struct hook *hook, unsigned slot, uint32_t handle, bool has_our_name)
+{
+	bool ours = slot < TC_SLOTS && has_our_name;
+
+	if (slot < TC_SLOTS)
+		hook->taken |= UINT64_C(1) << slot;
+	if (ours)
+		hook->own |= UINT64_C(1) << slot;
+	else
+		hook->others++;
+	hook->own_qdisc |= ours && (handle & TC_HANDLE_OWN_QDISC);
 }
 
 static int on_filter(void *ctx, const struct nlmsghdr *message)
@@ -141,15 +162,8 @@ static int on_filter(void *ctx, const struct nlmsghdr *message)
 	/* Each priority has a message of its own, without a handle, before those of its filters. */
 	if (our_priority && tc->tcm_handle == 0)
 		return 0;
-	if (!our_priority || !is_our_handle(tc->tcm_handle)) {
-		hook->others++;
-	} else if (strncmp(name, FILTER_PREFIX, strlen(FILTER_PREFIX)) == 0) {
-		hook->own_handle = tc->tcm_handle;
-	} else {
-		hook->others++;
-		hook->occupied = true;
-		snprintf(hook->occupant, sizeof(hook->occupant), "%s", name);
-	}
+	note_filter(hook, our_priority ? slot_of(tc->tcm_handle) : TC_SLOTS, tc->tcm_handle,
+		    strncmp(name, FILTER_PREFIX, strlen(FILTER_PREFIX)) == 0);
 	return 0;
 }
 
@@ -254,51 +268,48 @@ static int delete_qdisc(struct netlink *n, uint32_t ifindex)
 	return netlink_transact(n, &request, NULL, NULL, NULL);
 }
 
-/* The other direction's handle says whose the qdisc is, else whether there is one already. */
+/* A handle that is free. What is there of ours says whose the qdisc is, else whether there is one
+ * already. 0 when all are taken. */
 static uint32_t choose_handle(const struct survey *s, enum tc_direction direction)
 {
 	const struct hook *here = &s->hooks[direction], *there = &s->hooks[!direction];
+	bool own_qdisc =
+		here->own || there->own ? here->own_qdisc || there->own_qdisc : !s->qdisc[0];
 
-	if (here->own_handle)
-		return here->own_handle;
-	if (there->own_handle)
-		return there->own_handle;
-	return s->qdisc[0] ? TC_HANDLE : TC_HANDLE_OWN_QDISC;
+	if (here->taken == UINT64_MAX)
+		return 0;
+	return handle_of((unsigned)__builtin_ctzll(~here->taken), own_qdisc);
 }
 
 /*
  * Qdisc and filter in one system call: a process killed between two would leave a qdisc that nobody
- * knows for ours. -EAGAIN when someone else made the qdisc just now.
+ * knows for ours. -EAGAIN when someone else made the qdisc, or took the handle, just now.
  */
 static int clsact_add(struct netlink *n, const struct survey *s, int prog_fd,
 		      const struct tc_attachment *a)
 {
-	bool replace = s->hooks[a->direction].own_handle != 0, make_qdisc = !s->qdisc[0];
-	uint16_t flags = NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL);
 	struct netlink_request request = {};
 	int results[NETLINK_REQUESTS] = {}, r;
+	bool make_qdisc = !s->qdisc[0];
 
 	if (make_qdisc)
 		begin_qdisc(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, a->ifindex);
-	r = begin_new_filter(&request, flags, a, prog_fd);
+	r = begin_new_filter(&request, NLM_F_CREATE | NLM_F_EXCL, a, prog_fd);
 	if (r < 0)
 		return r;
 	r = netlink_transact(n, &request, NULL, NULL, results);
-	if (!make_qdisc || r == 0)
-		return r;
-	if (results[0] == 0) {
+	if (r == 0)
+		return 0;
+	if (make_qdisc && results[0] == 0)
 		delete_qdisc(n, a->ifindex);
-		return r;
-	}
-	if (results[1] == 0)
+	else if (make_qdisc && results[1] == 0)
 		delete_filter(n, a);
-	return results[0] == -EEXIST ? -EAGAIN : r;
+	return r == -EEXIST ? -EAGAIN : r;
 }
 
 static int clsact_check(const struct survey *s, uint32_t ifindex, enum tc_direction direction,
 			struct error *e)
 {
-	const struct hook *hook = &s->hooks[direction];
 	char why[256];
 
 	if (s->qdisc[0] && !survey_has(s, direction)) {
@@ -308,13 +319,9 @@ static int clsact_check(const struct survey *s, uint32_t ifindex, enum tc_direct
 			 s->qdisc, s->qdisc);
 		return hook_error(e, -EBUSY, "attach by clsact at", ifindex, direction, why);
 	}
-	if (hook->occupied) {
-		snprintf(why, sizeof(why),
-			 "priority %u with our handle is taken by someone else's filter \"%s\"; "
-			 "remove that one (tc filter del dev … %s pref %u)",
-			 TC_PRIORITY, hook->occupant, directions[direction].name, TC_PRIORITY);
-		return hook_error(e, -EEXIST, "attach by clsact at", ifindex, direction, why);
-	}
+	if (choose_handle(s, direction) == 0)
+		return hook_error(e, -ENOSPC, "attach by clsact at", ifindex, direction,
+				  "too many programs are attached there");
 	return 0;
 }
 
@@ -348,43 +355,67 @@ static int clsact_attach(int prog_fd, uint32_t ifindex, enum tc_direction direct
 	return 0;
 }
 
+static bool is_there(const struct survey *s, const struct tc_attachment *a)
+{
+	return s->hooks[a->direction].own & UINT64_C(1) << slot_of(a->handle);
+}
+
 static int clsact_remove(struct netlink *n, const struct survey *s, const struct tc_attachment *a)
 {
 	const struct hook *here = &s->hooks[a->direction], *there = &s->hooks[!a->direction];
-	bool alone = here->others == 0 && there->others == 0 && there->own_handle == 0;
+	bool alone = here->own == UINT64_C(1) << slot_of(a->handle) && here->others == 0 &&
+		     there->own == 0 && there->others == 0;
 
 	/* The qdisc takes the filter with it: in one step, so that a kill between two leaves
 	 * nothing. */
-	if (here->own_handle == TC_HANDLE_OWN_QDISC && alone)
+	if ((a->handle & TC_HANDLE_OWN_QDISC) && alone)
 		return delete_qdisc(n, a->ifindex);
 	return delete_filter(n, a);
 }
 
-/* Takes our filter away where there is one. *ret_removed says whether there was. */
-static int clsact_detach(struct netlink *n, uint32_t ifindex, enum tc_direction direction,
-			 bool *ret_removed, struct error *e)
+/* Takes the filter @a away. Whatever goes wrong: if it is gone by then, others or the interface's
+ * end were quicker. */
+static int clsact_detach(struct netlink *n, const struct tc_attachment *a, struct error *e)
 {
-	struct tc_attachment a = {.ifindex = ifindex, .direction = direction};
 	char explanation[sizeof(n->explanation)] = "";
 	struct survey s;
-	int r = survey(n, ifindex, &s), removed;
+	int r = survey(n, a->ifindex, &s);
 
-	*ret_removed = false;
-	a.handle = s.hooks[direction].own_handle;
-	if (r == -ENODEV || (r == 0 && a.handle == 0))
+	if (r == -ENODEV || (r == 0 && !is_there(&s, a)))
 		return 0;
 	if (r == 0) {
-		r = removed = clsact_remove(n, &s, &a);
+		r = clsact_remove(n, &s, a);
 		memcpy(explanation, n->explanation, sizeof(explanation));
-		*ret_removed = removed == 0;
-		/* Whatever went wrong: if it is gone by now, others or the interface's end were
-		 * quicker. */
-		if (removed < 0 && (survey(n, ifindex, &s) < 0 || !s.hooks[direction].own_handle))
+		if (r < 0 && (survey(n, a->ifindex, &s) < 0 || !is_there(&s, a)))
 			return 0;
 	}
 	if (r < 0)
-		return hook_error(e, r, "detach from", ifindex, direction, explanation);
+		return hook_error(e, r, "detach from", a->ifindex, a->direction, explanation);
 	return 0;
+}
+
+/* Takes all of ours away from @ifindex, and adds their number to @count. */
+static int clsact_clean(struct netlink *n, uint32_t ifindex, unsigned *count, struct error *e)
+{
+	struct survey s;
+	int r = survey(n, ifindex, &s);
+
+	if (r == -ENODEV)
+		return 0;
+	if (r < 0)
+		return hook_error(e, r, "look for filters at", ifindex, TC_INGRESS, n->explanation);
+	for (unsigned i = 0; i < ARRAY_SIZE(directions) * TC_SLOTS && r == 0; i++) {
+		const struct hook *hook = &s.hooks[i / TC_SLOTS];
+		struct tc_attachment a = {.ifindex = ifindex,
+					  .direction = (enum tc_direction)(i / TC_SLOTS),
+					  .handle = handle_of(i % TC_SLOTS, hook->own_qdisc)};
+
+		if (!is_there(&s, &a))
+			continue;
+		r = clsact_detach(n, &a, e);
+		*count += r == 0;
+	}
+	return r;
 }
 
 /* --- both --- */
@@ -434,7 +465,6 @@ int tc_detach(struct tc_attachment *a, struct error *e)
 {
 	_cleanup_netlink_ struct netlink *n = NULL;
 	struct tc_attachment was = *a;
-	bool removed;
 	int r;
 
 	*a = (struct tc_attachment){.link_fd = -1};
@@ -445,7 +475,7 @@ int tc_detach(struct tc_attachment *a, struct error *e)
 	r = netlink_open(0, &n, e);
 	if (r < 0)
 		return r;
-	return clsact_detach(n, was.ifindex, was.direction, &removed, e);
+	return clsact_detach(n, &was, e);
 }
 
 /* The interfaces that have something in the place of clsact. */
@@ -495,17 +525,14 @@ int tc_cleanup(unsigned *ret_removed, struct error *e)
 	_cleanup_free_ uint32_t *indexes = NULL;
 	struct interfaces found = {};
 	unsigned count = 0;
-	bool removed;
 	int r = netlink_open(0, &n, e);
 
 	if (r < 0)
 		return r;
 	r = find_interfaces(n, &found, e);
 	indexes = found.indexes;
-	for (size_t i = 0; i < found.count * ARRAY_SIZE(directions) && r == 0; i++) {
-		r = clsact_detach(n, indexes[i / 2], (enum tc_direction)(i % 2), &removed, e);
-		count += removed;
-	}
+	for (size_t i = 0; i < found.count && r == 0; i++)
+		r = clsact_clean(n, indexes[i], &count, e);
 	if (r == 0)
 		*ret_removed = count;
 	return r;

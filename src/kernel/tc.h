@@ -9,9 +9,12 @@
  *   and removes what a killed one left. It is known for ours by priority, handle and its name
  *   (TCA_BPF_NAME): "wiregauge:" and the program's.
  *
- * Whether we made the qdisc is written in the filter's handle (TC_HANDLE_OWN_QDISC against
- * TC_HANDLE), so no state file is needed to delete it only then, and only when nobody else has
- * filters in it.
+ * Several programs of ours can be at one hook. With clsact each has a handle of its own:
+ *
+ *	TC_HANDLE | slot << 1 | whether we made the qdisc
+ *
+ * All of ours at an interface agree on the last bit, so no state file is needed to delete the qdisc
+ * only where we made it, with the last of our filters, and only when nobody else has filters in it.
  */
 #pragma once
 
@@ -24,9 +27,10 @@ enum tc_direction { TC_INGRESS, TC_EGRESS };
 enum tc_mechanism { TC_AUTO, TC_TCX, TC_CLSACT };
 
 enum {
-	TC_PRIORITY = 0x7767,             /* "wg": of our clsact filters */
-	TC_HANDLE = 0x77670001,           /* under a clsact qdisc that was there */
-	TC_HANDLE_OWN_QDISC = 0x77670002, /* under one that we made */
+	TC_PRIORITY = 0x7767,    /* "wg": of our clsact filters */
+	TC_HANDLE = 0x77670000,  /* the first of theirs */
+	TC_HANDLE_OWN_QDISC = 1, /* added to it: under a qdisc that we made */
+	TC_SLOTS = 64,           /* filters of ours at one hook */
 };
 
 struct tc_attachment {

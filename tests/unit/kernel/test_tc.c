@@ -342,7 +342,7 @@ static void test_own_qdisc_stays_for_a_foreign_filter(void **state)
 		struct tc_attachment a;
 
 		attach(TC_CLSACT, "first", LO, TC_INGRESS, &a);
-		assert_int_equal(a.handle, TC_HANDLE_OWN_QDISC);
+		assert_int_equal(a.handle, TC_HANDLE | TC_HANDLE_OWN_QDISC);
 		add_foreign(points[i], 7, 1);
 		detach(&a);
 		assert_true(has_qdisc("lo"));
@@ -351,18 +351,38 @@ static void test_own_qdisc_stays_for_a_foreign_filter(void **state)
 	}
 }
 
+/* Someone else's filter where ours would be first: ours goes beside it. */
 static void test_place_taken(void **state)
 {
 	struct tc_attachment a;
-	struct error e = {};
 
 	(void)state;
 	add_qdisc();
 	add_foreign(BPF_TC_INGRESS, TC_PRIORITY, TC_HANDLE);
-	assert_int_equal(tc_attach(TC_CLSACT, program_fd(hooks, "first"), LO, TC_INGRESS, &a, &e),
-			 -EEXIST);
-	assert_non_null(strstr(e.text, "third"));
+	attach(TC_CLSACT, "first", LO, TC_INGRESS, &a);
+	assert_int_not_equal(a.handle, TC_HANDLE);
+	assert_seen(1, 0, 1);
+	detach(&a);
 	assert_seen(0, 0, 1);
+}
+
+/* Two of ours at one hook: both see each packet, each goes for itself, the qdisc with the last. */
+static void test_two_of_ours(void **state)
+{
+	struct tc_attachment one, other, third;
+
+	(void)state;
+	attach(TC_CLSACT, "first", LO, TC_INGRESS, &one);
+	attach(TC_CLSACT, "second", LO, TC_INGRESS, &other);
+	assert_seen(1, 1, 0);
+	detach(&one);
+	assert_seen(0, 1, 0);
+	attach(TC_CLSACT, "first", LO, TC_INGRESS, &third);
+	assert_int_not_equal(third.handle, other.handle);
+	detach(&other);
+	assert_seen(1, 0, 0);
+	detach(&third);
+	assert_false(has_qdisc("lo"));
 }
 
 static void test_ingress_qdisc(void **state)
@@ -441,20 +461,6 @@ static void test_cleanup_of_others_only(void **state)
 	assert_int_equal(filters_of("lo"), 1);
 }
 
-static void test_adopts_what_was_left(void **state)
-{
-	struct tc_attachment in, out;
-
-	(void)state;
-	attach_and_die();
-	attach(TC_CLSACT, "second", LO, TC_INGRESS, &in);
-	attach(TC_CLSACT, "second", LO, TC_EGRESS, &out);
-	assert_seen(0, 2, 0);
-	detach(&in);
-	detach(&out);
-	assert_false(has_qdisc("lo"));
-}
-
 /* Whenever the process is killed, cleanup finds all. */
 static void test_kill_at_any_moment(void **state)
 {
@@ -500,7 +506,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_cleanup_after_kill, remove_qdisc),
 		cmocka_unit_test_teardown(test_cleanup_beside_a_foreign_filter, remove_qdisc),
 		cmocka_unit_test_teardown(test_cleanup_of_others_only, remove_qdisc),
-		cmocka_unit_test_teardown(test_adopts_what_was_left, remove_qdisc),
+		cmocka_unit_test_teardown(test_two_of_ours, remove_qdisc),
 		cmocka_unit_test_teardown(test_kill_at_any_moment, remove_qdisc),
 	};
 
