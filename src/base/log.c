@@ -79,14 +79,18 @@ static void format_text(struct buf *line, enum log_level level, const char *mess
 void log_writev(enum log_level level, const char *fmt, va_list args)
 {
 	_cleanup_buf_ struct buf line = {0};
-	char message[8192];
+	_cleanup_free_ char *message = NULL;
 	int n;
 
 	if (!log_enabled(level))
 		return;
-	n = vsnprintf(message, sizeof(message), fmt, args);
+	n = vasprintf(&message, fmt, args);
+	if (n < 0) {
+		message = NULL;
+		return;
+	}
 	/* libbpf ends its lines itself. */
-	if (n > 0 && (size_t)n < sizeof(message) && message[n - 1] == '\n')
+	if (n > 0 && message[n - 1] == '\n')
 		message[n - 1] = '\0';
 	if (settings.json)
 		format_json(&line, level, message);

@@ -175,7 +175,15 @@ static enum exit_code unknown_option(const struct command *c, const char *given)
 	return EXIT_USAGE;
 }
 
-enum { FOUND_HELP = 1000, FOUND_VERSION };
+static enum exit_code unwanted_value(const char *given)
+{
+	fprintf(stderr, "wiregauge: option '%.*s' takes no value\n", (int)strcspn(given, "="),
+		given);
+	return EXIT_USAGE;
+}
+
+/* Not 0: getopt_long() then tells an unknown option (optopt 0) from a known one with a value. */
+enum { FOUND_HELP = 1000, FOUND_VERSION, FOUND_FIRST };
 
 static void fill_long_options(const struct command *c, struct option *to)
 {
@@ -185,7 +193,7 @@ static void fill_long_options(const struct command *c, struct option *to)
 		const struct cli_option *o = &c->options[n];
 
 		to[n] = (struct option){o->name, o->argument ? required_argument : no_argument,
-					NULL, (int)n};
+					NULL, FOUND_FIRST + (int)n};
 	}
 	to[n++] = (struct option){"help", no_argument, NULL, FOUND_HELP};
 	to[n++] = (struct option){"version", no_argument, NULL, FOUND_VERSION};
@@ -217,8 +225,9 @@ static enum exit_code parse(const struct command *c, int argc, char **argv, void
 			return EXIT_USAGE;
 		}
 		if (found == '?')
-			return unknown_option(c, argv[optind - 1]);
-		if (set_option(&c->options[found], options, optarg))
+			return optopt ? unwanted_value(argv[optind - 1])
+				      : unknown_option(c, argv[optind - 1]);
+		if (set_option(&c->options[found - FOUND_FIRST], options, optarg))
 			return EXIT_FAILED;
 	}
 	if (optind < argc && !c->arguments) {

@@ -219,16 +219,34 @@ static void raise_descriptor_limit(void)
 static void say_ready(const struct daemon *d)
 {
 	const char *address = d->options->listen_address;
+	bool inherited = strncmp(address, "fd://", strlen("fd://")) == 0;
 	double seconds =
 		(double)(clock_monotonic_ns() - d->agent->started_ns) / (double)NSEC_PER_SEC;
 	size_t modules = 0;
 
 	for (size_t i = 0; i < d->agent->n_units; i++)
 		modules += d->agent->units[i]->plan->n_modules;
-	log_info("ready: %zu modules after %.2f s; metrics at http://%s%s%s", modules, seconds,
-		 address[0] == ':' ? "localhost" : "", address, d->options->telemetry_path);
+	log_info("ready: %zu modules after %.2f s; metrics at %s%s%s", modules, seconds,
+		 address[0] == ':' ? "http://localhost"
+		 : inherited       ? ""
+				   : "http://",
+		 address, d->options->telemetry_path);
 	if (notify_send("READY=1\nSTATUS=serving"))
 		log_warn("cannot tell the service manager that all is ready");
+}
+
+/* A TCX link needs no capability to be made or to go; a clsact filter needs it for both. */
+static void warn_of_lost_rights(const struct run_options *o, enum tc_mechanism mechanism)
+{
+	const struct strv *keep = &o->keep.values;
+
+	if (mechanism == TC_AUTO)
+		mechanism = tc_probe_mechanism();
+	if (mechanism == TC_CLSACT && !strv_has(keep, "all") && !strv_has(keep, "net_admin") &&
+	    !strv_has(keep, "cap_net_admin"))
+		log_warn("without cap_net_admin this kernel lets us neither attach to interfaces "
+			 "that "
+			 "come later nor detach at the end; afterwards: wiregauge cleanup");
 }
 
 /* Everything that counts; then privileges go, and what serves is started with what is left. */
@@ -237,8 +255,10 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 	const struct run_options *o = d->options;
 	int err = agent_start(options, &d->agent, e);
 
-	if (!err && o->keep.given)
+	if (!err && o->keep.given) {
+		warn_of_lost_rights(o, options->tc_mechanism);
 		err = capabilities_keep(&o->keep.values, e);
+	}
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
 	if (!err && (err = loop_add(d->agent->loop, d->signal_fd, on_signal, d)))
@@ -286,6 +306,16 @@ static enum exit_code fail(const struct error *e)
 	return e->exit;
 }
 
+static enum exit_code check(const struct agent_options *options)
+{
+	_cleanup_report_ struct report report = {0};
+	struct error error;
+	int err = agent_check(options, &report, &error);
+
+	fputs(buf_str(&report.text), stderr);
+	return err ? command_fail(&error) : EXIT_DONE;
+}
+
 static enum exit_code run_run(const struct command_call *call)
 {
 	struct daemon d = {.options = call->options, .signal_fd = -1};
@@ -298,7 +328,7 @@ static enum exit_code run_run(const struct command_call *call)
 	if (make_agent_options(d.options, &options, &error))
 		return fail(&error);
 	if (d.options->config_check)
-		return agent_check(&options, &error) ? command_fail(&error) : EXIT_DONE;
+		return check(&options);
 	raise_descriptor_limit();
 	err = block_signals(&d, &error);
 	if (!err)

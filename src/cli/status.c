@@ -42,6 +42,15 @@ static void add_interfaces(struct buf *b, const json_t *list)
 		buf_printf(b, " (%s)", text_of(json_array_get(list, 0), "mechanism"));
 }
 
+static void describe_interfaces(struct buf *b, const json_t *program, const json_t *interfaces)
+{
+	const char *error = text_of(program, "error");
+
+	add_interfaces(b, interfaces);
+	if (*error)
+		buf_printf(b, "; NOT EVERYWHERE: %s", error);
+}
+
 static void describe_where(struct buf *b, const json_t *program)
 {
 	const json_t *interfaces = json_object_get(program, "interfaces");
@@ -50,7 +59,7 @@ static void describe_where(struct buf *b, const json_t *program)
 	if (!json_is_true(json_object_get(program, "loaded")))
 		buf_add_str(b, "not loaded");
 	else if (json_array_size(interfaces))
-		add_interfaces(b, interfaces);
+		describe_interfaces(b, program, interfaces);
 	else if (json_is_true(attached))
 		buf_add_str(b, text_of(program, "section"));
 	else if (json_is_false(attached))

@@ -372,9 +372,24 @@ static int attach_everywhere(struct agent *a, bool strict, struct error *e)
 
 /* ---- life ---- */
 
-static int open_kernel(struct agent *a, struct error *e)
+/* Before anything of ours is there: what is found then is what a killed daemon left, unless another
+ * one runs here. */
+static void remove_leftovers(struct agent *a)
 {
 	unsigned removed = 0;
+	struct error error;
+	int err = tc_claim(&a->claim_fd, &error);
+
+	if (!err)
+		err = tc_cleanup(&removed, &error);
+	if (err)
+		log_warn("what a killed daemon may have left stays: %s", error.text);
+	if (removed)
+		log_info("removed %u filters that a killed daemon left", removed);
+}
+
+static int open_kernel(struct agent *a, struct error *e)
+{
 	int err = links_open(&a->links, e);
 
 	if (err)
@@ -390,11 +405,7 @@ static int open_kernel(struct agent *a, struct error *e)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
 	if (err)
 		return error_set(e, err, "cannot set up the event loop: %s", strerror(-err));
-	/* Before anything of ours is there: all that is found is what a killed daemon left. */
-	if (tc_cleanup(&removed, e))
-		log_warn("%s", e->text);
-	if (removed)
-		log_info("removed %u filters that a killed daemon left", removed);
+	remove_leftovers(a);
 	return 0;
 }
 
@@ -499,6 +510,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 	a->options = *options;
 	a->started_ns = clock_monotonic_ns();
 	a->arrivals.event_fd = -1;
+	a->claim_fd = -1;
 	pthread_mutex_init(&a->scrape_lock, NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	if (selfmetrics_init(a))
@@ -531,6 +543,7 @@ void agent_stop(struct agent *a)
 	loop_free(a->loop);
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
+	fd_close(a->claim_fd);
 	ksyms_free(a->ksyms);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->scrape_lock);
@@ -542,7 +555,7 @@ int agent_reload(struct agent *a, struct error *e)
 	return load_configuration(a, true, e);
 }
 
-int agent_check(const struct agent_options *options, struct error *e)
+int agent_check(const struct agent_options *options, struct report *report, struct error *e)
 {
 	struct plans plans = {0};
 	int err = plans_build(&options->plan, &plans, e);
@@ -552,9 +565,10 @@ int agent_check(const struct agent_options *options, struct error *e)
 	for (size_t i = 0; i < plans.count; i++)
 		unit_check_plan(plans.items[i], &plans.report);
 	if (plans.report.errors)
-		err = error_set_usage(e, "%s", buf_str(&plans.report.text));
-	else if (plans.report.text.len)
-		log_warn("%s", buf_str(&plans.report.text));
+		err = error_set_usage(e, "the configuration is wrong: %u errors",
+				      plans.report.errors);
+	*report = plans.report;
+	plans.report = (struct report){0};
 	plans_free(&plans);
 	return err;
 }

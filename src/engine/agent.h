@@ -40,6 +40,7 @@ struct agent {
 	struct links *links;
 	struct ksyms *ksyms;
 	struct loop *loop;
+	int claim_fd;             /* tc_claim(); -1 while another daemon has it */
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
@@ -77,5 +78,6 @@ int agent_reload(struct agent *a, struct error *e);
 
 void agent_stop(struct agent *a);
 
-/* Check what agent_start() would run, without the kernel: 0, or -EINVAL and the report in @e. */
-int agent_check(const struct agent_options *options, struct error *e);
+/* Check what agent_start() would run, without the kernel. What is wrong with configs is in @report,
+ * all else in @e: 0, or -EINVAL. */
+int agent_check(const struct agent_options *options, struct report *report, struct error *e);

@@ -482,11 +482,9 @@ static int apply_text(struct plans *plans, const char *text, struct error *e)
 
 static void take_fingerprint(struct plan *p)
 {
-	XXH3_state_t *state = XXH3_createState();
+	XXH3_state_t memory, *state = &memory;
 	XXH128_hash_t hash;
 
-	if (!state)
-		return;
 	XXH3_128bits_reset(state);
 	XXH3_128bits_update(state, p->object, p->object_len);
 	for (size_t i = 0; i < p->n_modules; i++) {
@@ -501,7 +499,6 @@ static void take_fingerprint(struct plan *p)
 		}
 	}
 	hash = XXH3_128bits_digest(state);
-	XXH3_freeState(state);
 	p->fingerprint[0] = hash.low64;
 	p->fingerprint[1] = hash.high64;
 }

@@ -42,7 +42,8 @@ static int set_options(struct object *o, const struct module *m, struct report *
 		const struct option_config *option = &m->config->options.items[i];
 		struct error error;
 
-		if (!option->rodata.text)
+		/* Without a default, the object's own value stands until another is given. */
+		if (!option->rodata.text || m->values[i].count == 0)
 			continue;
 		if (unit_set_option(o, option, &m->values[i], &error))
 			err = report_error(report, &m->config->source, option->rodata.place, "%s",

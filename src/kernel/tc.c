@@ -11,7 +11,10 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/cleanup.h"
 #include "kernel/compat.h"
 #include "kernel/netlink.h"
 
@@ -516,6 +519,23 @@ static int find_interfaces(struct netlink *n, struct interfaces *found, struct e
 	if (r < 0)
 		return error_set(e, r, "cannot list the qdiscs of this network namespace: %s",
 				 strerror(-r));
+	return 0;
+}
+
+int tc_claim(int *ret_fd, struct error *e)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0wiregauge-tc"};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return error_set(e, -errno, "cannot make a socket: %s", strerror(errno));
+	if (bind(fd, (struct sockaddr *)&name, sizeof(name)))
+		return error_set(
+			e, -errno,
+			errno == EADDRINUSE
+				? "a daemon runs in this network namespace, whose filters these are"
+				: "cannot claim the filters of this network namespace");
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 

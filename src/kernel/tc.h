@@ -58,6 +58,13 @@ int tc_replace(struct tc_attachment *a, int prog_fd, struct error *e);
  * no error. @a is empty afterwards. */
 int tc_detach(struct tc_attachment *a, struct error *e);
 
+/*
+ * Claims the clsact filters of this network namespace for the process, until *ret_fd is closed (an
+ * abstract unix socket: its name belongs to the namespace and goes with the process). -EADDRINUSE
+ * while another daemon has them: what is found is that one's, and no leftover.
+ */
+int tc_claim(int *ret_fd, struct error *e);
+
 /* Removes every clsact filter in this namespace that is ours by priority, handle and name, and
  * the qdiscs that we made. *ret_removed: how many filters. Used at start and by `wiregauge
  * cleanup`. */

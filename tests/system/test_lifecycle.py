@@ -69,7 +69,7 @@ def test_kill_with_clsact_is_cleaned_up(here, there, run, remedy):
     assert has_clsact(here, "wire") and filters(here, "wire")
     if remedy == "cleanup":
         with here.entered():
-            done = command("cleanup", "--control.socket", killed.control)
+            done = command("cleanup")
         # lo and wire, both ways
         assert (done.returncode, done.stdout) == (0, "removed 4 filters\n")
     else:
@@ -84,10 +84,22 @@ def test_kill_with_clsact_is_cleaned_up(here, there, run, remedy):
 def test_cleanup_leaves_a_running_daemon_alone(here, there, run):
     daemon = run("--tc.mechanism", "clsact")
     with here.entered():
-        done = command("cleanup", "--control.socket", daemon.control)
-    assert done.returncode == 1 and "stop it first" in done.stderr
+        done = command("cleanup")
+    assert done.returncode == 1 and "a daemon runs in this network namespace" in done.stderr
     here.send_frames("wire", [FRAME])
     assert egress(daemon) == 1
+
+
+def test_two_daemons_leave_each_other_alone(here, there, run):
+    first = run("--tc.mechanism", "clsact")
+    second = run("--tc.mechanism", "clsact", listen="127.0.0.1:9436")
+    here.send_frames("wire", [FRAME])
+    text = here.run("curl", "--silent", "--fail", "localhost:9436/metrics")
+    assert f'direction="egress",interface="wire",ip_version="4",protocol="udp"}} 1\n' in text
+    assert egress(first) == 1
+    second.stop()
+    here.send_frames("wire", [FRAME])
+    assert egress(first) == 2
 
 
 @pytest.fixture
@@ -132,7 +144,7 @@ def end_daemon(namespace, daemon, how):
         return
     daemon.kill()
     with namespace.entered():
-        assert command("cleanup", "--control.socket", daemon.control).returncode == 0
+        assert command("cleanup").returncode == 0
 
 
 def test_descriptors_do_not_leak(here, there, run):

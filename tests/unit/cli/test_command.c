@@ -122,6 +122,7 @@ static void test_wrong_usage(void **state)
 	(void)state;
 	assert_int_equal(call("probe", "it", "--flga", NULL), EXIT_USAGE);
 	assert_int_equal(call("probe", "it", "--text.of-it", NULL), EXIT_USAGE);
+	assert_int_equal(call("probe", "it", "--flag=1", NULL), EXIT_USAGE);
 	assert_int_equal(call("probe", NULL), EXIT_USAGE);
 	assert_int_equal(call("prob", NULL), EXIT_USAGE);
 	assert_int_equal(call("status", "extra", NULL), EXIT_USAGE);
