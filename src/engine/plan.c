@@ -480,27 +480,29 @@ static int apply_text(struct plans *plans, const char *text, struct error *e)
 
 /* ---- what decides what a plan does ---- */
 
-static void take_fingerprint(struct plan *p)
+static int take_fingerprint(struct plan *p)
 {
-	XXH3_state_t memory, *state = &memory;
-	XXH128_hash_t hash;
+	XXH128_hash_t hash = XXH3_128bits(p->object, p->object_len);
+	_cleanup_buf_ struct buf all = {0};
 
-	XXH3_128bits_reset(state);
-	XXH3_128bits_update(state, p->object, p->object_len);
+	buf_add(&all, &hash, sizeof(hash));
 	for (size_t i = 0; i < p->n_modules; i++) {
 		const struct module *m = &p->modules[i];
 
-		XXH3_128bits_update(state, m->config->source.text, m->config->source.len);
+		buf_add(&all, m->config->source.text, m->config->source.len);
 		for (size_t k = 0; k < m->config->options.count; k++) {
 			for (size_t v = 0; v < m->values[k].count; v++)
-				XXH3_128bits_update(state, m->values[k].items[v],
-						    strlen(m->values[k].items[v]) + 1);
-			XXH3_128bits_update(state, "", 1);
+				buf_add(&all, m->values[k].items[v],
+					strlen(m->values[k].items[v]) + 1);
+			buf_add_char(&all, '\0');
 		}
 	}
-	hash = XXH3_128bits_digest(state);
+	if (!buf_ok(&all))
+		return -ENOMEM;
+	hash = XXH3_128bits(all.data, all.len);
 	p->fingerprint[0] = hash.low64;
 	p->fingerprint[1] = hash.high64;
+	return 0;
 }
 
 DEFINE_CLEANUP(struct daemon_config *, daemon_config_free)
@@ -522,12 +524,15 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 		err = apply_file(&plans, file, e);
 	for (size_t i = 0; !err && i < options->settings.count; i++)
 		err = apply_text(&plans, options->settings.items[i], e);
+	for (size_t i = 0; !err && i < plans.count; i++) {
+		if (take_fingerprint(plans.items[i]))
+			err = error_set(e, -ENOMEM, "no memory for the plan of '%s'",
+					plans.items[i]->name);
+	}
 	if (err) {
 		plans_free(&plans);
 		return err;
 	}
-	for (size_t i = 0; i < plans.count; i++)
-		take_fingerprint(plans.items[i]);
 	*ret = plans;
 	return 0;
 }
