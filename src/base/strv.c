@@ -70,17 +70,6 @@ bool strv_has(const struct strv *v, const char *s)
 	return false;
 }
 
-bool strv_equal(const struct strv *a, const struct strv *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		if (!STREQ(a->items[i], b->items[i]))
-			return false;
-	}
-	return true;
-}
-
 bool strv_globs_match(const struct strv *patterns, const char *name)
 {
 	bool chosen = false, any_positive = false;

@@ -25,7 +25,6 @@ int strv_add_split(struct strv *v, const char *text, char separator);
 int strv_add_all(struct strv *v, const struct strv *from);
 
 bool strv_has(const struct strv *v, const char *s);
-bool strv_equal(const struct strv *a, const struct strv *b);
 
 /*
  * Whether @name is chosen by the shell patterns (fnmatch(3)) in @patterns: it matches one of them,

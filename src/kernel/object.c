@@ -253,15 +253,6 @@ int object_set_autoload(struct object *o, const char *program, bool load)
 	return -ENOENT;
 }
 
-int object_set_max_entries(struct object *o, const char *map, uint32_t max_entries)
-{
-	struct bpf_map *found = bpf_object__find_map_by_name(o->bpf, map);
-
-	if (!found || bpf_map__is_internal(found))
-		return -ENOENT;
-	return bpf_map__set_max_entries(found, max_entries);
-}
-
 /* --- load and attach --- */
 
 static int read_info(struct program *program)

@@ -62,9 +62,6 @@ int object_set_rodata_string(struct object *o, const char *variable, const char 
 /* Before load: whether @program is loaded. -ENOENT when there is none of that name. */
 int object_set_autoload(struct object *o, const char *program, bool load);
 
-/* Before load: another number of entries for @map. -ENOENT when there is none of that name. */
-int object_set_max_entries(struct object *o, const char *map, uint32_t max_entries);
-
 int object_load(struct object *o, struct error *e);
 
 size_t object_program_count(const struct object *o);
