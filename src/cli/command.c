@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/suggest.h"
+#include "base/utf8.h"
 
 extern const struct command *const __start_wiregauge_commands[];
 extern const struct command *const __stop_wiregauge_commands[];
@@ -76,6 +77,18 @@ static const struct command *find_exact(const char *first, const char *second, i
 	return found;
 }
 
+static void print_group_line(const struct command *c, FILE *to)
+{
+	char left[64];
+	size_t length;
+
+	snprintf(left, sizeof(left), "%s%s%s", c->name, c->arguments ? " " : "",
+		 c->arguments ? c->arguments : "");
+	length = utf8_length(left);
+	fprintf(to, "  wiregauge %s%*s%s\n", left, length < 26 ? (int)(26 - length) : 1, "",
+		c->summary);
+}
+
 /* The commands that begin with the word @first, for "config" alone. */
 static bool print_group(const char *first, FILE *to)
 {
@@ -87,8 +100,7 @@ static bool print_group(const char *first, FILE *to)
 		if (strncmp(c->name, first, len) == 0 && c->name[len] == ' ') {
 			if (!any)
 				fprintf(to, "usage:\n");
-			fprintf(to, "  wiregauge %s%s%s\t%s\n", c->name, c->arguments ? " " : "",
-				c->arguments ? c->arguments : "", c->summary);
+			print_group_line(c, to);
 			any = true;
 		}
 	}
@@ -182,8 +194,19 @@ static enum exit_code unwanted_value(const char *given)
 	return EXIT_USAGE;
 }
 
-/* Not 0: getopt_long() then tells an unknown option (optopt 0) from a known one with a value. */
+/* Above any letter: getopt_long() then tells a known option with a value it does not take (optopt
+ * is one of these) from an unknown one (0), also of one letter (that letter). */
 enum { FOUND_HELP = 1000, FOUND_VERSION, FOUND_FIRST };
+
+/* What getopt_long() answered with '?'; of a long option @given is the word. */
+static enum exit_code refuse_option(const struct command *c, const char *given)
+{
+	const char letter[] = {'-', (char)optopt, '\0'};
+
+	if (optopt >= FOUND_HELP)
+		return unwanted_value(given);
+	return unknown_option(c, optopt ? letter : given);
+}
 
 static void fill_long_options(const struct command *c, struct option *to)
 {
@@ -225,8 +248,7 @@ static enum exit_code parse(const struct command *c, int argc, char **argv, void
 			return EXIT_USAGE;
 		}
 		if (found == '?')
-			return optopt ? unwanted_value(argv[optind - 1])
-				      : unknown_option(c, argv[optind - 1]);
+			return refuse_option(c, argv[optind - 1]);
 		if (set_option(&c->options[found - FOUND_FIRST], options, optarg))
 			return EXIT_FAILED;
 	}

@@ -27,7 +27,7 @@ struct cli_list {
 struct cli_option {
 	const char *name;     /* without the two dashes */
 	const char *argument; /* placeholder in the help; NULL for flags */
-	const char *fallback; /* CLI_STRING: when it is not given; shown in the help */
+	const char *fallback; /* shown in the help; CLI_STRING has it when it is not given */
 	const char *choices;  /* completion: words separated by blanks; NULL */
 	enum cli_type type;
 	size_t offset; /* into the command's struct */

@@ -223,12 +223,16 @@ static void complete_options(const struct command *c)
 	puts("\" ;;");
 }
 
-static void complete_choices(const struct command *c)
+/* What may follow an option: one of its words, else the name of a file. */
+static void complete_values(const struct command *c)
 {
 	for (size_t i = 0; i < c->n_options; i++) {
-		if (c->options[i].choices)
-			printf("\t--%s) words=\"%s\" ;;\n", c->options[i].name,
-			       c->options[i].choices);
+		const struct cli_option *o = &c->options[i];
+
+		if (o->choices)
+			printf("\t--%s) words=\"%s\" ;;\n", o->name, o->choices);
+		else if (o->argument)
+			printf("\t--%s) COMPREPLY=(); return ;;\n", o->name);
 	}
 }
 
@@ -245,7 +249,7 @@ static void print_completion(void)
 	       "\tif [ \"$cur\" = = ]; then cur=; fi\n"
 	       "\tcase $prev in\n");
 	for (size_t i = 0; (c = command_at(i)); i++)
-		complete_choices(c);
+		complete_values(c);
 	printf("\tesac\n"
 	       "\t[ -n \"$words\" ] || case $line in\n"
 	       "\t'') words=\"--help --version ");
@@ -256,11 +260,11 @@ static void print_completion(void)
 		complete_options(c);
 	puts("\tesac\n"
 	     "\tcase $words in\n"
-	     "\t'') compopt -o default; COMPREPLY=() ;;\n"
+	     "\t'') COMPREPLY=() ;;\n"
 	     "\t*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
 	     "\t   [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace ;;\n"
 	     "\tesac\n}\n"
-	     "complete -o bashdefault -F _wiregauge wiregauge");
+	     "complete -o bashdefault -o default -F _wiregauge wiregauge");
 }
 
 static enum exit_code run_docs_man(const struct command_call *call)

@@ -127,6 +127,15 @@ static void print_units(const json_t *units)
 	columns_print(&table);
 }
 
+/* Most errors begin with the name: it is said once. */
+static void print_broken(const char *name, const char *error)
+{
+	size_t len = strlen(name);
+	bool named = strncmp(error, name, len) == 0 && strncmp(error + len, ": ", 2) == 0;
+
+	printf("\nBROKEN %s: %s\n", name, named ? error + len + 2 : error);
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *units = json_object_get(status, "units");
@@ -141,7 +150,7 @@ static void print_status(const json_t *status)
 	putchar('\n');
 	print_programs(units);
 	json_array_foreach(json_object_get(status, "broken"), i, broken)
-		printf("\nBROKEN %s: %s\n", text_of(broken, "name"), text_of(broken, "error"));
+		print_broken(text_of(broken, "name"), text_of(broken, "error"));
 	json_array_foreach(units, i, unit)
 	{
 		json_array_foreach(json_object_get(unit, "programs"), k, program) costs |=
