@@ -19,16 +19,12 @@ flavour  := $(if $(filter-out cc gcc,$(compiler)),-$(compiler))$(if $(filter-out
 BUILD    ?= build$(flavour)
 
 options :=
-ifneq ($(WERROR),0)
-options += -Dwerror=true
-endif
+options += -Dwerror=$(if $(filter-out 0,$(WERROR)),true,false)
 ifneq ($(SANITIZE),0)
 options += -Db_sanitize=address,undefined -Db_lundef=false \
 	   '-Dc_args=-fno-sanitize-recover=all -fno-omit-frame-pointer'
 endif
-ifdef PREFIX
-options += '-Dprefix=$(PREFIX)'
-endif
+options += '-Dprefix=$(or $(PREFIX),/usr/local)'
 
 # DEPS=no: what is needed is there, though not as Debian packages.
 deps = $(if $(filter no,$(DEPS)),:,tools/deps)

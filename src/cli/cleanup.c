@@ -21,8 +21,6 @@ static enum exit_code run_cleanup(const struct command_call *call)
 COMMAND(cleanup, .name = "cleanup", .summary = "Remove what a killed daemon left in the kernel",
 	.order = 800, .size = 1,
 	.text = "Where the kernel has TCX (6.6 and later) nothing is left. Before that, TC filters "
-		"outlive\n"
-		"the daemon; this removes them, and the clsact qdiscs that were made for them, in "
-		"this\n"
-		"network namespace. While a daemon runs there it refuses.",
+		"outlive the daemon; this removes them, and the clsact qdiscs that were made for "
+		"them, in this network namespace. While a daemon runs there it refuses.",
 	.run = run_cleanup);

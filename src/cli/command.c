@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +22,30 @@ static size_t command_count(void)
 		   (size_t)COMMANDS_MAX);
 }
 
+/* The first command whose order is beyond @order; NULL when there is none. */
+static const struct command *command_after(unsigned order)
+{
+	const struct command *first = NULL;
+	unsigned lowest = UINT_MAX;
+
+	for (size_t i = 0; i < command_count(); i++) {
+		const struct command *c = __start_wiregauge_commands[i];
+
+		if (c->order > order && c->order < lowest) {
+			lowest = c->order;
+			first = c;
+		}
+	}
+	return first;
+}
+
 const struct command *command_at(size_t index)
 {
-	const struct command *at = NULL;
+	/* There are few, and this is for people: no sorted copy is kept. */
+	const struct command *at = command_after(0);
 
-	/* The index-th by order: there are few, and this is for people. */
-	for (size_t n = 0; n <= index; n++) {
-		const struct command *next = NULL;
-
-		for (size_t i = 0; i < command_count(); i++) {
-			const struct command *c = __start_wiregauge_commands[i];
-
-			if ((!at || c->order > at->order) && (!next || c->order < next->order))
-				next = c;
-		}
-		at = next;
-		if (!at)
-			return NULL;
-	}
+	while (at && index--)
+		at = command_after(at->order);
 	return at;
 }
 

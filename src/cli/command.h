@@ -45,7 +45,7 @@ struct command {
 	const char *name;      /* one word or two: "config check" */
 	const char *arguments; /* placeholder: "FILE…"; NULL when it takes none */
 	const char *summary;   /* one line, no full stop */
-	const char *text;      /* paragraphs for --help and the man page; NULL */
+	const char *text;      /* a paragraph for --help and the man page; NULL */
 	const char *examples;  /* lines for both; NULL */
 	const struct cli_option *options;
 	size_t n_options;

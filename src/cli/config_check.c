@@ -37,8 +37,9 @@ static enum exit_code run_check(const struct command_call *call)
 COMMAND(config_check, .name = "config check", .arguments = "FILE…",
 	.summary = "Check configs, with their objects where these lie beside them", .order = 400,
 	.text = "Tells everything that is wrong, each with its place in the file. Nothing is "
-		"loaded into the\n"
-		"kernel. A config without its compiled object is checked as far as that goes.",
+		"loaded "
+		"into the kernel. A config without its compiled object is checked as far as that "
+		"goes.",
 	.examples = "  wiregauge config check examples/*.yaml", .options = check_option_rows,
 	.n_options = ARRAY_SIZE(check_option_rows), .size = sizeof(struct check_options),
 	.run = run_check);

@@ -22,25 +22,31 @@ static const struct {
 
 /* ---- --help ---- */
 
+enum { HELP_INDENT = 34 };
+
 static void print_option(const struct cli_option *o)
 {
-	char left[64];
+	bool has_fallback = o->fallback && *o->fallback;
+	char left[64], right[512];
 
-	snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "",
+	snprintf(left, sizeof(left), "  --%s%s%s", o->name, o->argument ? " " : "",
 		 o->argument ? o->argument : "");
-	printf("  %-32s%s%s", left, strlen(left) > 31 ? "\n                                  " : "",
-	       o->help);
-	if (o->fallback && *o->fallback)
-		printf(" [%s]", o->fallback);
-	putchar('\n');
+	snprintf(right, sizeof(right), "%s%s%s%s", o->help, has_fallback ? " [" : "",
+		 has_fallback ? o->fallback : "", has_fallback ? "]" : "");
+	print_padded(left, HELP_INDENT);
+	if (strlen(left) >= HELP_INDENT)
+		printf("\n%*s", HELP_INDENT, "");
+	print_wrapped(right, HELP_INDENT);
 }
 
 static void help_one(const struct command *c)
 {
 	printf("usage: wiregauge %s%s%s%s\n\n%s.\n", c->name, c->n_options ? " [options]" : "",
 	       c->arguments ? " " : "", c->arguments ? c->arguments : "", c->summary);
-	if (c->text)
-		printf("\n%s\n", c->text);
+	if (c->text) {
+		putchar('\n');
+		print_wrapped(c->text, 0);
+	}
 	if (c->n_options)
 		puts("\nOptions:");
 	for (size_t i = 0; i < c->n_options; i++)

@@ -256,8 +256,12 @@ static const char *const metric_type_names[] = {
 static void print_metric(void *ctx, const char *name, enum metric_type type, const char *labels,
 			 const char *help)
 {
+	_cleanup_buf_ struct buf what = {0};
+
 	(void)ctx;
-	printf("\n  %s{%s} (%s)\n      %s\n", name, labels, metric_type_names[type], help);
+	printf("\n  %s%s%s%s\n      ", name, *labels ? "{" : "", labels, *labels ? "}" : "");
+	buf_printf(&what, "%s: %s", metric_type_names[type], help);
+	print_wrapped(buf_str(&what), 6);
 }
 
 static void metric_to_json(void *ctx, const char *name, enum metric_type type, const char *labels,

@@ -156,9 +156,24 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 
 /* ---- signals ---- */
 
+/* "3 modules, 1 broken" */
+static const char *count_modules(const struct agent *a, char *text, size_t size)
+{
+	size_t modules = 0;
+	int n;
+
+	for (size_t i = 0; i < a->n_units; i++)
+		modules += a->units[i]->plan->n_modules;
+	n = snprintf(text, size, "%zu modules", modules);
+	if (a->n_broken)
+		snprintf(text + n, size - (size_t)n, ", %zu broken", a->n_broken);
+	return text;
+}
+
 static void reload(struct daemon *d)
 {
 	struct error error;
+	char what[64];
 
 	notify_send("STATUS=reading the configuration again");
 	log_info("reading the configuration again");
@@ -166,7 +181,8 @@ static void reload(struct daemon *d)
 		log_error("the new configuration is refused, what ran before goes on: %s",
 			  error.text);
 	else
-		log_info("the new configuration runs: %zu units", d->agent->n_units);
+		log_info("the new configuration runs: %s",
+			 count_modules(d->agent, what, sizeof(what)));
 	notify_send("STATUS=serving");
 }
 
@@ -222,11 +238,10 @@ static void say_ready(const struct daemon *d)
 	bool inherited = strncmp(address, "fd://", strlen("fd://")) == 0;
 	double seconds =
 		(double)(clock_monotonic_ns() - d->agent->started_ns) / (double)NSEC_PER_SEC;
-	size_t modules = 0;
+	char what[64];
 
-	for (size_t i = 0; i < d->agent->n_units; i++)
-		modules += d->agent->units[i]->plan->n_modules;
-	log_info("ready: %zu modules after %.2f s; metrics at %s%s%s", modules, seconds,
+	log_info("ready: %s after %.2f s; metrics at %s%s%s",
+		 count_modules(d->agent, what, sizeof(what)), seconds,
 		 address[0] == ':' ? "http://localhost"
 		 : inherited       ? ""
 				   : "http://",
@@ -345,9 +360,8 @@ static enum exit_code run_run(const struct command_call *call)
 
 COMMAND(run, .name = "run", .summary = "Run the daemon: measure, and serve metrics", .order = 100,
 	.text = "Attaches the built-in modules, and your own configs with --config.dir, and serves "
-		"their\n"
-		"metrics until it is told to stop by SIGTERM or SIGINT. SIGHUP makes it read its\n"
-		"configuration again.",
+		"their metrics until it is told to stop by SIGTERM or SIGINT. SIGHUP makes it read "
+		"its configuration again.",
 	.examples = "  wiregauge run\n"
 		    "  wiregauge run --option tc.interfaces='eth*,!eth9'\n"
 		    "  wiregauge run --config.dir examples --config.names timers",

@@ -50,7 +50,7 @@ struct place binding_place(const struct binding *at, const char *key)
 	return value ? value->place : at->place;
 }
 
-static void report_unknown_key(const struct binding *at, const struct node *key)
+static void report_unknown_key(struct binding *at, const struct node *key)
 {
 	const struct schema *schema = at->schema;
 	_cleanup_buf_ struct buf hint = {0};
@@ -65,8 +65,11 @@ static void report_unknown_key(const struct binding *at, const struct node *key)
 		buf_add_str(&hint, "; its keys are ");
 		key_names_add(&hint, names, schema->n_keys, "and");
 	}
-	report_lenient(at->report, at->source, key->place, "unknown key '%s' in %s%s",
-		       shown(key->text).text, schema->one, buf_str(&hint));
+	/* The key that was meant is not missing as well: one slip, one error. */
+	if (report_lenient(at->report, at->source, key->place, "unknown key '%s' in %s%s",
+			   shown(key->text).text, schema->one, buf_str(&hint)) &&
+	    nearest)
+		at->wrong[find_row(schema, nearest)] = true;
 }
 
 static int bind_value(struct binding *at, size_t row, const struct node *n)
@@ -163,7 +166,7 @@ static int bind_merged(struct binding *at, const struct node *n, unsigned depth)
 static void check_required(const struct binding *at)
 {
 	for (size_t i = 0; i < at->schema->n_keys; i++) {
-		if (at->schema->keys[i].required && !at->values[i])
+		if (at->schema->keys[i].required && !at->values[i] && !at->wrong[i])
 			binding_error(at, at->place, "missing key '%s' in %s",
 				      at->schema->keys[i].name, at->schema->one);
 	}

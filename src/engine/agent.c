@@ -380,6 +380,10 @@ static void remove_leftovers(struct agent *a)
 	struct error error;
 	int err = tc_claim(&a->claim_fd, &error);
 
+	if (err == -EADDRINUSE) {
+		log_debug("%s", error.text);
+		return;
+	}
 	if (!err)
 		err = tc_cleanup(&removed, &error);
 	if (err)

@@ -435,6 +435,23 @@ static int apply(struct plans *plans, const char *module, const char *name,
 	return strv_add_all(to, values) ? error_set(e, -ENOMEM, "no memory") : 0;
 }
 
+/* `enabled:` was heeded when modules were chosen; here is said what is wrong with it. */
+static int check_enabled(const struct setting *s, struct error *e)
+{
+	const struct builtin_module *b = builtin_find(s->module);
+	bool truth;
+
+	if (!b)
+		return unknown_module(s->module, e);
+	if (b->kind == BUILTIN_PIPELINE)
+		return error_set_usage(e,
+				       "'%s' is a pipeline: it runs when one of its modules does",
+				       s->module);
+	if (s->values.count != 1 || option_parse_bool(s->values.items[0], &truth))
+		return error_set_usage(e, "'enabled' takes true or false");
+	return 0;
+}
+
 static int apply_file(struct plans *plans, const struct daemon_config *file, struct error *e)
 {
 	for (size_t i = 0; i < file->settings.count; i++) {
@@ -442,9 +459,9 @@ static int apply_file(struct plans *plans, const struct daemon_config *file, str
 		struct error inner;
 		int err;
 
-		if (STREQ(s->name, "enabled"))
-			continue;
-		err = apply(plans, s->module, s->name, &s->values, &inner);
+		err = STREQ(s->name, "enabled")
+			      ? check_enabled(s, &inner)
+			      : apply(plans, s->module, s->name, &s->values, &inner);
 		if (err == -EINVAL) {
 			report_error(&plans->report, &file->source, s->place, "%s", inner.text);
 			return error_set_usage(e, "%s", buf_str(&plans->report.text));

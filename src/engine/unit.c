@@ -189,14 +189,30 @@ static int list_programs(struct unit *u)
 	return 0;
 }
 
+static bool has_follower(const struct unit *u, size_t program)
+{
+	for (size_t i = 0; i < u->n_followers; i++) {
+		if (u->followers[i].program == program)
+			return true;
+	}
+	return false;
+}
+
 static int start_program(struct unit *u, size_t index, bool strict, struct error *e)
 {
 	struct unit_program *p = &u->programs[index];
 	struct error error;
 	int err;
 
-	if (!p->info.loaded || !p->by_section)
+	if (!p->info.loaded)
 		return 0;
+	if (!p->by_section) {
+		if (!has_follower(u, index))
+			log_warn("%s: program '%s' is attached nowhere: SEC(\"%s\") does not say "
+				 "where, and the config has no row under `attach:` for it",
+				 u->plan->name, p->info.name, p->info.section);
+		return 0;
+	}
 	err = object_attach(u->object, index, &error);
 	p->attached = !err;
 	if (!err)
@@ -217,6 +233,8 @@ int unit_program_attached(const struct unit *u, size_t index)
 		return -1;
 	if (p->by_section)
 		return p->attached;
+	if (!has_follower(u, index))
+		return 0;
 	for (size_t i = 0; i < u->n_followers; i++) {
 		const struct follower *f = &u->followers[i];
 

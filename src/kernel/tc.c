@@ -530,11 +530,11 @@ int tc_claim(int *ret_fd, struct error *e)
 	if (fd < 0)
 		return error_set(e, -errno, "cannot make a socket: %s", strerror(errno));
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)))
-		return error_set(
-			e, -errno,
-			errno == EADDRINUSE
-				? "a daemon runs in this network namespace, whose filters these are"
-				: "cannot claim the filters of this network namespace");
+		return error_set(e, -errno,
+				 errno == EADDRINUSE
+					 ? "a daemon runs in this network namespace; its filters "
+					   "are left alone"
+					 : "cannot claim the filters of this network namespace");
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -349,7 +349,7 @@ def test_reload_follows_the_folder(folder, run_configs):
     Map(daemon, "single_total").write(u32(0), 42)
     add_config(folder, "second", SINGLE.replace("single", "percpu").replace(
         "help: x", f"help: x, labels: [{LABEL % ('kind', 4)}]"))
-    assert "the new configuration runs: 2 units" in daemon.reload()
+    assert "the new configuration runs: 2 modules" in daemon.reload()
     assert enabled(daemon) == {"first", "second"}
     assert daemon.scrape().value("ebpf_exporter_single_total") == 42  # it was not touched
     (folder / "second.yaml").unlink()

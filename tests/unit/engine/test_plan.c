@@ -178,6 +178,31 @@ static void test_the_command_line_wins_over_the_file(void **state)
 	strv_free(&options.settings);
 }
 
+static void test_enabled_in_the_file_is_checked(void **state)
+{
+	static const struct {
+		const char *file, *says;
+	} rows[] = {
+		{"modules: {oen: {enabled: false}}\n", "did you mean 'one'?"},
+		{"modules: {one: {enabled: perhaps}}\n", "'enabled' takes true or false"},
+		{"modules: {pipe: {enabled: false}}\n", "'pipe' is a pipeline"},
+	};
+	char path[256];
+	struct plan_options options = {.config_file = path};
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/daemon", folder);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct plans plans;
+		struct error error;
+
+		write_file("daemon", rows[i].file);
+		assert_int_equal(plans_build(&options, &plans, &error), -EINVAL);
+		if (!strstr(error.text, rows[i].says))
+			fail_msg("'%s' says not '%s'", error.text, rows[i].says);
+	}
+}
+
 static void test_users_configs(void **state)
 {
 	struct plan_options options = {.modules_given = true,
@@ -256,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_only_the_modules_given),
 		cmocka_unit_test(test_options_are_set_and_decide_the_fingerprint),
 		cmocka_unit_test(test_the_command_line_wins_over_the_file),
+		cmocka_unit_test(test_enabled_in_the_file_is_checked),
 		cmocka_unit_test(test_users_configs),
 		cmocka_unit_test(test_refusals),
 	};
