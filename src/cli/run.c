@@ -164,7 +164,7 @@ static const char *count_modules(const struct agent *a, char *text, size_t size)
 
 	for (size_t i = 0; i < a->n_units; i++)
 		modules += a->units[i]->plan->n_modules;
-	n = snprintf(text, size, "%zu modules", modules);
+	n = snprintf(text, size, "%zu module%s", modules, modules == 1 ? "" : "s");
 	if (a->n_broken)
 		snprintf(text + n, size - (size_t)n, ", %zu broken", a->n_broken);
 	return text;

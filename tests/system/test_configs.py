@@ -353,7 +353,7 @@ def test_reload_follows_the_folder(folder, run_configs):
     assert enabled(daemon) == {"first", "second"}
     assert daemon.scrape().value("ebpf_exporter_single_total") == 42  # it was not touched
     (folder / "second.yaml").unlink()
-    assert "the new configuration runs: 1 units" in daemon.reload()
+    assert "the new configuration runs: 1 module\n" in daemon.reload()
     assert enabled(daemon) == {"first"}
     assert daemon.scrape().value("ebpf_exporter_single_total") == 42
     assert daemon.complaints() == []
