@@ -172,7 +172,7 @@ static void test_maps(void **state)
 	(void)state;
 	load(o);
 	assert_int_equal(object_find_map(o, "by_cpu", &map), 0);
-	assert_true(map.max_entries > 0);
+	assert_int_equal(map.max_entries, 10);
 	assert_int_equal(map.key_size, 4);
 	assert_int_equal(map.value_size, 8);
 	assert_true(map.per_cpu);
