@@ -117,6 +117,11 @@ void http_resume(struct http_request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+const char *http_header(struct http_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
 /* Where an answer about the coding that an Accept-Encoding element names belongs; NULL: not
  * asked. */
 static int *find_answer(const char *element, int *gzip, int *any)
@@ -131,8 +136,7 @@ static int *find_answer(const char *element, int *gzip, int *any)
 /* RFC 9110, 12.5.3: "gzip;q=0.5, *;q=0"; what is said of gzip goes before what is said of all. */
 bool http_accepts_gzip(struct http_request *r)
 {
-	const char *at = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
-						     MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	const char *at = http_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	int gzip = -1, any = -1;
 
 	while (at && *at) {
