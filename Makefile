@@ -69,6 +69,10 @@ examples: ## build the objects of the example configs, beside their manifests
 	$(deps) --check build
 	tools/build $(BUILD) $(options) examples
 
+.PHONY: docs
+docs: all ## write into docs/ what the program prints of itself: keys, decoders, metrics
+	tools/docs $(BUILD)/wiregauge
+
 .PHONY: install
 install: all ## install below PREFIX (default /usr/local), with DESTDIR in front
 	meson install --no-rebuild --quiet -C $(BUILD)

@@ -3,9 +3,9 @@
 #include "cli/command.h"
 #include "config/config.h"
 
-static void add_key(void *ctx, const char *path, const char *type, const char *doc)
+static void add_key(void *ctx, const struct key_doc *key)
 {
-	columns_add(ctx, path, type, doc);
+	columns_add(ctx, key->path, key->type, key->doc);
 }
 
 static enum exit_code run_keys(const struct command_call *call)

@@ -9,8 +9,10 @@
 #include "base/suggest.h"
 #include "cli/columns.h"
 #include "cli/command.h"
+#include "cli/modules.h"
 #include "config/config.h"
 #include "engine/builtin.h"
+#include "engine/describe.h"
 #include "engine/plan.h"
 
 struct modules_options {
@@ -28,7 +30,7 @@ static const char *kind_name(const struct builtin_module *b)
 	return b->kind == BUILTIN_PIPELINE ? "pipeline" : "module";
 }
 
-static struct config *parse(const struct builtin_module *b)
+struct config *modules_parse(const struct builtin_module *b)
 {
 	_cleanup_report_ struct report report = {0};
 	struct config *c = NULL;
@@ -61,7 +63,7 @@ static enum exit_code run_list(const struct command_call *call)
 
 	columns_add(&table, "NAME", "KIND", "WHAT");
 	for (size_t i = 0; (b = builtin_at(i)); i++) {
-		_cleanup_(config_free_p) struct config *c = parse(b);
+		_cleanup_(config_free_p) struct config *c = modules_parse(b);
 
 		if (!c)
 			continue;
@@ -126,7 +128,7 @@ static enum exit_code show_named(const struct command_call *call,
 
 	if (!b)
 		return code;
-	c = parse(b);
+	c = modules_parse(b);
 	if (!c)
 		return EXIT_FAILED;
 	if (o->json)
@@ -194,89 +196,28 @@ COMMAND(modules_options, .name = "modules options", .arguments = "MODULE",
 
 /* ---- describe ---- */
 
-/* One metric of a module: name, type, labels, help. */
-typedef void (*metric_fn)(void *ctx, const char *name, enum metric_type type, const char *labels,
-			  const char *help);
-
-static bool is_chosen(const struct text_list *subset, const char *name)
-{
-	for (size_t i = 0; i < subset->count; i++) {
-		if (STREQ(subset->items[i].text, name))
-			return true;
-	}
-	return subset->count == 0;
-}
-
-static void add_labels(struct buf *b, const struct metric_config *m, const struct text_list *subset)
-{
-	size_t n = m->labels.count;
-
-	if (m->type == METRIC_HISTOGRAM && m->values.count == 0)
-		n--; /* the last one is the bucket */
-	for (size_t i = 0; i < n; i++) {
-		const char *name = m->labels.items[i].name.text;
-
-		if (is_chosen(subset, name))
-			buf_printf(b, "%s%s", b->len ? "," : "", name);
-	}
-}
-
-static void tell_metric(const struct config *c, const struct metric_config *m,
-			const struct value_config *v, metric_fn fn, void *ctx)
-{
-	static const struct text_list all;
-	_cleanup_buf_ struct buf name = {0};
-	_cleanup_buf_ struct buf labels = {0};
-
-	buf_printf(&name, "%s_%s", c->namespace_.text ? c->namespace_.text : PREFIX_BUILTIN,
-		   v ? v->name.text : m->name.text);
-	add_labels(&labels, m, v ? &v->labels : &all);
-	fn(ctx, buf_str(&name), v ? v->type : m->type, buf_str(&labels),
-	   or_empty(v ? v->help.text : m->help.text));
-}
-
-static void each_metric(const struct config *c, metric_fn fn, void *ctx)
-{
-	for (size_t i = 0; i < c->metrics.count; i++) {
-		const struct metric_config *m = &c->metrics.items[i];
-
-		for (size_t k = 0; k < m->values.count; k++)
-			tell_metric(c, m, &m->values.items[k], fn, ctx);
-		if (m->values.count == 0)
-			tell_metric(c, m, NULL, fn, ctx);
-	}
-}
-
-static const char *const metric_type_names[] = {
-	[METRIC_COUNTER] = "counter",
-	[METRIC_GAUGE] = "gauge",
-	[METRIC_HISTOGRAM] = "histogram",
-};
-
-static void print_metric(void *ctx, const char *name, enum metric_type type, const char *labels,
-			 const char *help)
+static void print_metric(void *ctx, const struct metric_doc *m)
 {
 	_cleanup_buf_ struct buf what = {0};
 
 	(void)ctx;
-	printf("\n  %s%s%s%s\n      ", name, *labels ? "{" : "", labels, *labels ? "}" : "");
-	buf_printf(&what, "%s: %s", metric_type_names[type], help);
+	printf("\n  %s%s%s%s\n      ", m->name, *m->labels ? "{" : "", m->labels,
+	       *m->labels ? "}" : "");
+	buf_printf(&what, "%s: %s", m->type, m->help);
 	print_wrapped(buf_str(&what), 6);
 }
 
-static void metric_to_json(void *ctx, const char *name, enum metric_type type, const char *labels,
-			   const char *help)
+static void metric_to_json(void *ctx, const struct metric_doc *m)
 {
-	json_array_append_new(ctx,
-			      json_pack("{s:s, s:s, s:s, s:s}", "name", name, "type",
-					metric_type_names[type], "labels", labels, "help", help));
+	json_array_append_new(ctx, json_pack("{s:s, s:s, s:s, s:s}", "name", m->name, "type",
+					     m->type, "labels", m->labels, "help", m->help));
 }
 
 static json_t *describe_to_json(const struct builtin_module *b, const struct config *c)
 {
 	json_t *metrics = json_array();
 
-	each_metric(c, metric_to_json, metrics);
+	module_each_metric(c, metric_to_json, metrics);
 	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", b->name, "kind", kind_name(b),
 			 "description", or_empty(c->description.text), "options",
 			 options_to_json(b, c), "metrics", metrics);
@@ -291,7 +232,7 @@ static void print_description(const struct builtin_module *b, const struct confi
 		       c->stage.pipeline.text, c->stage.pipeline.text);
 	if (c->metrics.count)
 		puts("\nMetrics:");
-	each_metric(c, print_metric, NULL);
+	module_each_metric(c, print_metric, NULL);
 	if (c->options.count) {
 		puts("\nOptions:");
 		print_options(b, c);

@@ -239,7 +239,7 @@ void schema_free(const struct schema *schema, void *item)
 }
 
 struct description {
-	void (*row)(void *ctx, const char *path, const char *type, const char *doc);
+	void (*row)(void *ctx, const struct key_doc *key);
 	void *ctx;
 	struct buf path;
 	struct buf type;
@@ -259,15 +259,20 @@ static void describe_keys(struct description *d, const struct schema *schema)
 			   key->type == KEY_ROWS ? "[]" : "");
 		buf_reset(&d->type);
 		key_types[key->type].describe(&d->type, key);
-		d->row(d->ctx, buf_str(&d->path), buf_str(&d->type), key->doc);
+		d->row(d->ctx, &(struct key_doc){
+				       .path = buf_str(&d->path),
+				       .group = schema->one,
+				       .type = buf_str(&d->type),
+				       .doc = key->doc,
+				       .required = key->required,
+			       });
 		if (key->sub)
 			describe_keys(d, key->sub);
 	}
 	d->path.len = len;
 }
 
-void schema_describe(const struct schema *schema,
-		     void (*row)(void *ctx, const char *path, const char *type, const char *doc),
+void schema_describe(const struct schema *schema, void (*row)(void *ctx, const struct key_doc *key),
 		     void *ctx)
 {
 	struct description d = {.row = row, .ctx = ctx};

@@ -32,6 +32,7 @@ enum key_type {
 
 struct schema;
 struct binding;
+struct key_doc;
 
 struct key {
 	const char *name;
@@ -90,8 +91,7 @@ int bind_source(const struct schema *schema, const struct source *s, struct repo
 		bool *ret_empty);
 
 void schema_free(const struct schema *schema, void *item);
-void schema_describe(const struct schema *schema,
-		     void (*row)(void *ctx, const char *path, const char *type, const char *doc),
+void schema_describe(const struct schema *schema, void (*row)(void *ctx, const struct key_doc *key),
 		     void *ctx);
 
 /* For checks: whether the key was given, whether it was and is right so far, and the place of its

@@ -26,6 +26,11 @@ static const char *const metric_types[] = {
 	[METRIC_HISTOGRAM] = "histogram",
 };
 
+const char *metric_type_name(enum metric_type type)
+{
+	return metric_types[type];
+}
+
 static const char *const bucket_types[] = {
 	[BUCKET_EXP2] = "exp2",
 	[BUCKET_EXP2ZERO] = "exp2zero",
@@ -342,8 +347,7 @@ const struct option_config *config_find_option(const struct config *c, const cha
 	return NULL;
 }
 
-void config_describe(void (*row)(void *ctx, const char *path, const char *type, const char *doc),
-		     void *ctx)
+void config_describe(void (*row)(void *ctx, const struct key_doc *key), void *ctx)
 {
 	schema_describe(&file_schema, row, ctx);
 }

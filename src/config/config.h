@@ -60,6 +60,9 @@ struct label_config {
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
+/* "counter", "gauge", "histogram" */
+const char *metric_type_name(enum metric_type type);
+
 enum bucket_type { BUCKET_NONE, BUCKET_EXP2, BUCKET_EXP2ZERO, BUCKET_LINEAR, BUCKET_FIXED };
 
 /* The buckets of a histogram. fixed: `keys`, ascending; else min … max, inclusive both ends. */
@@ -184,9 +187,18 @@ void config_free(struct config *c);
 
 const struct option_config *config_find_option(const struct config *c, const char *name);
 
-/*
- * One row for each key of the language, for docs and completion: calls @row with the path
- * ("metrics.counters[].labels[].size"), its type in words and its one-line doc.
- */
-void config_describe(void (*row)(void *ctx, const char *path, const char *type, const char *doc),
-		     void *ctx);
+/* A key of a language, told to people. The texts are valid during the call only. */
+struct key_doc {
+	const char *path;  /* "metrics.counters[].labels[].size" */
+	const char *group; /* what it is a key of: "a label" */
+	const char *type;  /* in words */
+	const char *doc;   /* one line */
+	bool required;
+};
+
+/* Calls @row for each key of the language, in the order in which a file would have them. */
+void config_describe(void (*row)(void *ctx, const struct key_doc *key), void *ctx);
+
+/* Whether ebpf_exporter has the key at @path, too; all others are ours. */
+bool config_key_is_exporters(const char *path);
+bool config_decoder_is_exporters(const char *name);

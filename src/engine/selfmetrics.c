@@ -294,20 +294,22 @@ static const struct {
 	enum metric_type type;
 	family_samples_fn samples;
 	const char *help;
+	const char *labels; /* names by commas; NULL for none */
 } rows[] = {
-	{"ebpf_exporter_build_info", METRIC_GAUGE, build_info, "Always 1; what was built"},
+	{"ebpf_exporter_build_info", METRIC_GAUGE, build_info, "Always 1; what was built",
+	 "arch,version"},
 	{"ebpf_exporter_decoder_errors_total", METRIC_COUNTER, decoder_errors,
-	 "Entries of maps that could not be decoded and were left out"},
+	 "Entries of maps that could not be decoded and were left out", "config"},
 	{"ebpf_exporter_ebpf_program_attached", METRIC_GAUGE, program_attached,
-	 "Whether a program is attached"},
+	 "Whether a program is attached", "id"},
 	{"ebpf_exporter_ebpf_program_info", METRIC_GAUGE, program_info,
-	 "Always 1; the programs that are loaded"},
+	 "Always 1; the programs that are loaded", "config,id,program,tag"},
 	{"ebpf_exporter_ebpf_program_run_count_total", METRIC_COUNTER, program_run_count,
-	 "How often a program ran; while kernel.bpf_stats_enabled is 1"},
+	 "How often a program ran; while kernel.bpf_stats_enabled is 1", "id"},
 	{"ebpf_exporter_ebpf_program_run_time_seconds", METRIC_COUNTER, program_run_time,
-	 "How long a program ran; while kernel.bpf_stats_enabled is 1"},
+	 "How long a program ran; while kernel.bpf_stats_enabled is 1", "id"},
 	{"ebpf_exporter_enabled_configs", METRIC_GAUGE, enabled_configs,
-	 "Always 1; the configs that run"},
+	 "Always 1; the configs that run", "name"},
 	{"process_cpu_seconds_total", METRIC_COUNTER, process_cpu,
 	 "Total user and system CPU time spent in seconds"},
 	{"process_max_fds", METRIC_GAUGE, process_max_fds,
@@ -322,8 +324,21 @@ static const struct {
 	{"process_virtual_memory_max_bytes", METRIC_GAUGE, process_virtual_max,
 	 "Maximum amount of virtual memory available in bytes"},
 	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
-	 "Maps that could not be read in a scrape; their metrics were left out of it"},
+	 "Maps that could not be read in a scrape; their metrics were left out of it", "config"},
 };
+
+bool selfmetrics_describe(size_t index, struct metric_doc *ret)
+{
+	if (index >= ARRAY_SIZE(rows))
+		return false;
+	*ret = (struct metric_doc){
+		.name = rows[index].name,
+		.type = metric_type_name(rows[index].type),
+		.labels = rows[index].labels ? rows[index].labels : "",
+		.help = rows[index].help,
+	};
+	return true;
+}
 
 int selfmetrics_init(struct agent *a)
 {

@@ -490,24 +490,25 @@ static void test_files(void **state)
 	rmdir(dir);
 }
 
-static void count_row(void *ctx, const char *path, const char *type, const char *doc)
+static void count_row(void *ctx, const struct key_doc *key)
 {
 	unsigned *found = ctx;
 
-	assert_true(strlen(type) > 0);
-	assert_non_null(doc);
-	assert_true(strlen(doc) > 0);
-	if (STREQ(path, "metrics.counters[].labels[].size")) {
-		assert_string_equal(type, "a whole number from 1 to 4096");
+	assert_true(strlen(key->type) > 0);
+	assert_true(strlen(key->group) > 0);
+	assert_non_null(key->doc);
+	assert_true(strlen(key->doc) > 0);
+	if (STREQ(key->path, "metrics.counters[].labels[].size")) {
+		assert_string_equal(key->group, "a label");
+		assert_string_equal(key->type, "a whole number from 1 to 4096");
+		assert_true(key->required);
 		*found |= 1;
 	}
-	if (STREQ(path, "metrics.histograms[].bucket_type")) {
-		assert_string_equal(type, "exp2, exp2zero, linear or fixed");
+	if (STREQ(key->path, "metrics.histograms[].bucket_type"))
 		*found |= 2;
-	}
-	if (STREQ(path, "stage.order"))
+	if (STREQ(key->path, "stage.order"))
 		*found |= 4;
-	assert_null(strstr(path, "tracing"));
+	assert_null(strstr(key->path, "tracing"));
 }
 
 static void test_describe(void **state)
@@ -517,6 +518,29 @@ static void test_describe(void **state)
 	(void)state;
 	config_describe(count_row, &found);
 	assert_int_equal(found, 7);
+}
+
+static void count_exporters(void *ctx, const struct key_doc *key)
+{
+	unsigned *n = ctx;
+
+	*n += config_key_is_exporters(key->path);
+	if (STREQ(key->path, "metrics.gauges[]") || STREQ(key->path, "metrics.gauges[].name"))
+		assert_false(config_key_is_exporters(key->path));
+	if (STREQ(key->path, "metrics.histograms[].labels[].decoders[].static_map"))
+		assert_true(config_key_is_exporters(key->path));
+}
+
+static void test_exporters_keys(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	config_describe(count_exporters, &n);
+	assert_true(n >= 30);
+	assert_false(config_key_is_exporters(""));
+	assert_true(config_decoder_is_exporters("uint"));
+	assert_false(config_decoder_is_exporters("ip_proto"));
 }
 
 static void test_free_takes_nothing(void **state)
@@ -546,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_billion_laughs),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_exporters_keys),
 		cmocka_unit_test(test_free_takes_nothing),
 	};
 
