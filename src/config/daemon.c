@@ -105,19 +105,31 @@ static const struct key daemon_keys[] = {
 static const struct schema daemon_schema = {"the daemon file", "daemon files",
 					    sizeof(struct daemon_config), KEYS(daemon_keys)};
 
-int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret)
+int daemon_config_parse(struct source source, struct report *r, struct daemon_config **ret)
 {
 	struct daemon_config *d = calloc(1, sizeof(*d));
 	bool empty;
-	int err = d ? source_read(path, r, &d->source) : -ENOMEM;
+	int err;
 
-	if (!err)
-		err = bind_source(&daemon_schema, &d->source, r, d, &empty);
+	if (!d) {
+		source_free(&source);
+		return -ENOMEM;
+	}
+	d->source = source;
+	err = bind_source(&daemon_schema, &d->source, r, d, &empty);
 	if (err)
 		daemon_config_free(d);
 	else
 		*ret = d;
 	return err;
+}
+
+int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret)
+{
+	struct source source;
+	int err = source_read(path, r, &source);
+
+	return err ? err : daemon_config_parse(source, r, ret);
 }
 
 void daemon_config_free(struct daemon_config *d)

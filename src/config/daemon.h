@@ -32,6 +32,7 @@ struct daemon_config {
 	} settings;
 };
 
-/* Parse the daemon file; errors into @r, as config_parse(). */
+/* Parse the daemon file @source, taken over in any case; errors into @r, as config_parse(). */
+int daemon_config_parse(struct source source, struct report *r, struct daemon_config **ret);
 int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret);
 void daemon_config_free(struct daemon_config *d);

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/trial.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/rodata.h"
-#include "kernel/trial.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 

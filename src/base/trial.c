@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "kernel/trial.h"
+#include "base/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
