@@ -47,6 +47,15 @@ test: ## install what is missing, build, and run all tests (SANITIZE=1: with ASa
 	tools/build $(BUILD) -Dtests=enabled $(options) all meson-test-prereq
 	tools/test $(BUILD)
 
+.PHONY: fuzz
+fuzz: ## give every parser strange input for SECONDS=600 each, with ASan and UBSan (TARGET=one of them)
+	$(deps) build test fuzz
+	CC=clang tools/build build-fuzz -Dtests=enabled -Dfuzz=true -Dbuildtype=debugoptimized \
+		-Db_sanitize=address,undefined -Db_lundef=false \
+		'-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+		fuzz-programs
+	tools/fuzz build-fuzz $(or $(SECONDS),600) $(TARGET)
+
 .PHONY: lint
 lint: ## layout, static analysis, length of functions, order of the rooms
 	$(deps) build test lint
