@@ -18,7 +18,7 @@ enum key_type {
 	KEY_TEXT,        /* struct text */
 	KEY_BOOL,        /* bool */
 	KEY_U32,         /* uint32_t from min to max */
-	KEY_FACTOR,      /* double, not negative */
+	KEY_FACTOR,      /* double, not negative; 2^-30 is one too */
 	KEY_ENUM,        /* an enum: the index in names */
 	KEY_TEXTS,       /* struct text_list, from a list */
 	KEY_ONE_OR_MORE, /* struct text_list, from a list or one scalar */
@@ -65,7 +65,7 @@ struct schema {
 #define KEYS(table)  .keys = (table), .n_keys = ARRAY_SIZE(table)
 #define NAMES(table) .names = (table), .n_names = ARRAY_SIZE(table)
 
-enum { MOST_KEYS = 16 };
+enum { MOST_KEYS = 24 };
 
 /* One mapping being put into one struct. */
 struct binding {
@@ -128,6 +128,9 @@ struct shown shown(const char *text);
 
 /* Decimal, 0x, 0o or 0b, digits apart by '_', or a decimal fraction that is whole. */
 bool number_parse(const char *text, uint64_t *ret);
+
+/* A decimal number that is not negative, or a power of two written as one: 2^10, 2^-30. */
+bool factor_parse(const char *text, double *ret);
 
 /* The booleans of YAML 1.1: true, yes, on, y and their opposites. */
 bool bool_parse(const char *text, bool *ret);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What can be wrong with a config whose keys and types are right. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,10 +96,66 @@ static const struct {
 	uint32_t last;
 	uint32_t most;
 } bucket_ranges[] = {
+	[BUCKET_NATIVE] = {"native", UINT32_MAX, 4096},
 	[BUCKET_EXP2] = {"exp2", 63, 64},
 	[BUCKET_EXP2ZERO] = {"exp2zero", 64, 65},
 	[BUCKET_LINEAR] = {"linear", UINT32_MAX, 4096},
 };
+
+/* Factors beyond these leave what Prometheus can number, or the range of a double. */
+enum { NATIVE_EXPONENT_MAX = 128 };
+
+static void check_native_only(const struct binding *at, const struct bucket_config *b)
+{
+	static const char *const keys[] = {"schema", "classic_schema"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (binding_has(at, keys[i]) && b->type != BUCKET_NATIVE)
+			binding_error(at, binding_place(at, keys[i]),
+				      "'%s' goes with bucket_type native only", keys[i]);
+	}
+}
+
+static void check_native_multiplier(const struct binding *at, const struct bucket_config *b)
+{
+	struct place place = binding_place(at, "bucket_multiplier");
+	int exponent;
+
+	if (!binding_is_right(at, "bucket_multiplier") || b->multiplier == 0)
+		return;
+	if (frexp(b->multiplier, &exponent) != 0.5)
+		binding_error(at, place,
+			      "'bucket_multiplier': with bucket_type native it must be a power of "
+			      "two, such as 2^-30 for what histogram_scale_ns() makes of "
+			      "nanoseconds");
+	else if (exponent - 1 < -NATIVE_EXPONENT_MAX || exponent - 1 > NATIVE_EXPONENT_MAX)
+		binding_error(at, place,
+			      "'bucket_multiplier': with bucket_type native it must be from 2^-%d "
+			      "to 2^%d",
+			      NATIVE_EXPONENT_MAX, NATIVE_EXPONENT_MAX);
+}
+
+/* Numbers of 64 bits have 64 octaves, and there is a bucket for zero. */
+static void check_native_buckets(const struct binding *at, const struct bucket_config *b)
+{
+	uint32_t last = 64 * (1U << b->schema) + 1;
+
+	if (!binding_has(at, "schema"))
+		binding_error(at, at->place,
+			      "missing key 'schema', which bucket_type native needs");
+	else if (!binding_is_right(at, "schema"))
+		return;
+	else if (binding_is_right(at, "bucket_max") && b->max > last)
+		binding_error(at, binding_place(at, "bucket_max"),
+			      "bucket_max %u: with bucket_type native and schema %u the last one "
+			      "can be %u",
+			      b->max, b->schema, last);
+	else if (binding_is_right(at, "classic_schema") && b->classic_schema > b->schema)
+		binding_error(at, binding_place(at, "classic_schema"),
+			      "classic_schema %u is finer than schema %u", b->classic_schema,
+			      b->schema);
+	check_native_multiplier(at, b);
+}
 
 static void check_bucket_range(const struct binding *at, const struct bucket_config *b)
 {
@@ -127,19 +184,23 @@ static void check_buckets(const struct binding *at, const struct bucket_config *
 {
 	if (b->type == BUCKET_NONE && !binding_has(at, "bucket_type"))
 		binding_error(at, at->place,
-			      "missing key 'bucket_type' in a histogram: exp2, exp2zero, linear or "
-			      "fixed");
+			      "missing key 'bucket_type' in a histogram: exp2, exp2zero, linear, "
+			      "fixed or native");
 	else if (b->type == BUCKET_FIXED)
 		check_fixed_buckets(at, b);
 	else if (b->type != BUCKET_NONE)
 		check_bucket_range(at, b);
+	if (b->type == BUCKET_NATIVE)
+		check_native_buckets(at, b);
+	else if (b->type != BUCKET_NONE)
+		check_native_only(at, b);
 }
 
 static void check_no_buckets(const struct binding *at)
 {
 	static const char *const keys[] = {
-		"bucket_type",       "bucket_min",  "bucket_max",
-		"bucket_multiplier", "bucket_keys", "sum_offset",
+		"bucket_type", "bucket_min", "bucket_max", "bucket_multiplier",
+		"bucket_keys", "sum_offset", "schema",     "classic_schema",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {

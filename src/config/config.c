@@ -32,10 +32,8 @@ const char *metric_type_name(enum metric_type type)
 }
 
 static const char *const bucket_types[] = {
-	[BUCKET_EXP2] = "exp2",
-	[BUCKET_EXP2ZERO] = "exp2zero",
-	[BUCKET_LINEAR] = "linear",
-	[BUCKET_FIXED] = "fixed",
+	[BUCKET_EXP2] = "exp2",   [BUCKET_EXP2ZERO] = "exp2zero", [BUCKET_LINEAR] = "linear",
+	[BUCKET_FIXED] = "fixed", [BUCKET_NATIVE] = "native",
 };
 
 static const char *const option_types[] = {
@@ -94,16 +92,22 @@ static const struct schema label_schema = {
 	 KEY_ENUM,                                                                                 \
 	 AT(of, buckets.type),                                                                     \
 	 NAMES(bucket_types),                                                                      \
-	 .later = "native",                                                                        \
 	 .place = offsetof(struct of, buckets.type_place),                                         \
 	 .doc = "upper bound of bucket i: 2^i (exp2), 0 then 2^(i-1) (exp2zero), i (linear, "      \
-		"fixed)"},                                                                         \
+		"fixed), 0 then 2^((i-1)/2^schema) (native)"},                                     \
 		{"bucket_min", KEY_U32, AT(of, buckets.min), .max = UINT32_MAX,                    \
 		 .doc = "first bucket"},                                                           \
 		{"bucket_max", KEY_U32, AT(of, buckets.max), .max = UINT32_MAX,                    \
 		 .doc = "last bucket"},                                                            \
 		{"bucket_multiplier", KEY_FACTOR, AT(of, buckets.multiplier),                      \
-		 .doc = "factor from the unit of the map to the unit of the metric; 0 means 1"},   \
+		 .doc = "factor from the unit of the map to the unit of the metric, like 1e-9 or " \
+			"2^-30; 0 means 1; native: a power of two"},                               \
+		{"schema", KEY_U32, AT(of, buckets.schema), .max = NATIVE_SCHEMA_MAX,              \
+		 .doc = "bucket_type native: 2^schema buckets from one power of two to the next"}, \
+		{"classic_schema", KEY_U32, AT(of, buckets.classic_schema),                        \
+		 .max = NATIVE_SCHEMA_MAX,                                                         \
+		 .doc = "bucket_type native: the same where it is shown with classic buckets; "    \
+			"default 0, one for each power of two"},                                   \
 	{                                                                                          \
 		"bucket_keys", KEY_NUMBERS, AT(of, buckets.keys),                                  \
 			.min = 1, .max = MOST_BUCKETS,                                             \

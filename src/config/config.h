@@ -63,7 +63,17 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 /* "counter", "gauge", "histogram" */
 const char *metric_type_name(enum metric_type type);
 
-enum bucket_type { BUCKET_NONE, BUCKET_EXP2, BUCKET_EXP2ZERO, BUCKET_LINEAR, BUCKET_FIXED };
+enum bucket_type {
+	BUCKET_NONE,
+	BUCKET_EXP2,
+	BUCKET_EXP2ZERO,
+	BUCKET_LINEAR,
+	BUCKET_FIXED,
+	BUCKET_NATIVE, /* ours: metrics/buckets.h says which key is which bucket */
+};
+
+/* The finest native histograms, 32 buckets an octave. */
+enum { NATIVE_SCHEMA_MAX = 5 };
 
 /* The buckets of a histogram. fixed: `keys`, ascending; else min … max, inclusive both ends. */
 struct bucket_config {
@@ -71,11 +81,13 @@ struct bucket_config {
 	struct place type_place;
 	uint32_t min;
 	uint32_t max;
-	double multiplier; /* 0 = 1 */
+	double multiplier; /* 0 = 1; native: a power of two */
 	struct {
 		uint64_t *items;
 		size_t count;
 	} keys;
+	uint32_t schema;         /* native: 2^schema buckets an octave */
+	uint32_t classic_schema; /* the same for how it is shown as a classic histogram */
 };
 
 /*

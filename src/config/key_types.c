@@ -158,16 +158,8 @@ static void describe_factor(struct buf *b, const struct key *key)
 
 static int bind_factor(struct binding *at, const struct key *key, const struct node *n, void *to)
 {
-	char *end = NULL;
-	double d = 0;
-
-	/* Not what else strtod(3) takes: hexadecimal, "inf", "nan". */
-	if (n->kind == NODE_SCALAR && n->plain && n->len &&
-	    strspn(n->text, "0123456789.eE+-") == n->len)
-		d = strtod(n->text, &end);
-	if (!end || *end || d < 0 || isinf(d))
+	if (n->kind != NODE_SCALAR || !n->plain || !factor_parse(n->text, to))
 		return report_unlike(at, key, n);
-	*(double *)to = d;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* Texts of scalars to numbers and booleans, and back into sentences. */
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -66,6 +67,38 @@ bool number_parse(const char *text, uint64_t *ret)
 	if (errno || *end)
 		return false;
 	*ret = number;
+	return true;
+}
+
+/* The exponents of doubles that keep all their digits. */
+static bool power_parse(const char *text, double *ret)
+{
+	size_t digits = strspn(text + (*text == '-'), "0123456789");
+	int exponent;
+
+	if (digits == 0 || digits > 4 || text[(*text == '-') + digits])
+		return false;
+	exponent = atoi(text);
+	if (exponent < DBL_MIN_EXP || exponent >= DBL_MAX_EXP)
+		return false;
+	*ret = ldexp(1, exponent);
+	return true;
+}
+
+bool factor_parse(const char *text, double *ret)
+{
+	char *end;
+	double d;
+
+	if (strncmp(text, "2^", 2) == 0)
+		return power_parse(text + 2, ret);
+	/* Not what else strtod(3) takes: hexadecimal, "inf", "nan". */
+	if (!*text || strspn(text, "0123456789.eE+-") != strlen(text))
+		return false;
+	d = strtod(text, &end);
+	if (*end || d < 0 || isinf(d))
+		return false;
+	*ret = d;
 	return true;
 }
 

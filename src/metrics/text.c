@@ -99,13 +99,15 @@ static void text_add_double(struct buf *out, const struct family *f, struct labe
 static void text_add_histogram(struct buf *out, const struct family *f, struct label_text labels,
 			       struct histogram_sample sample)
 {
-	static const struct bucket_bound infinite = {"le=\"+Inf\"} ", sizeof("le=\"+Inf\"} ") - 1};
+	static const struct bucket_bound infinite = {.text = "le=\"+Inf\"} ",
+						     .len = sizeof("le=\"+Inf\"} ") - 1};
 	const struct buckets *b = f->buckets;
 	uint64_t cumulative = 0;
 
-	for (uint32_t i = 0; i < b->count; i++) {
-		cumulative += sample.counts[i];
-		add_line(out, f, "_bucket", labels, &b->le[i], cumulative);
+	for (uint32_t i = 0, at = 0; i < b->n_bounds; i++) {
+		while (at < b->bounds[i].end)
+			cumulative += sample.counts[at++];
+		add_line(out, f, "_bucket", labels, &b->bounds[i], cumulative);
 	}
 	add_line(out, f, "_bucket", labels, &infinite, cumulative);
 	if (b->multiplier == 1)

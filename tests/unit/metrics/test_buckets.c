@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,8 @@ static void check_bounds(const struct bucket_config *config, const char *const *
 	assert_int_equal(buckets_init(&b, config), 0);
 	assert_int_equal(b.count, n);
 	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(b.le[i].len, strlen(expected[i]));
-		assert_string_equal(b.le[i].text, expected[i]);
+		assert_int_equal(b.bounds[i].len, strlen(expected[i]));
+		assert_string_equal(b.bounds[i].text, expected[i]);
 	}
 	buckets_free(&b);
 }
@@ -60,8 +61,8 @@ static void test_linear(void **state)
 	(void)state;
 	/* 6 × 0.1 is not 0.6 in binary: the shortest text says so, as Go's would. */
 	assert_int_equal(buckets_init(&b, &c), 0);
-	assert_string_equal(b.le[0].text, "le=\"0.5\"} ");
-	assert_string_equal(b.le[1].text, "le=\"0.6000000000000001\"} ");
+	assert_string_equal(b.bounds[0].text, "le=\"0.5\"} ");
+	assert_string_equal(b.bounds[1].text, "le=\"0.6000000000000001\"} ");
 	buckets_free(&b);
 }
 
@@ -98,6 +99,96 @@ static void test_index(void **state)
 	buckets_free(&b);
 }
 
+/* One classic bucket an octave: each is what lies between two powers of two. */
+static void test_native(void **state)
+{
+	static const char *const expected[] = {"le=\"0\"} ", "le=\"1\"} ", "le=\"2\"} ",
+					       "le=\"4\"} "};
+	static const uint32_t ends[] = {1, 2, 6, 10};
+	struct bucket_config c = {.type = BUCKET_NATIVE, .schema = 2, .max = 9};
+	struct buckets b;
+
+	(void)state;
+	assert_int_equal(buckets_init(&b, &c), 0);
+	assert_int_equal(b.count, 10);
+	assert_int_equal(b.n_bounds, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(b.bounds[i].text, expected[i]);
+		assert_int_equal(b.bounds[i].end, ends[i]);
+	}
+	assert_true(b.native);
+	assert_int_equal(b.schema, 2);
+	assert_int_equal(b.first_index, 0);
+	assert_true(b.zero_threshold == 0);
+	assert_int_equal(buckets_index(&b, 9), 9);
+	assert_true(buckets_index(&b, 10) == BUCKET_SUM);
+	buckets_free(&b);
+}
+
+/* Units of 2^-30 s are what is 30 octaves lower in seconds; a part of an octave at both ends. */
+static void test_native_in_seconds(void **state)
+{
+	struct bucket_config c = {.type = BUCKET_NATIVE,
+				  .schema = 3,
+				  .min = 20,
+				  .max = 20 + 30,
+				  .multiplier = ldexp(1, -30)};
+	struct buckets b;
+
+	(void)state;
+	assert_int_equal(buckets_init(&b, &c), 0);
+	/* Key 20 is 2^(19/8) units and all below it; key 50 is 2^(49/8), in the octave to 2^7. */
+	assert_true(b.zero_threshold == ldexp(exp2(3.0 / 8), 2 - 30));
+	assert_int_equal(b.first_index, 20 - 8 * 30);
+	assert_int_equal(b.n_bounds, 5);
+	assert_true(b.bounds[0].value == ldexp(1, 3 - 30));
+	assert_int_equal(b.bounds[0].end, 25 - 20 + 1);
+	assert_true(b.bounds[4].value == ldexp(1, 7 - 30));
+	assert_int_equal(b.bounds[4].end, b.count);
+	buckets_free(&b);
+}
+
+static void test_native_with_finer_classic_buckets(void **state)
+{
+	static const char *const expected[] = {"le=\"1\"} ", "le=\"1.189207115002721\"} ",
+					       "le=\"1.4142135623730951\"} ",
+					       "le=\"1.681792830507429\"} ", "le=\"2\"} "};
+	struct bucket_config c = {
+		.type = BUCKET_NATIVE, .schema = 5, .classic_schema = 2, .min = 1, .max = 1 + 32};
+	struct buckets b;
+
+	(void)state;
+	assert_int_equal(buckets_init(&b, &c), 0);
+	assert_int_equal(b.n_bounds, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_string_equal(b.bounds[i].text, expected[i]);
+		assert_int_equal(b.bounds[i].end, 1 + 8 * i);
+	}
+	buckets_free(&b);
+}
+
+/* Each bucket is counted in just one bound, whatever the schemas and the range. */
+static void test_native_bounds_cover_all_buckets(void **state)
+{
+	(void)state;
+	for (uint32_t schema = 0; schema <= NATIVE_SCHEMA_MAX; schema++) {
+		uint32_t last = (64U << schema) + 1;
+		struct bucket_config c = {.type = BUCKET_NATIVE, .schema = schema, .max = last};
+		struct buckets b;
+
+		for (c.min = 0; c.min <= last; c.min += 1 + c.min / 3) {
+			assert_int_equal(buckets_init(&b, &c), 0);
+			assert_int_equal(b.bounds[b.n_bounds - 1].end, b.count);
+			assert_true(b.bounds[b.n_bounds - 1].value == ldexp(1, 64));
+			for (uint32_t i = 1; i < b.n_bounds; i++) {
+				assert_true(b.bounds[i].end > b.bounds[i - 1].end);
+				assert_true(b.bounds[i].value > b.bounds[i - 1].value);
+			}
+			buckets_free(&b);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +198,10 @@ int main(void)
 		cmocka_unit_test(test_linear),
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_index),
+		cmocka_unit_test(test_native),
+		cmocka_unit_test(test_native_in_seconds),
+		cmocka_unit_test(test_native_with_finer_classic_buckets),
+		cmocka_unit_test(test_native_bounds_cover_all_buckets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
