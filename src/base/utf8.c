@@ -52,6 +52,16 @@ size_t utf8_sequence(const char *s, size_t len)
 	return n;
 }
 
+bool utf8_is_valid(const char *s, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_sequence(s + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 void utf8_add_valid(struct buf *b, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len;) {

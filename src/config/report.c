@@ -85,6 +85,37 @@ static bool find_line(const struct source *s, uint32_t number, struct line *ret)
 	return true;
 }
 
+/* Bytes of @line before column @column. */
+static size_t column_offset(const struct line *line, uint32_t column)
+{
+	size_t at = 0;
+
+	while (--column && at < line->len)
+		at += character_length(line->text + at, line->len - at);
+	return at;
+}
+
+struct place source_place_within(const struct source *s, struct place at, const char *text,
+				 size_t offset)
+{
+	struct line line;
+	size_t from, column;
+
+	if (at.column == 0 || !find_line(s, at.line, &line))
+		return at;
+	from = column_offset(&line, at.column);
+	column = at.column;
+	if (from < line.len && strchr("'\"", line.text[from])) {
+		from++;
+		column++;
+	}
+	if (line.len - from < offset || memcmp(line.text + from, text, offset) != 0)
+		return at;
+	for (size_t i = 0; i < offset; column++)
+		i += character_length(text + i, offset - i);
+	return (struct place){at.line, (uint32_t)column, 1};
+}
+
 /* Appends the part of @line that is shown, and to @caret what stands below it. */
 static void add_line(struct buf *b, struct buf *caret, const struct line *line, struct place at)
 {

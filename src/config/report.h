@@ -47,6 +47,13 @@ struct report {
 void source_free(struct source *s);
 void report_free(struct report *r);
 
+/*
+ * The place of byte @offset of @text, which the file has at @at, in quotes or not. Where the file
+ * writes it otherwise (escapes, several lines), @at itself.
+ */
+struct place source_place_within(const struct source *s, struct place at, const char *text,
+				 size_t offset);
+
 /* Appends "name:line:column: error: …", the line and the caret, and counts it: -EINVAL. */
 int report_error(struct report *r, const struct source *s, struct place at, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "base/utf8.h"
+#include "kernel/links.h"
 
 /* The bounds of the section that DECODER() fills; the linker makes these two names. */
 extern const struct decoder *const __start_wiregauge_decoders[];
@@ -62,11 +64,16 @@ static const struct {
 	{DECODER_PARAM_REGEXPS, "regexps"},
 };
 
+static unsigned given_parameters(const struct decoder_config *config)
+{
+	return (config->has_static_map ? DECODER_PARAM_STATIC_MAP : 0) |
+	       (config->regexps.count ? DECODER_PARAM_REGEXPS : 0);
+}
+
 static int check_parameters(const struct decoder *d, const struct decoder_config *config,
 			    const struct source *source, struct report *report)
 {
-	unsigned given = (config->has_static_map ? DECODER_PARAM_STATIC_MAP : 0) |
-			 (config->regexps.count ? DECODER_PARAM_REGEXPS : 0);
+	unsigned given = given_parameters(config);
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parameter_keys); i++) {
@@ -76,11 +83,74 @@ static int check_parameters(const struct decoder *d, const struct decoder_config
 			err = report_error(report, source, config->place,
 					   "decoder '%s' takes no '%s'", d->name,
 					   parameter_keys[i].key);
-		if (!(given & bit) && (d->parameters & bit))
+		if (!(given & bit) && (d->required & bit))
 			err = report_error(report, source, config->place, "decoder '%s' needs '%s'",
 					   d->name, parameter_keys[i].key);
 	}
 	return err;
+}
+
+/* ---- what follows what ---- */
+
+static const char *form_name(enum decode_form form)
+{
+	switch (form) {
+	case FORM_BYTES:
+		return "bytes";
+	case FORM_NUMBER:
+		return "a decimal number";
+	case FORM_TEXT:
+		return "text";
+	case FORM_NAME:
+		break;
+	}
+	return "a name";
+}
+
+/* What could stand before @d: the decoders that begin a chain and give what it takes. */
+static void add_predecessors(struct buf *b, const struct decoder *d)
+{
+	const char *names[64] = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < decoder_count() && n < ARRAY_SIZE(names); i++) {
+		const struct decoder *other = decoder_at(i);
+
+		if (other != d && (other->takes & FORM_BYTES) && (other->gives & d->takes))
+			names[n++] = other->name;
+	}
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
+}
+
+/* Whether the step @index of the chain takes what it gets there. */
+static int check_place(const struct label_decoder *d, size_t index, const struct source *source,
+		       struct report *report)
+{
+	const struct decode_step *step = &d->chain[index];
+	const struct decoder *before = index ? d->chain[index - 1].decoder : NULL;
+	enum decode_form form = before ? before->gives : FORM_BYTES;
+	struct place place = step->config->name.place;
+	_cleanup_buf_ struct buf others = {0};
+
+	if (step->decoder->takes & form)
+		return 0;
+	if (step->decoder->takes == FORM_BYTES)
+		return report_error(report, source, place,
+				    "decoder '%s' takes the bytes of the key, so it must be the "
+				    "first; '%s' before it gives %s",
+				    step->decoder->name, before ? before->name : "",
+				    form_name(form));
+	add_predecessors(&others, step->decoder);
+	if (!before)
+		return report_error(report, source, place,
+				    "decoder '%s' cannot be the first: it takes text, not the "
+				    "bytes of the key; put before it %s",
+				    step->decoder->name, buf_str(&others));
+	return report_error(report, source, place,
+			    "decoder '%s' takes a decimal number, but '%s' before it gives %s; "
+			    "have instead %s",
+			    step->decoder->name, before->name, form_name(form), buf_str(&others));
 }
 
 /* "1, 2, 4 or 8" */
@@ -97,22 +167,71 @@ static void add_sizes(struct buf *b, uint32_t sizes)
 	}
 }
 
+static bool size_fits(const struct decoder *d, uint32_t size)
+{
+	if (d->size_multiple)
+		return size % d->size_multiple == 0;
+	return !d->sizes || (size < 32 && (d->sizes & DECODER_SIZE(size)));
+}
+
 static int check_size(const struct decoder *first, const struct label_config *label,
 		      const struct source *source, struct report *report)
 {
 	_cleanup_buf_ struct buf sizes = {0};
 
-	if (!first->sizes || (label->size < 32 && (first->sizes & DECODER_SIZE(label->size))))
+	if (size_fits(first, label->size))
 		return 0;
-	add_sizes(&sizes, first->sizes);
+	if (first->size_multiple)
+		buf_printf(&sizes, "multiples of %u", first->size_multiple);
+	else
+		add_sizes(&sizes, first->sizes);
 	return report_error(report, source, label->place,
 			    "label '%s' has a size of %u bytes, but its decoder '%s' takes %s",
 			    label->name.text, label->size, first->name, buf_str(&sizes));
 }
 
-int label_decoder_build(struct label_decoder *d, const struct label_config *label,
-			const struct source *source, struct report *report)
+static int check_chain(const struct label_decoder *d, const struct source *source,
+		       struct report *report)
 {
+	const struct label_config *label = d->config;
+	int err = 0;
+
+	for (size_t i = 0; i < label->decoders.count; i++) {
+		const struct decode_step *step = &d->chain[i];
+
+		if (!step->decoder) /* told already, and what follows it cannot be known */
+			return -EINVAL;
+		if (check_place(d, i, source, report) ||
+		    check_parameters(step->decoder, step->config, source, report))
+			err = -EINVAL;
+	}
+	if (d->chain[0].decoder->takes & FORM_BYTES &&
+	    check_size(d->chain[0].decoder, label, source, report))
+		err = -EINVAL;
+	return err;
+}
+
+static int prepare_steps(struct label_decoder *d, const struct decoder_setup *setup)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < d->config->decoders.count; i++) {
+		struct decode_step *step = &d->chain[i];
+		int failed = step->decoder->prepare ? step->decoder->prepare(setup, step) : 0;
+
+		d->follows |= step->decoder->follows;
+		d->gives = step->decoder->gives;
+		if (failed)
+			err = failed;
+	}
+	return err;
+}
+
+int label_decoder_build(struct label_decoder *d, const struct label_config *label,
+			const struct decode_env *env, const struct source *source,
+			struct report *report)
+{
+	const struct decoder_setup setup = {env, label, source, report};
 	size_t count = label->decoders.count;
 	int err = 0;
 
@@ -123,17 +242,15 @@ int label_decoder_build(struct label_decoder *d, const struct label_config *labe
 	for (size_t i = 0; i < count; i++) {
 		const struct decoder_config *config = &label->decoders.items[i];
 
-		d->chain[i] = decoder_find(config->name.text);
-		if (!d->chain[i]) {
+		d->chain[i].config = config;
+		d->chain[i].decoder = decoder_find(config->name.text);
+		if (!d->chain[i].decoder)
 			err = report_unknown_decoder(&config->name, source, report);
-			continue;
-		}
-		d->follows_links |= d->chain[i]->follows_links;
-		if (check_parameters(d->chain[i], config, source, report))
-			err = -EINVAL;
 	}
-	if (count && d->chain[0] && check_size(d->chain[0], label, source, report))
+	if (check_chain(d, source, report))
 		err = -EINVAL;
+	if (!err)
+		err = prepare_steps(d, &setup);
 	if (err)
 		label_decoder_free(d);
 	return err;
@@ -141,39 +258,86 @@ int label_decoder_build(struct label_decoder *d, const struct label_config *labe
 
 void label_decoder_free(struct label_decoder *d)
 {
+	for (size_t i = 0; d->chain && i < d->config->decoders.count; i++) {
+		const struct decode_step *step = &d->chain[i];
+
+		if (step->state && step->decoder->release)
+			step->decoder->release(step->state);
+	}
 	free(d->chain);
 	*d = (struct label_decoder){0};
+}
+
+/* Bytes that a config passes on as they are must not spoil the exposition. */
+static int give_valid(struct decode_scratch *scratch, const char *text, size_t len,
+		      struct decoded *ret)
+{
+	if (!utf8_is_valid(text, len)) {
+		buf_reset(&scratch->valid);
+		utf8_add_valid(&scratch->valid, text, len);
+		text = buf_str(&scratch->valid);
+		if (!buf_ok(&scratch->valid))
+			return -ENOMEM;
+		len = scratch->valid.len;
+	}
+	*ret = (struct decoded){.text = text, .len = len};
+	return 0;
 }
 
 int label_decoder_run(const struct label_decoder *d, const struct decode_env *env, const void *in,
 		      struct decode_scratch *scratch, struct decoded *ret)
 {
 	size_t len = d->config->size;
-	int result = DECODE_OK;
+	int result = DECODE_OK, err;
 
 	for (size_t i = 0; i < d->config->decoders.count; i++) {
+		const struct decode_step *step = &d->chain[i];
 		struct buf *out = &scratch->bufs[i % 2];
-		int step;
+		int made;
 
 		buf_reset(out);
-		step = d->chain[i]->decode(env, &d->config->decoders.items[i], in, len, out);
-		if (step < 0 || step == DECODE_DROP)
-			return step;
-		result = MAX(result, step);
+		made = step->decoder->decode(env, step, in, len, out);
+		if (made < 0 || made == DECODE_DROP)
+			return made;
+		result = MAX(result, made);
 		in = buf_str(out); /* never NULL, also where the text is empty */
 		if (!buf_ok(out))
 			return -ENOMEM;
 		len = out->len;
 	}
-	ret->text = in;
-	ret->len = len;
-	return result;
+	err = give_valid(scratch, in, len, ret);
+	return err ? err : result;
+}
+
+static uint64_t generation_of_links(const struct decode_env *env)
+{
+	return links_generation(env->links);
+}
+
+static const struct {
+	enum name_source source;
+	uint64_t (*generation)(const struct decode_env *env);
+} name_sources[] = {
+	{FOLLOWS_LINKS, generation_of_links},
+};
+
+uint64_t decode_generation(const struct decode_env *env, unsigned sources)
+{
+	uint64_t sum = 0;
+
+	/* Each only grows, so their sum changes with any of them. */
+	for (size_t i = 0; i < ARRAY_SIZE(name_sources); i++) {
+		if (sources & name_sources[i].source)
+			sum += name_sources[i].generation(env);
+	}
+	return sum;
 }
 
 void decode_scratch_free(struct decode_scratch *s)
 {
 	buf_free(&s->bufs[0]);
 	buf_free(&s->bufs[1]);
+	buf_free(&s->valid);
 }
 
 int decode_parse_decimal(const void *in, size_t len, uint64_t *ret)

@@ -39,14 +39,14 @@ static const struct number_name ethertypes[] = {
 /* IEEE 802.3, 3.2.6: from 1536 on the field is a type, below it is a length. */
 enum { LOWEST_ETHERTYPE = 0x0600, HIGHEST_ETHERTYPE = 0xffff };
 
-static int decode_ethertype(const struct decode_env *env, const struct decoder_config *config,
+static int decode_ethertype(const struct decode_env *env, const struct decode_step *step,
 			    const void *in, size_t len, struct buf *out)
 {
 	const char *name;
 	uint64_t number;
 
 	(void)env;
-	(void)config;
+	(void)step;
 	if (decode_parse_decimal(in, len, &number) || number < LOWEST_ETHERTYPE ||
 	    number > HIGHEST_ETHERTYPE) {
 		buf_add(out, in, len);
@@ -62,4 +62,4 @@ static int decode_ethertype(const struct decode_env *env, const struct decoder_c
 
 DECODER(ethertype, .name = "ethertype",
 	.doc = "decimal ethertype → its name or 0x…; text that is no ethertype is passed on",
-	.decode = decode_ethertype);
+	.takes = FORM_DECIMAL | FORM_NAME, .gives = FORM_TEXT, .decode = decode_ethertype);

@@ -5,13 +5,13 @@
 #include "decode/decoder.h"
 #include "kernel/links.h"
 
-static int decode_ifname(const struct decode_env *env, const struct decoder_config *config,
+static int decode_ifname(const struct decode_env *env, const struct decode_step *step,
 			 const void *in, size_t len, struct buf *out)
 {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
 
-	(void)config;
+	(void)step;
 	if (len != sizeof(ifindex))
 		return -EINVAL;
 	memcpy(&ifindex, in, sizeof(ifindex));
@@ -24,4 +24,5 @@ static int decode_ifname(const struct decode_env *env, const struct decoder_conf
 }
 
 DECODER(ifname, .name = "ifname", .doc = "4 bytes of interface index → its name, else unknown:N",
-	.sizes = DECODER_SIZE(4), .follows_links = true, .decode = decode_ifname);
+	.takes = FORM_BYTES, .gives = FORM_NAME, .sizes = DECODER_SIZE(4), .follows = FOLLOWS_LINKS,
+	.decode = decode_ifname);

@@ -13,14 +13,14 @@ static void add_odd_length(struct buf *out, const uint8_t *bytes, size_t len)
 		buf_printf(out, "%02x", bytes[i]);
 }
 
-static int decode_inet_ip(const struct decode_env *env, const struct decoder_config *config,
+static int decode_inet_ip(const struct decode_env *env, const struct decode_step *step,
 			  const void *in, size_t len, struct buf *out)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr v6;
 
 	(void)env;
-	(void)config;
+	(void)step;
 	if (len == sizeof(struct in_addr)) {
 		buf_add_str(out, inet_ntop(AF_INET, in, text, sizeof(text)));
 		return DECODE_OK;
@@ -39,4 +39,4 @@ static int decode_inet_ip(const struct decode_env *env, const struct decoder_con
 
 DECODER(inet_ip, .name = "inet_ip",
 	.doc = "4 or 16 bytes in network order → IP address; v4-mapped ones as IPv4",
-	.decode = decode_inet_ip);
+	.takes = FORM_BYTES, .gives = FORM_NAME, .decode = decode_inet_ip);

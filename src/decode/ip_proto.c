@@ -44,14 +44,14 @@ static const struct number_name protocols[] = {
 
 enum { HIGHEST_PROTOCOL = 255 };
 
-static int decode_ip_proto(const struct decode_env *env, const struct decoder_config *config,
+static int decode_ip_proto(const struct decode_env *env, const struct decode_step *step,
 			   const void *in, size_t len, struct buf *out)
 {
 	const char *name = NULL;
 	uint64_t number;
 
 	(void)env;
-	(void)config;
+	(void)step;
 	if (decode_parse_decimal(in, len, &number))
 		return -EINVAL;
 	if (number <= HIGHEST_PROTOCOL)
@@ -65,4 +65,4 @@ static int decode_ip_proto(const struct decode_env *env, const struct decoder_co
 
 DECODER(ip_proto, .name = "ip_proto",
 	.doc = "decimal IP protocol number → its name; numbers without one are passed on",
-	.decode = decode_ip_proto);
+	.takes = FORM_DECIMAL, .gives = FORM_TEXT, .decode = decode_ip_proto);

@@ -6,13 +6,13 @@
 #include "decode/decoder.h"
 #include "kernel/ksyms.h"
 
-static int decode_ksym(const struct decode_env *env, const struct decoder_config *config,
-		       const void *in, size_t len, struct buf *out)
+static int decode_ksym(const struct decode_env *env, const struct decode_step *step, const void *in,
+		       size_t len, struct buf *out)
 {
 	uint64_t address;
 	const char *name;
 
-	(void)config;
+	(void)step;
 	if (len != sizeof(address))
 		return -EINVAL;
 	memcpy(&address, in, sizeof(address));
@@ -27,4 +27,4 @@ static int decode_ksym(const struct decode_env *env, const struct decoder_config
 
 DECODER(ksym, .name = "ksym",
 	.doc = "8 bytes of kernel address → the symbol at exactly that address",
-	.sizes = DECODER_SIZE(8), .decode = decode_ksym);
+	.takes = FORM_BYTES, .gives = FORM_NAME, .sizes = DECODER_SIZE(8), .decode = decode_ksym);

@@ -15,9 +15,10 @@ static const struct mapping_row *find_row(const struct decoder_config *config, c
 	return NULL;
 }
 
-static int decode_static_map(const struct decode_env *env, const struct decoder_config *config,
+static int decode_static_map(const struct decode_env *env, const struct decode_step *step,
 			     const void *in, size_t len, struct buf *out)
 {
+	const struct decoder_config *config = step->config;
 	const struct mapping_row *row = find_row(config, in, len);
 
 	(void)env;
@@ -32,4 +33,5 @@ static int decode_static_map(const struct decode_env *env, const struct decoder_
 }
 
 DECODER(static_map, .name = "static_map", .doc = "text → the text that the config gives for it",
-	.parameters = DECODER_PARAM_STATIC_MAP, .decode = decode_static_map);
+	.parameters = DECODER_PARAM_STATIC_MAP, .required = DECODER_PARAM_STATIC_MAP,
+	.takes = FORM_ANY, .gives = FORM_TEXT, .decode = decode_static_map);

@@ -4,8 +4,8 @@
 
 #include "decode/decoder.h"
 
-static int decode_uint(const struct decode_env *env, const struct decoder_config *config,
-		       const void *in, size_t len, struct buf *out)
+static int decode_uint(const struct decode_env *env, const struct decode_step *step, const void *in,
+		       size_t len, struct buf *out)
 {
 	uint8_t u8;
 	uint16_t u16;
@@ -13,7 +13,7 @@ static int decode_uint(const struct decode_env *env, const struct decoder_config
 	uint64_t n;
 
 	(void)env;
-	(void)config;
+	(void)step;
 	switch (len) {
 	case sizeof(u8):
 		n = *(const uint8_t *)in;
@@ -37,5 +37,6 @@ static int decode_uint(const struct decode_env *env, const struct decoder_config
 }
 
 DECODER(uint, .name = "uint", .doc = "1, 2, 4 or 8 bytes in host order → decimal",
+	.takes = FORM_BYTES, .gives = FORM_NUMBER,
 	.sizes = DECODER_SIZE(1) | DECODER_SIZE(2) | DECODER_SIZE(4) | DECODER_SIZE(8),
 	.decode = decode_uint);

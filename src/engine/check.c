@@ -18,6 +18,7 @@ DEFINE_CLEANUP(struct object *, object_close)
  * checked. */
 static int check_decoders(const struct config *c, struct report *report)
 {
+	static const struct decode_env nothing;
 	int err = 0;
 
 	for (size_t i = 0; i < c->metrics.count; i++) {
@@ -26,7 +27,8 @@ static int check_decoders(const struct config *c, struct report *report)
 		for (size_t k = 0; k < m->labels.count; k++) {
 			struct label_decoder d;
 
-			if (label_decoder_build(&d, &m->labels.items[k], &c->source, report))
+			if (label_decoder_build(&d, &m->labels.items[k], &nothing, &c->source,
+						report))
 				err = -EINVAL;
 			else
 				label_decoder_free(&d);

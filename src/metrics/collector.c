@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "kernel/links.h"
 #include "metrics/exposition.h"
 
 /* How long what an entry names must be unknown before `delete_unknown` removes the entry from the
@@ -338,7 +337,7 @@ static void sweep(struct collector *c)
 		stale |= c->views[i].ids.count > 2 * MAX(c->live, (uint32_t)DEAD_TOLERATED);
 	/* The series shown now stay as they are until the next read begins. */
 	if (stale)
-		c->links_generation = UINT64_MAX;
+		c->names_generation = UINT64_MAX;
 }
 
 static size_t count_series(const struct collector *c)
@@ -356,7 +355,7 @@ static size_t count_series(const struct collector *c)
 
 int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e)
 {
-	uint64_t links = layout_follows_links(&c->layout) ? links_generation(c->env->links) : 0;
+	uint64_t names = decode_generation(c->env, layout_follows(&c->layout));
 	int err;
 
 	if (c->n_fields == 0) /* all of it is switched off */
@@ -368,8 +367,8 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 	c->next = 0;
 	c->errors = 0;
 	buf_reset(&c->doomed);
-	if (links != c->links_generation) {
-		c->links_generation = links;
+	if (names != c->names_generation) {
+		c->names_generation = names;
 		start_epoch(c);
 	}
 	err = mapread_all(c->mapread, add_batch, c, e);

@@ -200,7 +200,7 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 		return -ENOMEM;
 	c->config = metric;
 	c->env = env->decode;
-	if ((err = layout_build(&c->layout, metric, map, source, report)) ||
+	if ((err = layout_build(&c->layout, metric, map, env->decode, source, report)) ||
 	    (err = add_fields(c, map, env, source, report)))
 		goto fail;
 	table_init(&c->keys, c->layout.extended_key_size);

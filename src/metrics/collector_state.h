@@ -68,15 +68,15 @@ struct collector {
 	uint32_t *entry_series; /* n_views of them for each entry */
 	uint32_t cap;
 
-	uint32_t scrape; /* counts reads */
-	uint32_t epoch;  /* changes when every entry must be decoded anew */
-	uint64_t links_generation;
-	uint32_t now;            /* seconds since boot, at this read */
-	uint64_t errors;         /* entries not decoded in this read */
-	uint32_t live;           /* entries found in this read */
-	uint32_t next;           /* the entry that the next key is likely to be */
-	bool valid;              /* the last read succeeded */
-	_Atomic size_t n_series; /* shown by the last read; any thread may ask */
+	uint32_t scrape;           /* counts reads */
+	uint32_t epoch;            /* changes when every entry must be decoded anew */
+	uint64_t names_generation; /* decode_generation() of what was decoded */
+	uint32_t now;              /* seconds since boot, at this read */
+	uint64_t errors;           /* entries not decoded in this read */
+	uint32_t live;             /* entries found in this read */
+	uint32_t next;             /* the entry that the next key is likely to be */
+	bool valid;                /* the last read succeeded */
+	_Atomic size_t n_series;   /* shown by the last read; any thread may ask */
 
 	struct decode_scratch scratch;
 	struct buf decoded;   /* texts of the labels of one entry, one behind the other */

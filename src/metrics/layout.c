@@ -55,15 +55,16 @@ static int report_key_size(const struct metric_config *metric, const struct map_
 		metric->name.text, described, map->name, map->key_size);
 }
 
-static int build_decoders(struct layout *l, const struct source *source, struct report *report)
+static int build_decoders(struct layout *l, const struct decode_env *env,
+			  const struct source *source, struct report *report)
 {
 	size_t count = l->n_labels + l->has_bucket;
 	int err = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct key_label *label = i < l->n_labels ? &l->labels[i] : &l->bucket;
-		int failed =
-			label_decoder_build(&label->decoder, label->decoder.config, source, report);
+		int failed = label_decoder_build(&label->decoder, label->decoder.config, env,
+						 source, report);
 
 		if (failed)
 			err = failed;
@@ -72,7 +73,7 @@ static int build_decoders(struct layout *l, const struct source *source, struct 
 }
 
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
-		 const struct source *source, struct report *report)
+		 const struct decode_env *env, const struct source *source, struct report *report)
 {
 	const struct label_config *cpu = find_cpu_label(metric, map);
 	/* The one key of an array that is there for its per-CPU value says nothing. */
@@ -100,18 +101,18 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 			cpu->size);
 	if (described != map->key_size)
 		err = report_key_size(metric, map, described, source, report);
-	if (err || (err = build_decoders(l, source, report)))
+	if (err || (err = build_decoders(l, env, source, report)))
 		layout_free(l);
 	return err;
 }
 
-bool layout_follows_links(const struct layout *l)
+unsigned layout_follows(const struct layout *l)
 {
-	for (size_t i = 0; i < l->n_labels; i++) {
-		if (l->labels[i].decoder.follows_links)
-			return true;
-	}
-	return false;
+	unsigned follows = l->bucket.decoder.follows;
+
+	for (size_t i = 0; i < l->n_labels; i++)
+		follows |= l->labels[i].decoder.follows;
+	return follows;
 }
 
 void layout_free(struct layout *l)

@@ -28,8 +28,8 @@ struct layout {
 /* Works out and checks the layout of @metric over @map; what is wrong goes to @report at its
  * place. */
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
-		 const struct source *source, struct report *report);
+		 const struct decode_env *env, const struct source *source, struct report *report);
 void layout_free(struct layout *l);
 
-/* Whether a label's text changes with the names of interfaces. */
-bool layout_follows_links(const struct layout *l);
+/* The sources of names (enum name_source) that the labels' texts change with. */
+unsigned layout_follows(const struct layout *l);

@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-#include "config_text.h"
-#include "decode/decoder.h"
+#include "decoding.h"
 #include "kernel/ksyms.h"
 #include "kernel/links.h"
 
@@ -41,18 +40,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-struct row {
-	const char *decoders; /* YAML flow sequence */
-	const char *in;
-	uint32_t size;
-	int result; /* enum decode_result, or a negative errno */
-	const char *out;
-};
-
-#define UINT     "{name: uint}"
-#define BYTES(s) s, sizeof(s) - 1
-
-static const struct row rows[] = {
+static const struct decoding rows[] = {
 	/* uint: host order, which these tests write as little endian */
 	{"[" UINT "]", BYTES("\x2a"), 0, "42"},
 	{"[" UINT "]", BYTES("\x01\x02"), 0, "513"},
@@ -99,46 +87,24 @@ static const struct row rows[] = {
 	{"[" UINT ", {name: ip_proto}, {name: ethertype}]", BYTES("\xcc\x88"), 0, "lldp"},
 };
 
-static void run_row(const struct fixture *f, const struct row *row)
+static struct decode_env env_of(void **state)
 {
-	struct decode_env env = {f->links, f->ksyms};
-	struct decode_scratch scratch = {0};
-	struct report report = {0};
-	struct label_decoder d;
-	struct decoded got = {0};
-	char yaml[512];
-	struct config *c;
-	int result;
+	const struct fixture *f = *state;
 
-	snprintf(yaml, sizeof(yaml),
-		 "metrics:\n  counters:\n    - name: m\n      help: h\n      labels:\n"
-		 "        - {name: l, size: %u, decoders: %s}\n",
-		 row->size, row->decoders);
-	c = config_from_text(yaml);
-	assert_int_equal(label_decoder_build(&d, &c->metrics.items[0].labels.items[0], &c->source,
-					     &report),
-			 0);
-	result = label_decoder_run(&d, &env, row->in, &scratch, &got);
-	if (result != row->result)
-		fail_msg("%s: result %d, not %d", row->decoders, result, row->result);
-	if (row->out &&
-	    (got.len != strlen(row->out) || (got.len && memcmp(got.text, row->out, got.len) != 0)))
-		fail_msg("%s: '%.*s', not '%s'", row->decoders, (int)got.len, got.text, row->out);
-	decode_scratch_free(&scratch);
-	label_decoder_free(&d);
-	config_free(c);
+	return (struct decode_env){.links = f->links, .ksyms = f->ksyms};
 }
 
 static void test_rows(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		run_row(*state, &rows[i]);
+	const struct decode_env env = env_of(state);
+
+	CHECK_DECODINGS(&env, rows);
 }
 
 /* /proc/kallsyms as another reader sees it. */
 static void test_ksym_knows_what_kallsyms_says(void **state)
 {
-	const struct fixture *f = *state;
+	const struct decode_env env = env_of(state);
 	unsigned long long address = 0;
 	char line[512], name[256] = "", wanted[] = "[{name: ksym}]";
 	FILE *kallsyms = fopen("/proc/kallsyms", "r");
@@ -155,51 +121,53 @@ static void test_ksym_knows_what_kallsyms_says(void **state)
 	if (address == 0)
 		skip(); /* addresses are hidden from us */
 	key = address;
-	run_row(f, &(struct row){wanted, (const char *)&key, sizeof(key), 0, "tcp_v4_connect"});
+	check_decoding(&env, &(struct decoding){wanted, (const char *)&key, sizeof(key), 0,
+						"tcp_v4_connect"});
 }
 
-struct refusal {
-	const char *label; /* of a flow mapping, behind the name */
-	const char *says;
-};
-
 static const struct refusal refusals[] = {
-	{"size: 4, decoders: [{name: uitn}]", "unknown decoder 'uitn', did you mean 'uint'?"},
-	{"size: 4, decoders: [{name: frobnicate}]", "unknown decoder 'frobnicate'; there are: "},
-	{"size: 3, decoders: [{name: uint}]",
+	{4, "[{name: uitn}]", "unknown decoder 'uitn', did you mean 'uint'?"},
+	{4, "[{name: frobnicate}]", "unknown decoder 'frobnicate'; there are: "},
+	{3, "[{name: uint}]",
 	 "label 'l' has a size of 3 bytes, but its decoder 'uint' takes 1, 2, 4 or 8"},
-	{"size: 8, decoders: [{name: ifname}]",
+	{8, "[{name: ifname}]",
 	 "label 'l' has a size of 8 bytes, but its decoder 'ifname' takes 4"},
-	{"size: 4, decoders: [{name: uint, static_map: {1: a}}]",
-	 "decoder 'uint' takes no 'static_map'"},
-	{"size: 4, decoders: [{name: uint}, {name: static_map}]",
-	 "decoder 'static_map' needs 'static_map'"},
-	{"size: 4, decoders: [{name: string, regexps: ['a']}]",
-	 "decoder 'string' takes no 'regexps'"},
+	{4, "[{name: uint, static_map: {1: a}}]", "decoder 'uint' takes no 'static_map'"},
+	{4, "[{name: uint}, {name: static_map}]", "decoder 'static_map' needs 'static_map'"},
+	{4, "[{name: string, regexps: ['a']}]", "decoder 'string' takes no 'regexps'"},
+	/* what cannot follow what */
+	{4, "[{name: string}, {name: uint}]",
+	 "decoder 'uint' takes the bytes of the key, so it must be the first; 'string' before it "
+	 "gives text"},
+	{4, "[{name: ip_proto}]",
+	 "decoder 'ip_proto' cannot be the first: it takes text, not the bytes of the key; put "
+	 "before it "},
+	{4, "[{name: ifname}, {name: ip_proto}]",
+	 "decoder 'ip_proto' takes a decimal number, but 'ifname' before it gives a name; have "
+	 "instead "},
+	/* told once, with the others */
+	{3, "[{name: uitn}, {name: ip_proto}]", "'uitn', did you mean 'uint'?"},
 };
 
 static void test_refusals(void **state)
 {
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
-		struct report report = {0};
-		struct label_decoder d;
-		char yaml[512];
-		struct config *c;
+	const struct decode_env env = env_of(state);
 
-		snprintf(yaml, sizeof(yaml),
-			 "metrics:\n  counters:\n    - name: m\n      help: h\n      labels:\n"
-			 "        - {name: l, %s}\n",
-			 refusals[i].label);
-		c = config_from_text(yaml);
-		assert_int_equal(label_decoder_build(&d, &c->metrics.items[0].labels.items[0],
-						     &c->source, &report),
-				 -EINVAL);
-		if (!strstr(buf_str(&report.text), refusals[i].says))
-			fail_msg("%s\nsays not: %s", buf_str(&report.text), refusals[i].says);
-		report_free(&report);
-		config_free(c);
-	}
+	CHECK_REFUSALS(&env, refusals);
+}
+
+/* What a step passes on as it was is valid at the end all the same. */
+static void test_text_is_always_valid(void **state)
+{
+	static const struct decoding raw[] = {
+		{"[{name: static_map, allow_unknown: true, static_map: {a: b}}]", BYTES("a\xff"), 0,
+		 "a\xef\xbf\xbd"},
+		{"[{name: static_map, static_map: {a: b}}]", BYTES("\xc3"), 0,
+		 "unknown:\xef\xbf\xbd"},
+	};
+	const struct decode_env env = env_of(state);
+
+	CHECK_DECODINGS(&env, raw);
 }
 
 static void test_registry(void **state)
@@ -232,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_ksym_knows_what_kallsyms_says),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_text_is_always_valid),
 		cmocka_unit_test(test_registry),
 		cmocka_unit_test(test_parse_decimal),
 	};
