@@ -48,7 +48,7 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 
 	if (object_find_map(o, m->name.text, &map))
 		return unit_report_missing_map(o, c, m, report);
-	err = collector_new(m, &c->source, &map, &env, report, &collector);
+	err = collector_new(m, &c->source, &map, NULL, &env, report, &collector);
 	if (!err)
 		collector_free(collector);
 	return err;

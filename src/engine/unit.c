@@ -143,7 +143,7 @@ static int add_collector(struct unit *u, const struct module *m, const struct me
 
 	if (object_find_map(u->object, metric->name.text, &map))
 		return unit_report_missing_map(u->object, m->config, metric, report);
-	err = collector_new(metric, &m->config->source, &map, &collector_env, report,
+	err = collector_new(metric, &m->config->source, &map, NULL, &collector_env, report,
 			    &u->collectors[u->n_collectors]);
 	u->n_collectors += !err;
 	return err;

@@ -21,11 +21,11 @@ enum {
 };
 
 struct mapread {
+	struct feed feed; /* first: the feed is the reader */
 	struct map_info map;
-	size_t stride;    /* of values */
-	size_t per_entry; /* values of an entry */
-	bool batches;     /* until the kernel says that it cannot */
-	uint32_t cap;     /* entries that fit the buffers */
+	bool batches; /* until the kernel says that it cannot */
+	bool takes;   /* likewise: that it can look up and delete in one step */
+	uint32_t cap; /* entries that fit the buffers */
 	uint8_t *keys;
 	uint8_t *values;
 	uint8_t *token;    /* where a batch goes on: a bucket number, or the last key */
@@ -59,7 +59,7 @@ static int resize(struct mapread *m, uint32_t cap)
 	free(m->values);
 	m->cap = 0;
 	m->keys = calloc(cap, m->map.key_size);
-	m->values = calloc(cap, m->stride);
+	m->values = calloc(cap, m->feed.stride);
 	if (!m->keys || !m->values)
 		return -ENOMEM;
 	m->cap = cap;
@@ -68,7 +68,7 @@ static int resize(struct mapread *m, uint32_t cap)
 
 static uint32_t first_cap(const struct mapread *m)
 {
-	size_t fit = CHUNK_BYTES / (m->map.key_size + m->stride);
+	size_t fit = CHUNK_BYTES / (m->map.key_size + m->feed.stride);
 	size_t most = MIN((size_t)CHUNK_ENTRIES, (size_t)m->map.max_entries);
 
 	return (uint32_t)MAX(MIN(fit, most), (size_t)1);
@@ -82,16 +82,20 @@ static int set_up(struct mapread *m)
 
 	if (cpus < 0)
 		return cpus;
-	m->per_entry = (size_t)cpus;
-	m->stride = m->map.per_cpu ? ROUND_UP((size_t)m->map.value_size, 8) * m->per_entry
-				   : m->map.value_size;
+	m->feed.values_per_entry = (size_t)cpus;
+	m->feed.stride = m->map.per_cpu
+				 ? ROUND_UP((size_t)m->map.value_size, 8) * m->feed.values_per_entry
+				 : m->map.value_size;
 	m->batches = true;
+	m->takes = true;
 	m->token = calloc(1, MAX((size_t)m->map.key_size, (size_t)MIN_TOKEN));
 	if (!m->token)
 		return -ENOMEM;
 	table_init(&m->seen, m->map.key_size);
 	return resize(m, first_cap(m));
 }
+
+static const struct feed_ops mapread_ops;
 
 int mapread_new(const struct map_info *map, struct mapread **ret, struct error *e)
 {
@@ -105,6 +109,8 @@ int mapread_new(const struct map_info *map, struct mapread **ret, struct error *
 	if (!m)
 		return error_set(e, -ENOMEM, "cannot read map \"%s\": out of memory", map->name);
 	m->map = *map;
+	m->feed.ops = &mapread_ops;
+	m->feed.key_size = map->key_size;
 	r = set_up(m);
 	if (r < 0)
 		return error_set(e, r, "cannot set up reading map \"%s\": %s", map->name,
@@ -126,12 +132,12 @@ void mapread_free(struct mapread *m)
 
 size_t mapread_value_stride(const struct mapread *m)
 {
-	return m->stride;
+	return m->feed.stride;
 }
 
 size_t mapread_values_per_entry(const struct mapread *m)
 {
-	return m->per_entry;
+	return m->feed.values_per_entry;
 }
 
 /* Moves the entries whose key did not come before to the front; gives back how many, or -ENOMEM. */
@@ -149,15 +155,15 @@ static int64_t drop_seen(struct mapread *m, uint32_t count)
 			continue;
 		if (kept != i) {
 			memcpy(m->keys + (size_t)kept * m->map.key_size, key, m->map.key_size);
-			memcpy(m->values + (size_t)kept * m->stride,
-			       m->values + (size_t)i * m->stride, m->stride);
+			memcpy(m->values + (size_t)kept * m->feed.stride,
+			       m->values + (size_t)i * m->feed.stride, m->feed.stride);
 		}
 		kept++;
 	}
 	return kept;
 }
 
-static int deliver_batch(struct mapread *m, uint32_t count, mapread_fn fn, void *ctx)
+static int deliver_batch(struct mapread *m, uint32_t count, feed_fn fn, void *ctx)
 {
 	int64_t kept = count;
 
@@ -187,7 +193,8 @@ static void begin_read(struct mapread *m)
 	table_clear(&m->seen);
 }
 
-static bool cannot_batch(int r)
+/* A command of bpf(2) that the kernel does not have, or not for this type of map. */
+static bool is_not_supported(int r)
 {
 	return r == -EINVAL || r == -EOPNOTSUPP || r == -COMPAT_ENOTSUPP;
 }
@@ -198,7 +205,7 @@ static bool cannot_batch(int r)
  * than the room (hash maps); EINTR a key that was deleted in the middle (others), with the entries
  * before it.
  */
-static int read_batch(struct mapread *m, bool first, mapread_fn fn, void *ctx)
+static int read_batch(struct mapread *m, bool first, feed_fn fn, void *ctx)
 {
 	uint32_t count;
 	int r, delivered;
@@ -208,7 +215,7 @@ static int read_batch(struct mapread *m, bool first, mapread_fn fn, void *ctx)
 		r = bpf_map_lookup_batch(m->map.fd, first ? NULL : m->token, m->token, m->keys,
 					 m->values, &count, NULL);
 	} while (r == -ENOSPC && (r = grow(m)) == 0);
-	if (first && cannot_batch(r)) {
+	if (first && is_not_supported(r)) {
 		m->batches = false;
 		return 0;
 	}
@@ -223,7 +230,7 @@ static int read_batch(struct mapread *m, bool first, mapread_fn fn, void *ctx)
 	return delivered < 0 ? delivered : r != -ENOENT;
 }
 
-static int read_batches(struct mapread *m, mapread_fn fn, void *ctx)
+static int read_batches(struct mapread *m, feed_fn fn, void *ctx)
 {
 	unsigned interrupted = 0;
 	bool first = true;
@@ -283,7 +290,7 @@ static int read_chunk(struct mapread *m, uint32_t *ret_count)
 		r = next_key(m, key);
 		if (r < 0)
 			break;
-		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->stride);
+		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->feed.stride);
 		if (r == -ENOENT) {
 			r = 0; /* deleted just now, and so no key to go on from */
 			continue;
@@ -299,7 +306,7 @@ static int read_chunk(struct mapread *m, uint32_t *ret_count)
 	return r;
 }
 
-static int read_one_by_one(struct mapread *m, mapread_fn fn, void *ctx)
+static int read_one_by_one(struct mapread *m, feed_fn fn, void *ctx)
 {
 	uint32_t count;
 	int r, delivered = 0;
@@ -315,13 +322,14 @@ static int read_one_by_one(struct mapread *m, mapread_fn fn, void *ctx)
 	return r == -ENOENT ? 0 : r;
 }
 
-int mapread_all(struct mapread *m, mapread_fn fn, void *ctx, struct error *e)
+int mapread_all(struct mapread *m, feed_fn fn, void *ctx, struct error *e)
 {
-	int r = 0;
+	/* Without room when a bucket grew and there was no memory for it. */
+	int r = m->cap ? 0 : resize(m, first_cap(m));
 
-	if (m->batches)
+	if (r == 0 && m->batches)
 		r = read_batches(m, fn, ctx);
-	if (!m->batches)
+	if (r == 0 && !m->batches)
 		r = read_one_by_one(m, fn, ctx);
 	if (r == -EBUSY)
 		return error_set(e, r,
@@ -338,9 +346,47 @@ int mapread_all(struct mapread *m, mapread_fn fn, void *ctx, struct error *e)
 	return 0;
 }
 
-int mapread_delete(struct mapread *m, const void *key)
+int mapread_remove(struct mapread *m, const void *key, void *ret_values)
 {
-	int r = bpf_map_delete_elem(m->map.fd, key);
+	int r;
 
-	return r == -ENOENT ? 0 : r;
+	if (ret_values && m->takes) {
+		r = bpf_map_lookup_and_delete_elem(m->map.fd, key, ret_values);
+		if (!is_not_supported(r))
+			return r;
+		m->takes = false;
+	}
+	r = ret_values ? bpf_map_lookup_elem(m->map.fd, key, ret_values) : 0;
+	return r ? r : bpf_map_delete_elem(m->map.fd, key);
 }
+
+struct feed *mapread_feed(struct mapread *m)
+{
+	return &m->feed;
+}
+
+static struct mapread *mapread_of(struct feed *f)
+{
+	return CONTAINER_OF(f, struct mapread, feed);
+}
+
+static int feed_read_map(struct feed *f, feed_fn fn, void *ctx, struct error *e)
+{
+	return mapread_all(mapread_of(f), fn, ctx, e);
+}
+
+static int feed_remove_from_map(struct feed *f, const void *key, void *ret_values)
+{
+	return mapread_remove(mapread_of(f), key, ret_values);
+}
+
+static void feed_free_map(struct feed *f)
+{
+	mapread_free(mapread_of(f));
+}
+
+static const struct feed_ops mapread_ops = {
+	.read = feed_read_map,
+	.remove = feed_remove_from_map,
+	.free = feed_free_map,
+};

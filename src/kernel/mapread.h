@@ -6,25 +6,20 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/error.h"
+#include "kernel/feed.h"
 #include "kernel/object.h"
 
 struct mapread; /* opaque */
 
-/*
- * What a read hands over: @count entries, keys key_size apart, values value_stride apart. A value
- * is one of value_size bytes, or for a per-CPU map one for each possible CPU, value_size rounded up
- * to 8 apart. Give back 0, or a negative errno to end the read with it.
- */
-typedef int (*mapread_fn)(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count);
-
 int mapread_new(const struct map_info *map, struct mapread **ret, struct error *e);
 void mapread_free(struct mapread *m);
 
-/* Bytes from one value to the next in what mapread_fn sees. */
+/* The same reader as where a collector's entries come from; feed_free() then frees it. */
+struct feed *mapread_feed(struct mapread *m);
+
+/* Bytes from one value to the next in what feed_fn sees. A value is one of value_size bytes, or for
+ * a per-CPU map one for each possible CPU, value_size rounded up to 8 apart. */
 size_t mapread_value_stride(const struct mapread *m);
 
 /* Values an entry has: possible CPUs for a per-CPU map, else 1. */
@@ -35,8 +30,11 @@ size_t mapread_values_per_entry(const struct mapread *m);
  * all the time is seen exactly once. -EBUSY where there are no batches and entries come and go
  * faster than they can be read.
  */
-int mapread_all(struct mapread *m, mapread_fn fn, void *ctx, struct error *e);
+int mapread_all(struct mapread *m, feed_fn fn, void *ctx, struct error *e);
 
-/* Removes @key; an entry that is already gone is no error. -EINVAL for maps that cannot (arrays).
+/*
+ * Removes @key as feed_remove() does. Hash maps of 5.14 and later give the last values and delete
+ * in one step; elsewhere what a program adds between the two is lost. What is lost everywhere is
+ * what a program adds that had found the entry before.
  */
-int mapread_delete(struct mapread *m, const void *key);
+int mapread_remove(struct mapread *m, const void *key, void *ret_values);

@@ -221,7 +221,7 @@ static void add_value(struct collector *c, const struct entry *entry, const uint
 static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values,
 		     size_t n_values)
 {
-	size_t stride = mapread_value_stride(c->mapread) / mapread_values_per_entry(c->mapread);
+	size_t stride = c->feed->stride / c->feed->values_per_entry;
 	uint32_t index = find_entry(c, key);
 	struct entry *entry;
 	uint32_t *series;
@@ -250,8 +250,8 @@ static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *val
 /* A per-CPU map with a label `cpu`: an entry for each CPU. */
 static int add_entry_by_cpu(struct collector *c, const uint8_t *key, const uint8_t *values)
 {
-	size_t n_cpus = mapread_values_per_entry(c->mapread);
-	size_t stride = mapread_value_stride(c->mapread) / n_cpus;
+	size_t n_cpus = c->feed->values_per_entry;
+	size_t stride = c->feed->stride / n_cpus;
 
 	memcpy(c->extended_key, key, c->layout.key_size);
 	for (size_t i = 0; i < n_cpus; i++) {
@@ -269,8 +269,8 @@ static int add_entry_by_cpu(struct collector *c, const uint8_t *key, const uint8
 static int add_batch(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
 {
 	struct collector *c = ctx;
-	size_t stride = mapread_value_stride(c->mapread);
-	size_t n_values = mapread_values_per_entry(c->mapread);
+	size_t stride = c->feed->stride;
+	size_t n_values = c->feed->values_per_entry;
 
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *key = keys + i * c->layout.key_size;
@@ -317,9 +317,9 @@ static void drop_dead_entries(struct collector *c)
 static void delete_doomed(struct collector *c)
 {
 	for (size_t at = 0; at < c->doomed.len; at += c->layout.key_size) {
-		int err = mapread_delete(c->mapread, c->doomed.data + at);
+		int err = feed_remove(c->feed, c->doomed.data + at, NULL);
 
-		if (err)
+		if (err && err != -ENOENT)
 			log_debug("cannot delete an entry of map '%s': %s", c->config->name.text,
 				  strerror(-err));
 	}
@@ -371,7 +371,7 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 		c->names_generation = names;
 		start_epoch(c);
 	}
-	err = mapread_all(c->mapread, add_batch, c, e);
+	err = feed_read(c->feed, add_batch, c, e);
 	c->valid = !err;
 	c->n_series = err ? 0 : count_series(c);
 	*decode_errors += c->errors;

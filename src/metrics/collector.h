@@ -2,7 +2,7 @@
 /*
  * All metrics that come out of one BPF map: reads it in batches, finds each key's series, adds up.
  *
- *	map ──► mapread ──► entry (raw key, decoded once) ──► series of each view ──► families
+ *	map ──► feed ──► entry (raw key, decoded once) ──► series of each view ──► families
  *
  * One scrape at a time; only collector_series() may be asked meanwhile.
  */
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "decode/decoder.h"
+#include "kernel/feed.h"
 #include "kernel/object.h"
 #include "metrics/family.h"
 
@@ -28,11 +29,13 @@ struct collector_env {
 };
 
 /*
- * @metric, @source and env->decode must outlive it. What is wrong with the config for this map goes
- * to @report at its place (-EINVAL). Families are named env->prefix + '_' + name.
+ * @map says what the keys and values are like. They come from @feed, which is taken over in any
+ * case; without one the map itself is read. @metric, @source and env->decode must outlive it. What
+ * is wrong with the config for this map goes to @report at its place (-EINVAL). Families are named
+ * env->prefix + '_' + name.
  */
 int collector_new(const struct metric_config *metric, const struct source *source,
-		  const struct map_info *map, const struct collector_env *env,
+		  const struct map_info *map, struct feed *feed, const struct collector_env *env,
 		  struct report *report, struct collector **ret);
 void collector_free(struct collector *c);
 

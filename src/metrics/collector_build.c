@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "kernel/mapread.h"
 #include "metrics/collector_state.h"
 
 static int compare_labels(const void *a, const void *b, void *ctx)
@@ -188,16 +189,31 @@ static int add_fields(struct collector *c, const struct map_info *map,
 	return err;
 }
 
+static int open_map(struct collector *c, const struct map_info *map, const struct source *source,
+		    struct report *report)
+{
+	struct mapread *reader;
+	struct error error;
+	int err = mapread_new(map, &reader, &error);
+
+	if (err)
+		return report_error(report, source, c->config->name.place, "%s", error.text);
+	c->feed = mapread_feed(reader);
+	return 0;
+}
+
 int collector_new(const struct metric_config *metric, const struct source *source,
-		  const struct map_info *map, const struct collector_env *env,
+		  const struct map_info *map, struct feed *feed, const struct collector_env *env,
 		  struct report *report, struct collector **ret)
 {
 	struct collector *c = calloc(1, sizeof(*c));
-	struct error error;
 	int err;
 
-	if (!c)
+	if (!c) {
+		feed_free(feed);
 		return -ENOMEM;
+	}
+	c->feed = feed;
 	c->config = metric;
 	c->env = env->decode;
 	if ((err = layout_build(&c->layout, metric, map, env->decode, source, report)) ||
@@ -209,11 +225,9 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	err = -ENOMEM;
 	if (!c->pieces || !c->extended_key)
 		goto fail;
-	err = mapread_new(map, &c->mapread, &error);
-	if (err) {
-		err = report_error(report, source, metric->name.place, "%s", error.text);
+	err = 0;
+	if (!c->feed && (err = open_map(c, map, source, report)))
 		goto fail;
-	}
 	*ret = c;
 	return 0;
 fail:
@@ -231,7 +245,7 @@ void collector_free(struct collector *c)
 	}
 	for (size_t i = 0; i < c->n_views; i++)
 		view_free(&c->views[i]);
-	mapread_free(c->mapread);
+	feed_free(c->feed);
 	layout_free(&c->layout);
 	table_free(&c->keys);
 	decode_scratch_free(&c->scratch);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kernel/mapread.h"
+#include "kernel/feed.h"
 #include "metrics/collector.h"
 #include "metrics/layout.h"
 #include "metrics/view.h"
@@ -57,7 +57,7 @@ struct collector {
 	const struct metric_config *config;
 	const struct decode_env *env;
 	struct layout layout;
-	struct mapread *mapread;
+	struct feed *feed;
 	struct field *fields;
 	size_t n_fields;
 	struct view *views;

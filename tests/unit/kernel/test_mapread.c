@@ -180,7 +180,25 @@ static void test_all_kinds(void **state)
 		check_kind(&kinds[i]);
 }
 
-static void test_delete(void **state)
+/* What is removed says what it was, for each CPU. */
+static void check_remove(struct mapread *m, const struct map_info *map, uint32_t number)
+{
+	size_t n_values = mapread_values_per_entry(m), stride = mapread_value_stride(m);
+	_cleanup_free_ uint8_t *values = calloc(1, stride);
+	struct key key = key_of(map, number);
+
+	assert_int_equal(mapread_remove(m, &key, values), 0);
+	for (size_t cpu = 0; cpu < n_values; cpu++) {
+		uint64_t n;
+
+		memcpy(&n, values + cpu * (stride / n_values), sizeof(n));
+		assert_int_equal(n, (uint64_t)cpu << 32 | (number + 1));
+	}
+	assert_int_equal(mapread_remove(m, &key, values), -ENOENT);
+	assert_int_equal(mapread_remove(m, &key, NULL), -ENOENT);
+}
+
+static void test_remove(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -192,12 +210,13 @@ static void test_delete(void **state)
 		c = (struct census){.map = &map, .reader = m};
 		for (uint32_t n = 0; n < 5; n++)
 			assert_int_equal(put(&map, n), 0);
-		assert_int_equal(mapread_delete(m, &key), kinds[i].is_array ? -EINVAL : 0);
+		assert_int_equal(mapread_remove(m, &key, NULL), kinds[i].is_array ? -EINVAL : 0);
 		if (!kinds[i].is_array) {
-			assert_int_equal(mapread_delete(m, &key), 0);
+			check_remove(m, &map, 1);
 			read_all(m, &c);
-			assert_int_equal(c.count, 4);
+			assert_int_equal(c.count, 3);
 			assert_int_equal(c.times[3], 0);
+			assert_int_equal(c.times[1], 0);
 		}
 		mapread_free(m);
 		close(map.fd);
@@ -467,7 +486,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_kinds),
-		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_bucket_larger_than_the_chunk),
 		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_without_batches),

@@ -41,8 +41,8 @@ static void open_collector(struct bench *b, const char *metrics)
 	struct report report = {0};
 
 	b->config = config_from_text(metrics);
-	if (collector_new(&b->config->metrics.items[0], &b->config->source, &b->map, &env, &report,
-			  &b->collector))
+	if (collector_new(&b->config->metrics.items[0], &b->config->source, &b->map, NULL, &env,
+			  &report, &b->collector))
 		fail_msg("%s", buf_str(&report.text));
 }
 
@@ -370,8 +370,8 @@ static void test_when(void **state)
 		"      values:\n"
 		"        - {name: a, offset: 0}\n"
 		"        - {name: b, offset: 8, when: sizes}\n");
-	assert_int_equal(collector_new(&b.config->metrics.items[0], &b.config->source, &b.map, &env,
-				       &report, &b.collector),
+	assert_int_equal(collector_new(&b.config->metrics.items[0], &b.config->source, &b.map, NULL,
+				       &env, &report, &b.collector),
 			 0);
 	assert_int_equal(collector_family_count(b.collector), 1);
 	assert_string_equal(collector_family(b.collector, 0)->name, "p_a");
@@ -392,7 +392,7 @@ static void test_refusals(void **state)
 		struct report report = {0};
 		struct collector *collector;
 
-		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, &map, &env,
+		assert_int_equal(collector_new(&c->metrics.items[0], &c->source, &map, NULL, &env,
 					       &report, &collector),
 				 -EINVAL);
 		if (!strstr(buf_str(&report.text), r->says))
