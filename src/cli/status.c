@@ -27,43 +27,44 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* More names than this make no line that a person reads. */
-enum { INTERFACES_SHOWN = 6 };
+enum { PLACES_SHOWN = 6 };
 
 /* "eth0, lo (tcx)", or how many there are. */
-static void add_interfaces(struct buf *b, const json_t *list)
+static void add_places(struct buf *b, const json_t *list)
 {
-	size_t n = json_array_size(list), shown = MIN(n, (size_t)INTERFACES_SHOWN);
+	size_t n = json_array_size(list), shown = MIN(n, (size_t)PLACES_SHOWN);
+	const char *mechanism = text_of(json_array_get(list, 0), "mechanism");
 
 	for (size_t i = 0; i < shown; i++)
-		buf_printf(b, "%s%s", i ? ", " : "", text_of(json_array_get(list, i), "interface"));
+		buf_printf(b, "%s%s", i ? ", " : "", text_of(json_array_get(list, i), "at"));
 	if (n > shown)
 		buf_printf(b, " and %zu more", n - shown);
-	if (n)
-		buf_printf(b, " (%s)", text_of(json_array_get(list, 0), "mechanism"));
+	/* Then the place is the SEC() itself. */
+	if (!STREQ(mechanism, "section"))
+		buf_printf(b, " (%s)", mechanism);
 }
 
-static void describe_interfaces(struct buf *b, const json_t *program, const json_t *interfaces)
+static void describe_places(struct buf *b, const json_t *program, const json_t *list)
 {
 	const char *error = text_of(program, "error");
 
-	add_interfaces(b, interfaces);
+	add_places(b, list);
 	if (*error)
 		buf_printf(b, "; NOT EVERYWHERE: %s", error);
 }
 
 static void describe_where(struct buf *b, const json_t *program)
 {
-	const json_t *interfaces = json_object_get(program, "interfaces");
+	const json_t *list = json_object_get(program, "attachments");
 	const json_t *attached = json_object_get(program, "attached");
+	const char *error = text_of(program, "error");
 
 	if (!json_is_true(json_object_get(program, "loaded")))
-		buf_add_str(b, "not loaded");
-	else if (json_array_size(interfaces))
-		describe_interfaces(b, program, interfaces);
-	else if (json_is_true(attached))
-		buf_add_str(b, text_of(program, "section"));
+		buf_printf(b, "not loaded%s%s", *error ? ": " : "", error);
+	else if (json_array_size(list))
+		describe_places(b, program, list);
 	else if (json_is_false(attached))
-		buf_printf(b, "NOT ATTACHED: %s", text_of(program, "error"));
+		buf_printf(b, "NOT ATTACHED: %s", error);
 	else
 		buf_add_str(b, "nothing to attach to");
 }

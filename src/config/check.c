@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "config/key_types.h"
 #include "config/language.h"
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
@@ -367,11 +368,44 @@ int check_option(struct binding *at, void *item)
 	return binding_is_right(at, "type") ? check_default(at, o) : 0;
 }
 
+#define HOOK(name)      (UINT32_C(1) << HOOK_##name)
+#define INTERFACE_HOOKS (HOOK(TC_INGRESS) | HOOK(TC_EGRESS))
+
+/* The keys of an attach row that not every hook has: which have it, and which need it. */
+static const struct hook_key {
+	const char *key;
+	uint32_t hooks;
+	uint32_t required;
+} hook_keys[] = {
+	{"interfaces", INTERFACE_HOOKS, INTERFACE_HOOKS},
+	{"link_layer", INTERFACE_HOOKS},
+};
+
+/* "hook 'section' takes no 'interfaces'; it is for tc_ingress and tc_egress" */
+static void check_hook_key(const struct binding *at, const struct hook_key *k,
+			   enum attach_hook hook)
+{
+	_cleanup_buf_ struct buf for_hooks = {0};
+	const char *names[HOOK_COUNT];
+
+	if (k->required >> hook & 1 && !binding_has(at, k->key))
+		binding_error(at, at->place, "missing key '%s' in %s", k->key, at->schema->one);
+	if (k->hooks >> hook & 1 || !binding_has(at, k->key))
+		return;
+	for (unsigned i = 0; i < HOOK_COUNT; i++)
+		names[i] = k->hooks >> i & 1 ? attach_hook_name((enum attach_hook)i) : NULL;
+	key_names_add(&for_hooks, names, HOOK_COUNT, "and");
+	binding_error(at, binding_place(at, k->key), "hook '%s' takes no '%s'; it is for %s",
+		      attach_hook_name(hook), k->key, buf_str(&for_hooks));
+}
+
 int check_attach(struct binding *at, void *item)
 {
 	const struct attach_config *a = item;
 
 	check_name(at, &a->program, &c_name);
+	for (size_t i = 0; binding_is_right(at, "hook") && i < ARRAY_SIZE(hook_keys); i++)
+		check_hook_key(at, &hook_keys[i], a->hook);
 	return 0;
 }
 
@@ -545,6 +579,8 @@ static void check_attach_rows(const struct binding *at, const struct config *c)
 		binding_error(
 			at, c->attach.items[0].place,
 			"a stage has no programs of its own to attach: its pipeline attaches them");
+	for (size_t i = 0; i < c->attach.count; i++)
+		check_when(at, c, &c->attach.items[i].when);
 	for (size_t i = 0; i < c->attach.count; i++) {
 		const struct text_list *interfaces = &c->attach.items[i].interfaces;
 

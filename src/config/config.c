@@ -44,6 +44,7 @@ static const char *const option_types[] = {
 };
 
 static const char *const attach_hooks[] = {
+	[HOOK_SECTION] = "section",
 	[HOOK_TC_INGRESS] = "tc_ingress",
 	[HOOK_TC_EGRESS] = "tc_egress",
 };
@@ -51,6 +52,7 @@ static const char *const attach_hooks[] = {
 static const char *const link_layers[] = {
 	[LINK_LAYER_ETHERNET] = "ethernet",
 	[LINK_LAYER_NONE] = "none",
+	[LINK_LAYER_ANY] = "any",
 };
 
 /* clang-format off: tables are easier to read in rows. */
@@ -221,10 +223,14 @@ static const struct key attach_keys[] = {
 	{"program", KEY_TEXT, AT(attach_config, program), .required = true,
 	 .doc = "name of the program"},
 	{"hook", KEY_ENUM, AT(attach_config, hook), NAMES(attach_hooks), .required = true,
-	 .doc = "where it goes"},
+	 .place = offsetof(struct attach_config, hook_place),
+	 .doc = "what it is attached to; section: what its SEC() says"},
+	{"when", KEY_TEXT, AT(attach_config, when),
+	 .doc = "a bool option of this file: while it is false, this row is as if it were not "
+		"there"},
 	{"link_layer", KEY_ENUM, AT(attach_config, link_layer), NAMES(link_layers),
-	 .doc = "only interfaces whose packets begin so; none: with the IP header"},
-	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1, .required = true,
+	 .doc = "only interfaces whose packets begin so; none: with the IP header; any"},
+	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
 	 .doc = "names with wildcards, '!' excludes; $NAME is the option of that name"},
 };
 
@@ -338,6 +344,11 @@ void config_free(struct config *c)
 	free(c->name);
 	source_free(&c->source);
 	free(file);
+}
+
+const char *attach_hook_name(enum attach_hook hook)
+{
+	return attach_hooks[hook];
 }
 
 const struct option_config *config_find_option(const struct config *c, const char *name)

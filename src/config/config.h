@@ -141,14 +141,23 @@ struct option_config {
 	struct text_list defaults; /* a scalar gives one item */
 };
 
-enum attach_hook { HOOK_TC_INGRESS, HOOK_TC_EGRESS };
-enum link_layer { LINK_LAYER_ETHERNET, LINK_LAYER_NONE };
+/* Where a program can be sent; the operations of each are a row in engine/hooks.c. */
+enum attach_hook {
+	HOOK_SECTION, /* where its SEC() says */
+	HOOK_TC_INGRESS,
+	HOOK_TC_EGRESS,
+	HOOK_COUNT,
+};
+
+enum link_layer { LINK_LAYER_ETHERNET, LINK_LAYER_NONE, LINK_LAYER_ANY };
 
 /* Where a program goes that its SEC() alone cannot say; followed as interfaces come and go. */
 struct attach_config {
 	struct place place;
 	struct text program;
 	enum attach_hook hook;
+	struct place hook_place;
+	struct text when;           /* a bool option: while it is off, the row is as if not there */
 	enum link_layer link_layer; /* only interfaces whose packets begin with this header */
 	struct text_list
 		interfaces; /* globs, '!' excludes; "$name" stands for the option of that name */
@@ -196,6 +205,9 @@ int config_parse(const char *name, struct source source, struct report *r, struc
 int config_parse_file(const char *path, struct report *r, struct config **ret);
 
 void config_free(struct config *c);
+
+/* "tc_ingress" */
+const char *attach_hook_name(enum attach_hook hook);
 
 const struct option_config *config_find_option(const struct config *c, const char *name);
 

@@ -16,41 +16,42 @@ static json_t *as_json(const char *text)
 	return json_string(buf_str(&valid));
 }
 
-static const char *mechanism_name(enum tc_mechanism mechanism)
+/* Adds where @p is attached: all of it to @all, what is at interfaces to @interfaces too. */
+static void add_attachments(const struct placement *p, json_t *all, json_t *interfaces)
 {
-	return mechanism == TC_TCX ? "tcx" : "clsact";
+	const struct hook *hook = hook_get(p->row.hook);
+
+	for (size_t i = 0; i < p->n_attachments; i++) {
+		const struct attachment *a = &p->attachments[i];
+		const char *mechanism = hook->mechanism(a);
+
+		json_array_append_new(all, json_pack("{s:s, s:o, s:s}", "hook",
+						     attach_hook_name(p->row.hook), "at",
+						     as_json(a->where), "mechanism", mechanism));
+		if (hook->by_interface)
+			json_array_append_new(interfaces,
+					      json_pack("{s:o, s:i, s:s}", "interface",
+							as_json(a->where), "ifindex",
+							(int)a->ifindex, "mechanism", mechanism));
+	}
 }
 
-static json_t *describe_followed(const struct follower *f)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < f->n_links; i++)
-		json_array_append_new(list, json_pack("{s:o, s:i, s:s}", "interface",
-						      as_json(f->links[i].name), "ifindex",
-						      (int)f->links[i].tc.ifindex, "mechanism",
-						      mechanism_name(f->links[i].tc.mechanism)));
-	return list;
-}
-
-/* Adds the interfaces of all rows that follow with program @index, and their last error. */
+/* Adds where program @index is attached, and the last error. */
 static void add_where(const struct unit *u, size_t index, json_t *program)
 {
-	json_t *where = json_array();
+	json_t *all = json_array(), *interfaces = json_array();
 
-	for (size_t i = 0; i < u->n_followers; i++) {
-		const struct follower *f = &u->followers[i];
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
 
-		if (f->program != index)
+		if (p->program != index)
 			continue;
-		json_t *list = describe_followed(f);
-
-		json_array_extend(where, list);
-		json_decref(list);
-		if (f->error)
-			json_object_set_new(program, "error", as_json(f->error));
+		add_attachments(p, all, interfaces);
+		if (p->error)
+			json_object_set_new(program, "error", as_json(p->error));
 	}
-	json_object_set_new(program, "interfaces", where);
+	json_object_set_new(program, "attachments", all);
+	json_object_set_new(program, "interfaces", interfaces);
 }
 
 static json_t *describe_program(const struct unit *u, size_t index)
@@ -66,8 +67,7 @@ static json_t *describe_program(const struct unit *u, size_t index)
 		json_object_set_new(program, "attached", json_boolean(attached));
 	if (p->error)
 		json_object_set_new(program, "error", as_json(p->error));
-	if (!p->by_section)
-		add_where(u, index, program);
+	add_where(u, index, program);
 	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
 		json_object_set_new(program, "runs", json_integer((json_int_t)stats.run_count));
 		json_object_set_new(program, "ns_per_run",

@@ -185,7 +185,7 @@ static int start_units(struct agent *a, const struct unit_set *set, struct error
 		struct unit *u = set->units[i];
 
 		if (u != find_unit(a->units, a->n_units, u->plan->name))
-			err = unit_start(u, a->options.strict, e);
+			err = unit_start(u, e);
 	}
 	return err;
 }
@@ -305,7 +305,7 @@ static void tell_units(struct agent *a, enum link_event event, const struct link
 	 * interfaces. */
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++)
-		unit_link_event(a->units[i], &a->env, event, link);
+		unit_link_event(a->units[i], event, link);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -360,7 +360,7 @@ static int attach_everywhere(struct agent *a, bool strict, struct error *e)
 	while (more && (strict || clock_monotonic_ns() - start < ATTACH_WAIT_NS))
 		more = attach_next(a);
 	for (size_t i = 0; strict && i < a->n_units; i++) {
-		const char *error = unit_follow_error(a->units[i]);
+		const char *error = unit_attach_error(a->units[i]);
 
 		if (error)
 			return error_set(e, -EIO, "%s: %s", a->units[i]->plan->name, error);
@@ -420,6 +420,7 @@ static struct unit_env make_env(const struct agent *a)
 		.decode = {.links = a->links, .ksyms = a->ksyms},
 		.btf_path = a->options.btf_path,
 		.tc_mechanism = a->options.tc_mechanism,
+		.strict = a->options.strict,
 	};
 }
 

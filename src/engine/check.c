@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "engine/follow.h"
+#include "engine/placement.h"
 #include "engine/unit.h"
 #include "metrics/layout.h"
 
@@ -54,18 +54,6 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 	return err;
 }
 
-static bool has_program(const struct object *o, const char *name)
-{
-	for (size_t i = 0; i < object_program_count(o); i++) {
-		struct program_info info;
-
-		object_program(o, i, &info);
-		if (STREQ(info.name, name))
-			return true;
-	}
-	return false;
-}
-
 static int check_option(const struct config *c, const struct option_config *option,
 			struct object *o, struct report *report)
 {
@@ -98,13 +86,8 @@ static int check_against_object(const struct config *c, struct object *o, struct
 		if (check_metric(c, &c->metrics.items[i], o, report))
 			err = -EINVAL;
 	}
-	for (size_t i = 0; i < c->attach.count; i++) {
-		const struct text *name = &c->attach.items[i].program;
-
-		if (!has_program(o, name->text))
-			err = report_error(report, &c->source, name->place,
-					   "the object has no program '%s'", name->text);
-	}
+	if (placements_check(c, o, report))
+		err = -EINVAL;
 	return err;
 }
 

@@ -60,3 +60,13 @@ const struct strv *module_option(const struct module *m, const char *name)
 	}
 	return NULL;
 }
+
+bool module_option_is_on(const struct module *m, const char *name)
+{
+	const struct strv *values = module_option(m, name);
+	bool on = false;
+
+	if (values && values->count)
+		option_parse_bool(values->items[0], &on);
+	return on;
+}

@@ -76,6 +76,9 @@ int builtin_parse(const struct builtin_module *b, struct report *report, struct 
 /* The values that module @m has for its option @name. */
 const struct strv *module_option(const struct module *m, const char *name);
 
+/* Whether its bool option @name is on, as `when:` asks. */
+bool module_option_is_on(const struct module *m, const char *name);
+
 /* The prefix of the metrics of module @m of @p. */
 const char *plan_prefix(const struct plan *p, const struct module *m);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/follow.h"
+#include "engine/placement.h"
 #include "kernel/ksyms.h"
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
@@ -88,7 +88,7 @@ static int switch_stage_on(struct object *o, const struct module *m, struct repo
 	return 0;
 }
 
-static int configure(struct unit *u, const struct unit_env *env, struct report *report)
+static int configure(struct unit *u, struct report *report)
 {
 	int err = 0;
 
@@ -96,7 +96,7 @@ static int configure(struct unit *u, const struct unit_env *env, struct report *
 		const struct module *m = &u->plan->modules[i];
 
 		if (set_options(u->object, m, report) ||
-		    set_kaddrs(u->object, m, env->decode.ksyms, report) ||
+		    set_kaddrs(u->object, m, u->env->decode.ksyms, report) ||
 		    switch_stage_on(u->object, m, report))
 			err = -EINVAL;
 	}
@@ -118,15 +118,10 @@ int unit_report_missing_map(const struct object *o, const struct config *config,
 			    names.len ? buf_str(&names) : "none");
 }
 
-/* For `when:`, whether the bool option @name of the module is on. */
+/* For `when:` of metrics. */
 static bool option_is_on(const void *ctx, const char *name)
 {
-	const struct strv *values = module_option(ctx, name);
-	bool on = false;
-
-	if (values && values->count)
-		option_parse_bool(values->items[0], &on);
-	return on;
+	return module_option_is_on(ctx, name);
 }
 
 static int add_collector(struct unit *u, const struct module *m, const struct metric_config *metric,
@@ -174,54 +169,83 @@ static int add_collectors(struct unit *u, const struct unit_env *env, struct rep
 
 /* ---- programs ---- */
 
+/* Again after the object was opened again: names live as long as it. */
 static int list_programs(struct unit *u)
 {
 	size_t n = object_program_count(u->object);
 
-	u->programs = calloc(MAX(n, (size_t)1), sizeof(*u->programs));
+	if (!u->programs)
+		u->programs = calloc(MAX(n, (size_t)1), sizeof(*u->programs));
 	if (!u->programs)
 		return -ENOMEM;
 	u->n_programs = n;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		object_program(u->object, i, &u->programs[i].info);
-		u->programs[i].by_section = object_attaches_by_section(u->object, i);
-	}
 	return 0;
 }
 
-static bool has_follower(const struct unit *u, size_t program)
+/* What is asked for by a row or by its SEC(), and what only other programs call. */
+static bool is_wanted(const struct unit *u, size_t index)
 {
-	for (size_t i = 0; i < u->n_followers; i++) {
-		if (u->followers[i].program == program)
-			return true;
-	}
-	return false;
+	const struct unit_program *p = &u->programs[index];
+
+	return !p->error &&
+	       (program_has_placement(u, index) || !(p->has_row || p->info.on_request));
 }
 
-static int start_program(struct unit *u, size_t index, bool strict, struct error *e)
+static int choose_programs(const struct unit *u)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < u->n_programs; i++)
+		err = object_set_autoload(u->object, u->programs[i].info.name, is_wanted(u, i));
+	return err;
+}
+
+/* Leaves out program @index, whatever the others do; an error when that must not be. */
+static int leave_out(struct unit *u, size_t index, const struct error *why, struct error *e)
 {
 	struct unit_program *p = &u->programs[index];
-	struct error error;
-	int err;
+	size_t others = 0;
 
-	if (!p->info.loaded)
-		return 0;
-	if (!p->by_section) {
-		if (!has_follower(u, index))
+	for (size_t i = 0; i < u->n_programs; i++)
+		others += i != index && is_wanted(u, i);
+	if (u->env->strict || others == 0) {
+		*e = *why;
+		return why->code;
+	}
+	p->error = strdup(why->text);
+	if (!p->error)
+		return error_set(e, -ENOMEM, "no memory");
+	log_warn("%s: program '%s' is left out, the others go on: %s", u->plan->name, p->info.name,
+		 why->text);
+	return 0;
+}
+
+/* Programs of which it is known beforehand that they cannot be loaded. */
+static int refuse_programs(struct unit *u, struct error *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < u->n_programs; i++) {
+		struct error why;
+
+		if (is_wanted(u, i) && object_refuses(u->object, i, &why))
+			err = leave_out(u, i, &why, e);
+	}
+	return err;
+}
+
+static void warn_of_idle_programs(const struct unit *u)
+{
+	for (size_t i = 0; i < u->n_programs; i++) {
+		const struct program_info *info = &u->programs[i].info;
+
+		if (info->loaded && !program_has_placement(u, i))
 			log_warn("%s: program '%s' is attached nowhere: SEC(\"%s\") does not say "
 				 "where, and the config has no row under `attach:` for it",
-				 u->plan->name, p->info.name, p->info.section);
-		return 0;
+				 u->plan->name, info->name, info->section);
 	}
-	err = object_attach(u->object, index, &error);
-	p->attached = !err;
-	if (!err)
-		return 0;
-	p->error = strdup(error.text);
-	if (strict)
-		return error_set(e, err, "%s", error.text);
-	log_warn("%s: %s", u->plan->name, error.text);
-	return 0;
 }
 
 int unit_program_attached(const struct unit *u, size_t index)
@@ -230,19 +254,17 @@ int unit_program_attached(const struct unit *u, size_t index)
 	int attached = -1;
 
 	if (!p->info.loaded)
-		return -1;
-	if (p->by_section)
-		return p->attached;
-	if (!has_follower(u, index))
+		return p->error ? 0 : -1;
+	if (!program_has_placement(u, index))
 		return 0;
-	for (size_t i = 0; i < u->n_followers; i++) {
-		const struct follower *f = &u->followers[i];
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *at = &u->placements[i];
 
-		if (f->program != index)
+		if (at->program != index)
 			continue;
-		if (f->n_links)
+		if (at->n_attachments)
 			return 1;
-		if (f->failed)
+		if (at->failed)
 			attached = 0;
 	}
 	return attached;
@@ -259,6 +281,48 @@ static int sum_up_report(const struct unit *u, const struct report *report, int 
 	return error_set(e, err, "cannot load '%s': %s", u->plan->name, strerror(-err));
 }
 
+/* The object as the options say, not yet in the kernel. */
+static int open_object(struct unit *u, struct report *report, struct error *e)
+{
+	const struct plan *p = u->plan;
+	int err = object_open(p->name, p->object, p->object_len, u->env->btf_path, &u->object, e);
+
+	if (err)
+		return err;
+	if ((err = list_programs(u)) || (err = configure(u, report)))
+		return sum_up_report(u, report, err, e);
+	return 0;
+}
+
+/* The kernel takes an object as a whole. When it refuses one program, the object is made anew
+ * without that one. */
+static int load_object(struct unit *u, struct report *report, struct error *e)
+{
+	int err = refuse_programs(u, e);
+
+	while (!err) {
+		struct error why;
+		int failed;
+
+		err = choose_programs(u);
+		if (err)
+			return sum_up_report(u, report, err, e);
+		if (!object_load(u->object, &why))
+			return list_programs(u);
+		failed = object_failed_program(u->object);
+		if (failed < 0) {
+			*e = why;
+			return why.code;
+		}
+		err = leave_out(u, (size_t)failed, &why, e);
+		object_close(u->object);
+		u->object = NULL;
+		if (!err)
+			err = open_object(u, report, e);
+	}
+	return err;
+}
+
 int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
 	      struct unit **ret, struct error *e)
 {
@@ -270,45 +334,33 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 		return error_set(e, -ENOMEM, "no memory");
 	}
 	u->plan = plan;
-	err = object_open(plan->name, plan->object, plan->object_len, env->btf_path, &u->object, e);
-	if (err)
-		goto fail;
-	err = configure(u, env, report);
+	u->env = env;
+	err = open_object(u, report, e);
+	if (!err && (err = placements_build(u, report)))
+		sum_up_report(u, report, err, e);
+	if (!err)
+		err = load_object(u, report, e);
+	if (!err && (err = add_collectors(u, env, report)))
+		sum_up_report(u, report, err, e);
 	if (err) {
-		sum_up_report(u, report, err, e);
-		goto fail;
-	}
-	err = object_load(u->object, e);
-	if (err)
-		goto fail;
-	if ((err = list_programs(u)) || (err = add_collectors(u, env, report)) ||
-	    (err = followers_build(u, report))) {
-		sum_up_report(u, report, err, e);
-		goto fail;
+		unit_free(u);
+		return err;
 	}
 	*ret = u;
 	return 0;
-fail:
-	unit_free(u);
-	return err;
 }
 
-int unit_start(struct unit *u, bool strict, struct error *e)
+int unit_start(struct unit *u, struct error *e)
 {
-	for (size_t i = 0; i < u->n_programs; i++) {
-		int err = start_program(u, i, strict, e);
-
-		if (err)
-			return err;
-	}
-	return 0;
+	warn_of_idle_programs(u);
+	return placements_start(u, e);
 }
 
-const char *unit_follow_error(const struct unit *u)
+const char *unit_attach_error(const struct unit *u)
 {
-	for (size_t i = 0; i < u->n_followers; i++) {
-		if (u->followers[i].error)
-			return u->followers[i].error;
+	for (size_t i = 0; i < u->n_placements; i++) {
+		if (u->placements[i].error)
+			return u->placements[i].error;
 	}
 	return NULL;
 }
@@ -317,7 +369,7 @@ void unit_free(struct unit *u)
 {
 	if (!u)
 		return;
-	followers_free(u);
+	placements_free(u);
 	for (size_t i = 0; i < u->n_collectors; i++)
 		collector_free(u->collectors[i]);
 	free(u->collectors);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "decode/decoder.h"
+#include "engine/hook.h"
 #include "engine/plan.h"
 #include "kernel/links.h"
 #include "kernel/object.h"
@@ -24,40 +25,35 @@ struct unit_env {
 	struct decode_env decode;
 	const char *btf_path;           /* NULL: the running kernel's */
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
+	bool strict;                    /* one program that cannot run fails its unit */
 };
 
-/* A program and where it is. */
 struct unit_program {
 	struct program_info info;
-	bool by_section; /* attached where its SEC() says */
-	bool attached;   /* … and was */
-	char *error;     /* why not; NULL */
+	bool has_row; /* of `attach:`, also when that is switched off */
+	char *error;  /* why it could not be loaded; NULL */
 };
 
-/* One interface that an `attach:` row has its program at. */
-struct attached_link {
-	struct tc_attachment tc;
-	char name[IF_NAMESIZE];
-};
-
-/* A row of `attach:`: a program that follows the interfaces which its globs choose. */
-struct follower {
-	const struct attach_config *config;
+/* A program and where it goes: a row of `attach:`, or what SEC() says. */
+struct placement {
+	struct attach_config row; /* its texts are the config's or, out of SEC(), `argument` */
+	char *argument;
 	size_t program;         /* index into unit->programs */
 	struct strv interfaces; /* globs, options put in */
-	struct attached_link *links;
-	size_t n_links;
-	unsigned failed; /* interfaces where it could not be attached */
+	struct attachment *attachments;
+	size_t n_attachments;
+	unsigned failed; /* places where it could not be attached */
 	char *error;     /* the last of these failures; NULL */
 };
 
 struct unit {
 	struct plan *plan; /* owned */
+	const struct unit_env *env;
 	struct object *object;
 	struct unit_program *programs;
 	size_t n_programs;
-	struct follower *followers;
-	size_t n_followers;
+	struct placement *placements;
+	size_t n_placements;
 	struct collector **collectors;
 	size_t n_collectors;
 	_Atomic uint64_t decode_errors;
@@ -67,17 +63,17 @@ struct unit {
 
 /*
  * Takes over @plan in any case. What is wrong with the configs for this object goes to @report at
- * its place, and e->text says so in a sentence; all else is in @e alone.
+ * its place, and e->text says so in a sentence; all else is in @e alone. A program that the kernel
+ * does not take is left out, logged and shown, unless env->strict or it is the last.
  */
 int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
 	      struct unit **ret, struct error *e);
 
 /*
- * Attaches the programs whose SEC() says where. A program that cannot be attached is logged and
- * shown; only with @strict does it fail the unit. The interfaces come after that, by
- * unit_link_event().
+ * Attaches what is at no interface. A program that cannot be attached is logged and shown; only
+ * with env->strict does it fail the unit. The interfaces come after that, by unit_link_event().
  */
-int unit_start(struct unit *u, bool strict, struct error *e);
+int unit_start(struct unit *u, struct error *e);
 
 /* Where @predecessor has a program of the same name at an interface that @u wants as well, the
  * program of @u replaces it there and the attachment is @u's: no packet passes unseen between the
@@ -88,15 +84,13 @@ void unit_take_over(struct unit *u, struct unit *predecessor);
 void unit_free(struct unit *u);
 
 /* An interface came, went or was renamed: attach or detach what follows it. */
-void unit_link_event(struct unit *u, const struct unit_env *env, enum link_event event,
-		     const struct link_info *link);
+void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link);
 
 /* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
 void unit_read(struct unit *u);
 
-/* Why a program could not be attached to some interface, the last such time; NULL when all is
- * well. */
-const char *unit_follow_error(const struct unit *u);
+/* Why a program could not be attached somewhere, the last such time; NULL when all is well. */
+const char *unit_attach_error(const struct unit *u);
 
 /* Whether program @index is where it should be: 1; nowhere though it should be: 0; there is nothing
  * to attach it to: -1. */

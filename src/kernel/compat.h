@@ -6,7 +6,9 @@
 #pragma once
 
 enum {
-	COMPAT_BPF_TCX_INGRESS = 46, /* enum bpf_attach_type, Linux 6.6 */
+	COMPAT_BPF_PROG_TYPE_NETFILTER = 32, /* enum bpf_prog_type, Linux 6.4 */
+	COMPAT_BPF_NETFILTER = 45,           /* enum bpf_attach_type, Linux 6.4 */
+	COMPAT_BPF_TCX_INGRESS = 46,         /* Linux 6.6 */
 	COMPAT_BPF_TCX_EGRESS = 47,
 };
 

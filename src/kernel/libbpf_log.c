@@ -88,6 +88,21 @@ bool libbpf_log_has(struct libbpf_log *log, const char *text)
 	return strstr(buf_str(&log->text), text) != NULL;
 }
 
+bool libbpf_log_last_program(struct libbpf_log *log, char *ret, size_t size)
+{
+	static const char word[] = "prog '";
+	const char *name = NULL, *at = buf_str(&log->text), *end;
+
+	while ((at = strstr(at, word)))
+		name = at += strlen(word);
+	end = name ? strchr(name, '\'') : NULL;
+	if (!end || (size_t)(end - name) >= size)
+		return false;
+	memcpy(ret, name, (size_t)(end - name));
+	ret[end - name] = '\0';
+	return true;
+}
+
 static bool is_noise(const char *line, size_t len)
 {
 	if (len == 0)

@@ -21,6 +21,9 @@ void libbpf_log_end(struct libbpf_log *log);
 /* True when @text is in what was kept. */
 bool libbpf_log_has(struct libbpf_log *log, const char *text);
 
+/* The program that is named last in what was kept ("prog 'x': …"), into @ret; false for none. */
+bool libbpf_log_last_program(struct libbpf_log *log, char *ret, size_t size);
+
 /* The last lines of what was kept, without libbpf's name and what only repeats that something
  * failed, as text into @ret; "" when there was nothing. */
 void libbpf_log_tail(struct libbpf_log *log, char *ret, size_t size);

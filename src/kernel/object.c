@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/trial.h"
+#include "kernel/compat.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/rodata.h"
 
@@ -29,6 +30,7 @@ struct object {
 	struct bpf_object *bpf;
 	struct program *programs;
 	size_t n_programs;
+	int failed_program; /* that made the load fail; -1 */
 	bool loaded;
 };
 
@@ -126,6 +128,40 @@ static int load_error(struct error *e, int code, struct libbpf_log *log, const s
 
 /* --- open --- */
 
+/* SEC()s that libbpf 1.1 does not know, or not with what stands behind the slash. */
+static const struct foreign_section {
+	const char *prefix;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach_type;
+	uint32_t flags;
+} foreign_sections[] = {
+	{"xdp/", BPF_PROG_TYPE_XDP, BPF_XDP},
+	{"xdp.frags/", BPF_PROG_TYPE_XDP, BPF_XDP, BPF_F_XDP_HAS_FRAGS},
+	{"perf_event/", BPF_PROG_TYPE_PERF_EVENT},
+	{"tc/", BPF_PROG_TYPE_SCHED_CLS},
+	{"tcx/", BPF_PROG_TYPE_SCHED_CLS},
+	{"netfilter", (enum bpf_prog_type)COMPAT_BPF_PROG_TYPE_NETFILTER,
+	 (enum bpf_attach_type)COMPAT_BPF_NETFILTER},
+};
+
+static void give_type(struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	if (bpf_program__type(program) != BPF_PROG_TYPE_UNSPEC)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(foreign_sections); i++) {
+		const struct foreign_section *f = &foreign_sections[i];
+
+		if (strncmp(section, f->prefix, strlen(f->prefix)) != 0)
+			continue;
+		bpf_program__set_type(program, f->type);
+		bpf_program__set_expected_attach_type(program, f->attach_type);
+		bpf_program__set_flags(program, f->flags);
+		return;
+	}
+}
+
 static int collect_programs(struct object *o)
 {
 	struct bpf_program *program;
@@ -135,11 +171,19 @@ static int collect_programs(struct object *o)
 	o->programs = calloc(count, sizeof(*o->programs));
 	if (count && !o->programs)
 		return -ENOMEM;
-	bpf_object__for_each_program(program, o->bpf) o->programs[o->n_programs++] =
-		(struct program){.bpf = program,
-				 .info = {.name = bpf_program__name(program),
-					  .section = bpf_program__section_name(program),
-					  .fd = -1}};
+	bpf_object__for_each_program(program, o->bpf)
+	{
+		give_type(program);
+		o->programs[o->n_programs++] =
+			(struct program){.bpf = program,
+					 .info = {.name = bpf_program__name(program),
+						  .section = bpf_program__section_name(program),
+						  .type = bpf_program__type(program),
+						  .attach_type = bpf_program__expected_attach_type(
+							  program),
+						  .on_request = !bpf_program__autoload(program),
+						  .fd = -1}};
+	}
 	return 0;
 }
 
@@ -195,6 +239,7 @@ int object_open(const char *name, const void *data, size_t size, const char *btf
 		return error_set_usage(e, "cannot read the kernel's BTF from %s (--btf.path): %s",
 				       btf_path, strerror(errno));
 	if (o) {
+		o->failed_program = -1;
 		o->name = strdup(name);
 		o->btf_path = btf_path ? strdup(btf_path) : NULL;
 	}
@@ -274,6 +319,38 @@ static int read_info(struct program *program)
 	return 0;
 }
 
+bool object_refuses(const struct object *o, size_t index, struct error *e)
+{
+	const struct program_info *info = &o->programs[index].info;
+
+	if (info->type != BPF_PROG_TYPE_EXT)
+		return false;
+	error_set_usage(e,
+			"SEC(\"%s\") replaces a function of another loaded program, and nothing "
+			"says of which one; leave it to the loader of that program",
+			info->section);
+	return true;
+}
+
+/* libbpf names the program that it fails at in its last sentence about one. */
+static int find_failed_program(const struct object *o, struct libbpf_log *log)
+{
+	char name[256];
+
+	if (!libbpf_log_last_program(log, name, sizeof(name)))
+		return -1;
+	for (size_t i = 0; i < o->n_programs; i++) {
+		if (STREQ(o->programs[i].info.name, name))
+			return (int)i;
+	}
+	return -1;
+}
+
+int object_failed_program(const struct object *o)
+{
+	return o->failed_program;
+}
+
 int object_load(struct object *o, struct error *e)
 {
 	_cleanup_libbpf_log_ struct libbpf_log log;
@@ -281,8 +358,10 @@ int object_load(struct object *o, struct error *e)
 
 	libbpf_log_begin(&log);
 	r = bpf_object__load(o->bpf);
-	if (r < 0)
+	if (r < 0) {
+		o->failed_program = find_failed_program(o, &log);
 		return load_error(e, r, &log, o);
+	}
 	o->loaded = true;
 	for (size_t i = 0; i < o->n_programs && r == 0; i++)
 		r = read_info(&o->programs[i]);
@@ -316,17 +395,14 @@ static const char *const attaching_sections[] = {
 	"fexit.s/",
 	"fmod_ret/",
 	"fmod_ret.s/",
-	"freplace/",
 	"lsm/",
 	"lsm.s/",
 	"iter/",
 	"iter.s/",
 };
 
-bool object_attaches_by_section(const struct object *o, size_t index)
+bool object_section_says_where(const char *section)
 {
-	const char *section = o->programs[index].info.section;
-
 	for (size_t i = 0; i < ARRAY_SIZE(attaching_sections); i++) {
 		size_t len = strlen(attaching_sections[i]);
 
@@ -355,6 +431,12 @@ int object_attach(struct object *o, size_t index, struct error *e)
 		return 0;
 	r = -errno;
 	return object_error(e, r, &log, what);
+}
+
+void object_detach(struct object *o, size_t index)
+{
+	bpf_link__destroy(o->programs[index].link);
+	o->programs[index].link = NULL;
 }
 
 /* --- what there is --- */

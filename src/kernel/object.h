@@ -20,10 +20,13 @@ struct object; /* opaque */
 /* The state of one program of an object; strings live as long as the object. */
 struct program_info {
 	const char *name;
-	const char *section; /* as in SEC() */
-	int fd;              /* -1 before load, and where it was not loaded */
-	uint32_t id;         /* the kernel's, after load */
-	char tag[17];        /* hex of the kernel's 8 bytes */
+	const char *section;  /* as in SEC(), without the '?' */
+	uint32_t type;        /* enum bpf_prog_type */
+	uint32_t attach_type; /* enum bpf_attach_type that it is loaded for */
+	bool on_request;      /* SEC("?…"): not loaded unless asked for */
+	int fd;               /* -1 before load, and where it was not loaded */
+	uint32_t id;          /* the kernel's, after load */
+	char tag[17];         /* hex of the kernel's 8 bytes */
 	bool loaded;
 };
 
@@ -62,19 +65,26 @@ int object_set_rodata_string(struct object *o, const char *variable, const char 
 /* Before load: whether @program is loaded. -ENOENT when there is none of that name. */
 int object_set_autoload(struct object *o, const char *program, bool load);
 
+/* True, with the reason in @e, for a program that no kernel could load as it is. */
+bool object_refuses(const struct object *o, size_t index, struct error *e);
+
+/* After a failure the object can only be closed. */
 int object_load(struct object *o, struct error *e);
+
+/* The program that made object_load() fail; -1 when it was not one of them. */
+int object_failed_program(const struct object *o);
 
 size_t object_program_count(const struct object *o);
 /* 0 … count - 1, in the order of the file. */
 void object_program(const struct object *o, size_t index, struct program_info *ret);
 
-/* True for programs whose SEC() says where they go (tp_btf/…, kprobe/…), so that object_attach()
+/* True for a SEC() that says where its program goes (tp_btf/…, kprobe/…), so that object_attach()
  * can; false for those that need an interface or a manifest's `attach:` (tc, xdp, cgroup …). */
-bool object_attaches_by_section(const struct object *o, size_t index);
+bool object_section_says_where(const char *section);
 
-/* Attach program @index where its SEC() says. It stays until object_close() or the end of the
- * process. */
+/* Attach program @index where its SEC() says, until object_detach() or object_close(). */
 int object_attach(struct object *o, size_t index, struct error *e);
+void object_detach(struct object *o, size_t index);
 
 /* -ENOENT when there is no map of that name. */
 int object_find_map(const struct object *o, const char *name, struct map_info *ret);

@@ -146,22 +146,17 @@ static void test_programs(void **state)
 
 static void test_sections(void **state)
 {
-	static const struct {
-		const char *program;
-		bool attaches;
-	} sections[] = {
-		{"look", false},          {"on_switch", true},  {"on_switch_btf", true},
-		{"missing_raw", true},    {"missing_tp", true}, {"nowhere", false},
-		{"out_of_bounds", false},
-	};
-	struct object *o = open_object("kinds");
+	static const char *const with[] = {"tp_btf/sched_switch", "kprobe/tcp_connect",
+					   "usdt/a:b:c",          "raw_tp/x",
+					   "fentry.s/x",          "lsm/file_open"};
+	static const char *const without[] = {"tc",     "xdp",        "tp_btf/",           "kprobe",
+					      "socket", "freplace/x", "cgroup_skb/ingress"};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
-		assert_int_equal(object_attaches_by_section(o,
-							    program_index(o, sections[i].program)),
-				 sections[i].attaches);
-	object_close(o);
+	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
+		assert_true(object_section_says_where(with[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(without); i++)
+		assert_false(object_section_says_where(without[i]));
 }
 
 static void test_maps(void **state)
@@ -332,7 +327,7 @@ static void open_and_look(const void *data, size_t size)
 	object_set_rodata_string(o, "device", "eth0", &e);
 	for (size_t i = 0; i < object_program_count(o); i++) {
 		object_program(o, i, &info);
-		object_attaches_by_section(o, i);
+		object_section_says_where(info.section);
 	}
 	for (size_t i = 0; object_map(o, i, &map); i++)
 		object_find_map(o, map.name, &map);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hooks: the kinds of places in the kernel that programs are sent to, one row of operations each.
+ * A new one is a name in enum attach_hook and config.c, a file hook_<name>.c, and a row in hooks.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "kernel/links.h"
+#include "kernel/object.h"
+#include "kernel/tc.h"
+
+struct unit;
+struct placement;
+
+/* A program at one place. */
+struct attachment {
+	char *where;      /* for people: the interface's name, the cgroup's path … */
+	uint32_t ifindex; /* 0: at no interface */
+	union {           /* the hook's own */
+		struct tc_attachment tc;
+		int fd; /* of a link, which ends with it */
+	};
+};
+
+/* What an operation is about. */
+struct hook_request {
+	struct unit *unit;
+	struct placement *placement;
+	const struct link_info *link; /* attach, by_interface: to where */
+};
+
+struct hook {
+	uint64_t types;      /* HOOK_TYPE() of the programs that it takes; 0: any */
+	const char *section; /* what SEC() these have, for people */
+	bool by_interface;   /* attached to each of the interfaces that the row chooses */
+	/*
+	 * Before the kernel is asked: whether the row makes sense for @program. What is wrong goes
+	 * to @report: -EINVAL. May be NULL.
+	 */
+	int (*check)(const struct attach_config *row, const struct program_info *program,
+		     const struct source *source, struct report *report);
+	/* Attaches, and adds what that made by placement_add(): all of it, or nothing. */
+	int (*attach)(const struct hook_request *r, struct error *e);
+	/*
+	 * by_interface: puts the program of @r in the place of the one that is at @a, without a
+	 * packet unseen; -EOPNOTSUPP where that cannot be, and no other error then.
+	 */
+	int (*replace)(const struct hook_request *r, struct attachment *a, struct error *e);
+	/* What it was attached to being gone is no error. */
+	int (*detach)(const struct hook_request *r, struct attachment *a, struct error *e);
+	const char *(*mechanism)(const struct attachment *a);
+};
+
+#define HOOK_TYPE(type) (UINT64_C(1) << (type))
+
+const struct hook *hook_get(enum attach_hook hook);
+
+/*
+ * The row of `attach:` that the SEC() of @program stands for, into *ret. @argument: what stands
+ * behind its slash, for the row to point into. False when it says of no place.
+ */
+bool hook_of_section(const struct program_info *program, const char *argument,
+		     struct attach_config *ret);
+
+/* The operations, in their own files. */
+extern const struct hook hook_section;
+extern const struct hook hook_tc_ingress;
+extern const struct hook hook_tc_egress;

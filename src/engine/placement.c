@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+#include "engine/placement.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+/* Not yet in the headers of all C libraries: include/uapi/linux/if_arp.h. */
+#define ARPHRD_IP6GRE_TYPE 823
+#define ARPHRD_RAWIP_TYPE  519
+
+/* Devices whose packets begin with the network header on receive: tun
+ * and wireguard are NONE, modems RAWIP. */
+static const uint16_t headerless_types[] = {
+	ARPHRD_PPP,   ARPHRD_TUNNEL,      ARPHRD_TUNNEL6, ARPHRD_SIT,
+	ARPHRD_IPGRE, ARPHRD_IP6GRE_TYPE, ARPHRD_NONE,    ARPHRD_RAWIP_TYPE,
+};
+
+/* Whether packets of a device of ARPHRD_ type @type begin with a header of kind @layer. What is
+ * neither (802.11 monitor mode, infiniband, CAN …) matches only ANY. */
+static bool has_link_layer(uint16_t type, enum link_layer layer)
+{
+	if (layer == LINK_LAYER_ANY)
+		return true;
+	if (layer == LINK_LAYER_ETHERNET)
+		return type == ARPHRD_ETHER || type == ARPHRD_LOOPBACK;
+	for (size_t i = 0; i < ARRAY_SIZE(headerless_types); i++) {
+		if (headerless_types[i] == type)
+			return true;
+	}
+	return false;
+}
+
+static const struct hook *hook_of(const struct placement *p)
+{
+	return hook_get(p->row.hook);
+}
+
+static struct hook_request request(struct unit *u, struct placement *p,
+				   const struct link_info *link)
+{
+	return (struct hook_request){.unit = u, .placement = p, .link = link};
+}
+
+int hook_program_fd(const struct hook_request *r)
+{
+	return r->unit->programs[r->placement->program].info.fd;
+}
+
+/* ---- rows against the object ---- */
+
+static int check_type(const struct config *config, const struct attach_config *row,
+		      const struct program_info *program, struct report *report)
+{
+	const struct hook *hook = hook_get(row->hook);
+
+	if (!hook->types || hook->types & HOOK_TYPE(program->type))
+		return 0;
+	return report_error(report, &config->source, row->hook_place,
+			    "program '%s' is SEC(\"%s\"), and hook '%s' takes %s", program->name,
+			    program->section, attach_hook_name(row->hook), hook->section);
+}
+
+static int check_row(const struct config *config, const struct attach_config *row,
+		     const struct program_info *program, struct report *report)
+{
+	const struct hook *hook = hook_get(row->hook);
+	struct attach_config meant;
+	int err = check_type(config, row, program, report);
+
+	if (!err && hook->check)
+		err = hook->check(row, program, &config->source, report);
+	if (!err && row->hook == HOOK_SECTION && !hook_of_section(program, "", &meant))
+		err = report_error(report, &config->source, row->hook_place,
+				   "SEC(\"%s\") of program '%s' does not say where it goes; give "
+				   "the row a hook",
+				   program->section, program->name);
+	return err;
+}
+
+/* Program of the row @row, into *ret and its number into *ret_index. */
+static int find_program(const struct object *o, const struct config *config,
+			const struct attach_config *row, struct report *report,
+			struct program_info *ret, size_t *ret_index)
+{
+	for (size_t i = 0; i < object_program_count(o); i++) {
+		object_program(o, i, ret);
+		if (STREQ(ret->name, row->program.text)) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return report_error(report, &config->source, row->program.place,
+			    "the object has no program '%s'", row->program.text);
+}
+
+int placements_check(const struct config *c, const struct object *o, struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->attach.count; i++) {
+		const struct attach_config *row = &c->attach.items[i];
+		struct program_info program;
+		size_t index;
+
+		if (find_program(o, c, row, report, &program, &index) ||
+		    check_row(c, row, &program, report))
+			err = -EINVAL;
+	}
+	return err;
+}
+
+/* ---- making them ---- */
+
+/* The globs of @row, "$name" replaced by the values of that option. */
+static int resolve_interfaces(const struct module *m, const struct attach_config *row,
+			      struct strv *ret)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < row->interfaces.count; i++) {
+		const char *text = row->interfaces.items[i].text;
+
+		err = text[0] == '$' ? strv_add_all(ret, module_option(m, text + 1))
+				     : strv_add(ret, text, strlen(text));
+	}
+	return err;
+}
+
+static struct placement *append(struct unit *u, size_t program)
+{
+	struct placement *placements =
+		reallocarray(u->placements, u->n_placements + 1, sizeof(*placements));
+
+	if (!placements)
+		return NULL;
+	u->placements = placements;
+	placements[u->n_placements] = (struct placement){.program = program};
+	return &placements[u->n_placements++];
+}
+
+/* What the SEC() of @program says. Where it says nothing, there is no placement. */
+static int add_by_section(struct unit *u, size_t program)
+{
+	const struct program_info *info = &u->programs[program].info;
+	const char *slash = strchr(info->section, '/');
+	_cleanup_free_ char *argument = strdup(slash ? slash + 1 : "");
+	struct attach_config row;
+	struct placement *p;
+
+	if (!argument)
+		return -ENOMEM;
+	if (!hook_of_section(info, argument, &row))
+		return 0;
+	p = append(u, program);
+	if (!p)
+		return -ENOMEM;
+	p->row = row;
+	p->argument = TAKE_PTR(argument);
+	if (hook_of(p)->by_interface)
+		return strv_add(&p->interfaces, p->argument, strlen(p->argument));
+	return 0;
+}
+
+static int add_by_row(struct unit *u, const struct module *m, const struct attach_config *row,
+		      size_t program)
+{
+	struct placement *p;
+
+	u->programs[program].has_row = true;
+	if (row->when.text && !module_option_is_on(m, row->when.text))
+		return 0;
+	if (row->hook == HOOK_SECTION)
+		return add_by_section(u, program);
+	p = append(u, program);
+	if (!p)
+		return -ENOMEM;
+	p->row = *row;
+	return resolve_interfaces(m, row, &p->interfaces);
+}
+
+static int add_rows(struct unit *u, const struct module *m, struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < m->config->attach.count; i++) {
+		const struct attach_config *row = &m->config->attach.items[i];
+		struct program_info program;
+		size_t index;
+
+		if (find_program(u->object, m->config, row, report, &program, &index) ||
+		    check_row(m->config, row, &program, report))
+			err = -EINVAL;
+		else if (add_by_row(u, m, row, index))
+			return -ENOMEM;
+	}
+	return err;
+}
+
+bool program_has_placement(const struct unit *u, size_t program)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		if (u->placements[i].program == program)
+			return true;
+	}
+	return false;
+}
+
+int placements_build(struct unit *u, struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < u->plan->n_modules; i++) {
+		int failed = add_rows(u, &u->plan->modules[i], report);
+
+		if (failed)
+			err = failed;
+	}
+	for (size_t i = 0; i < u->n_programs && err != -ENOMEM; i++) {
+		struct unit_program *p = &u->programs[i];
+
+		if (!p->has_row && !p->info.on_request && add_by_section(u, i))
+			err = -ENOMEM;
+	}
+	return err;
+}
+
+/* ---- what is attached ---- */
+
+static void release(struct attachment *a)
+{
+	free(a->where);
+}
+
+/* Room for one more attachment. */
+static bool reserve(struct placement *p)
+{
+	struct attachment *attachments =
+		reallocarray(p->attachments, p->n_attachments + 1, sizeof(*attachments));
+
+	if (attachments)
+		p->attachments = attachments;
+	return attachments;
+}
+
+int placement_add(const struct hook_request *r, struct attachment *a, const char *where,
+		  struct error *e)
+{
+	struct placement *p = r->placement;
+	struct error ignored;
+
+	a->where = strdup(where);
+	if (!a->where || !reserve(p)) {
+		hook_of(p)->detach(r, a, &ignored);
+		release(a);
+		return error_set(e, -ENOMEM, "no memory");
+	}
+	p->attachments[p->n_attachments++] = *a;
+	return 0;
+}
+
+/* What it says stays in the log only: there is nobody who could do anything about it. */
+static void detach(struct unit *u, struct placement *p, size_t index)
+{
+	struct attachment *a = &p->attachments[index];
+	const struct hook_request r = request(u, p, NULL);
+	struct error error;
+
+	if (hook_of(p)->detach(&r, a, &error))
+		log_warn("%s: %s: %s", u->plan->name, a->where, error.text);
+	release(a);
+	*a = p->attachments[--p->n_attachments];
+}
+
+void placements_free(struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+
+		while (p->n_attachments)
+			detach(u, p, p->n_attachments - 1);
+		strv_free(&p->interfaces);
+		free(p->attachments);
+		free(p->argument);
+		free(p->error);
+	}
+	free(u->placements);
+}
+
+static void keep_error(struct placement *p, const struct error *error)
+{
+	p->failed++;
+	free(p->error);
+	p->error = strdup(error->text);
+}
+
+static int start(struct unit *u, struct placement *p, struct error *e)
+{
+	const struct hook_request r = request(u, p, NULL);
+	struct error error;
+	int err = hook_of(p)->attach(&r, &error);
+
+	if (!err)
+		return 0;
+	keep_error(p, &error);
+	if (u->env->strict)
+		return error_set(e, err, "%s", error.text);
+	log_warn("%s: %s", u->plan->name, error.text);
+	return 0;
+}
+
+int placements_start(struct unit *u, struct error *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+
+		if (!hook_of(p)->by_interface && u->programs[p->program].info.loaded)
+			err = start(u, p, e);
+	}
+	return err;
+}
+
+/* ---- following interfaces ---- */
+
+static struct attachment *find_at(struct placement *p, uint32_t ifindex)
+{
+	for (size_t i = 0; i < p->n_attachments; i++) {
+		if (p->attachments[i].ifindex == ifindex)
+			return &p->attachments[i];
+	}
+	return NULL;
+}
+
+static void attach_at(struct unit *u, struct placement *p, const struct link_info *link)
+{
+	const struct hook_request r = request(u, p, link);
+	struct error error;
+	int err = hook_of(p)->attach(&r, &error);
+
+	/* An interface that vanished before we got there is nobody's fault. */
+	if (!err || err == -ENODEV)
+		return;
+	keep_error(p, &error);
+	log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
+}
+
+static void rename_at(struct attachment *a, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy)
+		return;
+	free(a->where);
+	a->where = copy;
+}
+
+static void follow(struct unit *u, struct placement *p, enum link_event event,
+		   const struct link_info *link)
+{
+	bool wanted = event != LINK_REMOVED && has_link_layer(link->type, p->row.link_layer) &&
+		      strv_globs_match(&p->interfaces, link->name);
+	struct attachment *present = find_at(p, link->ifindex);
+
+	if (wanted && present)
+		rename_at(present, link->name);
+	else if (wanted)
+		attach_at(u, p, link);
+	else if (present)
+		detach(u, p, (size_t)(present - p->attachments));
+}
+
+void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+
+		if (hook_of(p)->by_interface && u->programs[p->program].info.loaded)
+			follow(u, p, event, link);
+	}
+}
+
+/* ---- taking over ---- */
+
+static bool is_same_place(const struct unit *u, const struct placement *p,
+			  const struct unit *old_unit, const struct placement *old)
+{
+	return hook_of(p)->by_interface && old->row.hook == p->row.hook &&
+	       old->row.link_layer == p->row.link_layer &&
+	       STREQ(old_unit->programs[old->program].info.name, u->programs[p->program].info.name);
+}
+
+/* Whether @a is @p's now. What is not stays with the predecessor, which detaches it. */
+static bool take_over_one(struct unit *u, struct placement *p, struct attachment *a)
+{
+	const struct hook_request r = request(u, p, NULL);
+	struct error error;
+	int err;
+
+	if (!strv_globs_match(&p->interfaces, a->where) || !reserve(p))
+		return false;
+	err = hook_of(p)->replace(&r, a, &error);
+	if (!err)
+		p->attachments[p->n_attachments++] = *a;
+	else if (err != -ENODEV && err != -EOPNOTSUPP)
+		log_warn("%s: %s: %s", u->plan->name, a->where, error.text);
+	return !err;
+}
+
+static void take_over(struct unit *u, struct placement *p, struct placement *from)
+{
+	for (size_t i = 0; i < from->n_attachments;) {
+		if (take_over_one(u, p, &from->attachments[i]))
+			from->attachments[i] = from->attachments[--from->n_attachments];
+		else
+			i++;
+	}
+}
+
+void unit_take_over(struct unit *u, struct unit *predecessor)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		for (size_t k = 0; k < predecessor->n_placements; k++) {
+			struct placement *p = &u->placements[i];
+			struct placement *from = &predecessor->placements[k];
+
+			if (is_same_place(u, p, predecessor, from) &&
+			    u->programs[p->program].info.loaded)
+				take_over(u, p, from);
+		}
+	}
+}

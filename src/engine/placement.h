@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs and where they go: the rows of `attach:`, and what SEC() says of those programs that
+ * have none.
+ */
+#pragma once
+
+#include "engine/unit.h"
+
+/*
+ * Makes u->placements out of the configs of @u and of its object, which need not be loaded.
+ * Rows whose `when` is off, and programs that are not asked for, are left out.
+ */
+int placements_build(struct unit *u, struct report *report);
+
+/* Detaches all, and frees them. */
+void placements_free(struct unit *u);
+
+/* Checks the rows of @c against the programs of @o, without the kernel: -EINVAL, or 0. */
+int placements_check(const struct config *c, const struct object *o, struct report *report);
+
+/* Whether any placement is for @program. */
+bool program_has_placement(const struct unit *u, size_t program);
+
+/* Attaches what is at no interface. What fails is logged and kept in the placement's error; with
+ * env->strict it is given back. */
+int placements_start(struct unit *u, struct error *e);
+
+/* For hooks: the descriptor of the program that is to be attached. */
+int hook_program_fd(const struct hook_request *r);
+
+/*
+ * For hooks: adds @a, which @where names for people, to the placement. Without memory it detaches
+ * it again: -ENOMEM.
+ */
+int placement_add(const struct hook_request *r, struct attachment *a, const char *where,
+		  struct error *e);
