@@ -19,6 +19,7 @@ enum key_type {
 	KEY_BOOL,        /* bool */
 	KEY_U32,         /* uint32_t from min to max */
 	KEY_FACTOR,      /* double, not negative; 2^-30 is one too */
+	KEY_DURATION,    /* uint64_t, nanoseconds */
 	KEY_ENUM,        /* an enum: the index in names */
 	KEY_TEXTS,       /* struct text_list, from a list */
 	KEY_ONE_OR_MORE, /* struct text_list, from a list or one scalar */
@@ -131,6 +132,9 @@ bool number_parse(const char *text, uint64_t *ret);
 
 /* A decimal number that is not negative, or a power of two written as one: 2^10, 2^-30. */
 bool factor_parse(const char *text, double *ret);
+
+/* Go's durations, which are not negative here, in nanoseconds: 1h30m, 1.5s, 500ms, 0. */
+bool duration_parse(const char *text, uint64_t *ret);
 
 /* The booleans of YAML 1.1: true, yes, on, y and their opposites. */
 bool bool_parse(const char *text, bool *ret);

@@ -294,6 +294,9 @@ int check_metric(struct binding *at, void *item)
 
 	check_name(at, &m->name, &metric_name);
 	check_le(at, m);
+	if (m->flush_interval_ns && !m->perf_event_array)
+		binding_error(at, binding_place(at, "flush_interval"),
+			      "'flush_interval' goes with perf_event_array: true only");
 	for (size_t i = 0; i < m->values.count && !err; i++)
 		err = check_kept_labels(at, m, &m->values.items[i]);
 	return err;

@@ -167,8 +167,10 @@ static const struct key counter_keys[] = {
 	METRIC_KEYS,
 	{"values", KEY_ROWS, AT(metric_config, values), .sub = &value_schema, .min = 1,
 	 .doc = "the fields of the map's value, each a metric; default: one 8-byte number"},
-	{"perf_event_array", KEY_LATER},
-	{"flush_interval", KEY_LATER},
+	{"perf_event_array", KEY_BOOL, AT(metric_config, perf_event_array),
+	 .doc = "the map is of that type: the bytes of each event are a key, and count 1"},
+	{"flush_interval", KEY_DURATION, AT(metric_config, flush_interval_ns),
+	 .doc = "with perf_event_array: how often the counters begin anew; default 1h"},
 };
 
 static const struct key gauge_keys[] = {

@@ -122,6 +122,8 @@ struct metric_config {
 		size_t count;
 	} labels;
 	struct bucket_config buckets; /* histograms; the last label is the bucket */
+	bool perf_event_array;        /* the map is of that type: each event counts 1 */
+	uint64_t flush_interval_ns;   /* when its counters begin anew; 0 = an hour */
 	struct {
 		struct value_config
 			*items; /* none: the value is one 8-byte number, the metric itself */

@@ -163,6 +163,19 @@ static int bind_factor(struct binding *at, const struct key *key, const struct n
 	return 0;
 }
 
+static void describe_duration(struct buf *b, const struct key *key)
+{
+	(void)key;
+	buf_add_str(b, "a duration, such as 90s, 1h30m or 500ms");
+}
+
+static int bind_duration(struct binding *at, const struct key *key, const struct node *n, void *to)
+{
+	if (n->kind != NODE_SCALAR || !duration_parse(n->text, to))
+		return report_unlike(at, key, n);
+	return 0;
+}
+
 /* "a, b or c" */
 void key_names_add(struct buf *b, const char *const *names, size_t count, const char *word)
 {
@@ -483,6 +496,7 @@ const struct key_type_ops key_types[] = {
 	[KEY_BOOL] = {describe_bool, bind_bool, release_nothing},
 	[KEY_U32] = {describe_u32, bind_u32, release_nothing},
 	[KEY_FACTOR] = {describe_factor, bind_factor, release_nothing},
+	[KEY_DURATION] = {describe_duration, bind_duration, release_nothing},
 	[KEY_ENUM] = {describe_enum, bind_enum, release_nothing},
 	[KEY_TEXTS] = {describe_texts, bind_texts, release_texts},
 	[KEY_ONE_OR_MORE] = {describe_one_or_more, bind_one_or_more, release_texts},

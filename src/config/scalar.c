@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "config/bind.h"
 
@@ -99,6 +100,74 @@ bool factor_parse(const char *text, double *ret)
 	if (*end || d < 0 || isinf(d))
 		return false;
 	*ret = d;
+	return true;
+}
+
+/* pkg.go.dev/time#ParseDuration; longer ones first where one begins like another. */
+static const struct {
+	const char *name;
+	uint64_t ns;
+} duration_units[] = {
+	{"ns", 1},
+	{"us", 1000},
+	{"\xc2\xb5s", 1000}, /* the micro sign */
+	{"\xce\xbcs", 1000}, /* the Greek letter */
+	{"ms", 1000000},
+	{"s", NSEC_PER_SEC},
+	{"m", 60 * NSEC_PER_SEC},
+	{"h", 3600 * NSEC_PER_SEC},
+};
+
+/* The unit that @text begins with; NULL when there is none. */
+static const char *duration_unit(const char *text, uint64_t *ret_ns)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(duration_units); i++) {
+		size_t len = strlen(duration_units[i].name);
+
+		if (strncmp(text, duration_units[i].name, len) == 0) {
+			*ret_ns = duration_units[i].ns;
+			return text + len;
+		}
+	}
+	return NULL;
+}
+
+/* One number with its unit; gives back what follows, or NULL. */
+static const char *duration_part(const char *text, double *ret_ns)
+{
+	size_t len = strspn(text, "0123456789.");
+	uint64_t unit;
+	char *end;
+	double number;
+
+	if (len == 0 || (len == 1 && *text == '.'))
+		return NULL;
+	number = strtod(text, &end);
+	if (end != text + len)
+		return NULL;
+	text = duration_unit(end, &unit);
+	*ret_ns = number * (double)unit;
+	return text;
+}
+
+bool duration_parse(const char *text, uint64_t *ret)
+{
+	const double most = 9223372036854775807.0; /* of Go; 292 years */
+	double sum = 0, part;
+
+	if (STREQ(text, "0")) {
+		*ret = 0;
+		return true;
+	}
+	do {
+		text = duration_part(text, &part);
+		if (!text)
+			return false;
+		sum += part;
+	} while (*text && sum < most);
+	if (sum >= most)
+		return false;
+	*ret = (uint64_t)llround(sum);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "config/bind.h"
 #include "config/config.h"
 
 DEFINE_CLEANUP(struct config *, config_free)
@@ -305,6 +306,46 @@ static void test_numbers(void **state)
 	}
 }
 
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} right[] = {
+		{"0", 0},
+		{"0s", 0},
+		{"1ns", 1},
+		{"7us", 7000},
+		{"7\xc2\xb5s", 7000},
+		{"7\xce\xbcs", 7000},
+		{"500ms", 500000000},
+		{"1.5s", 1500000000},
+		{".5s", 500000000},
+		{"1.s", 1000000000},
+		{"90s", 90000000000},
+		{"1h30m", 5400000000000},
+		{"1h1m1s1ms1us1ns", 3661001001001},
+		{"30m1h", 5400000000000},
+		{"2562047h", 9223369200000000000},
+	};
+	static const char *const wrong[] = {
+		"",    "1",   "500",  "h",    ".s", "1.2.3s", "-1s",      "+1s",
+		"1 s", "1h ", "1h30", "1sec", "1d", "1e3s",   "2562048h", "0x1s",
+	};
+	uint64_t ns;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
+		if (!duration_parse(right[i].text, &ns) || ns != right[i].ns)
+			fail_msg("'%s' is not %llu", right[i].text,
+				 (unsigned long long)right[i].ns);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		if (duration_parse(wrong[i], &ns))
+			fail_msg("'%s' is no duration", wrong[i]);
+	}
+}
+
 /* yaml.v2 of Go, which ebpf_exporter reads its files with, takes these for booleans. */
 static void test_booleans(void **state)
 {
@@ -560,6 +601,7 @@ int main(void)
 		cmocka_unit_test(test_labels_and_decoders),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_booleans),
 		cmocka_unit_test(test_aliases_and_merges),
