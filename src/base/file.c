@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -12,13 +13,24 @@
 
 enum { CHUNK = 64 << 10 };
 
+/* A pipe would make whoever reads it wait for someone to write; a device such as /dev/null ends. */
+static bool may_be_read(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode);
+}
+
 int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_buf_ struct buf b = {0};
 
 	if (fd < 0)
 		return error_set(e, -errno, "cannot open '%s': %s", path, strerror(errno));
+	if (!may_be_read(fd))
+		return error_set(e, -ESPIPE, "cannot read '%s': a pipe or socket, not a file",
+				 path);
 	/* Read to the end instead of asking for the size: files in /proc have none. */
 	for (;;) {
 		ssize_t n;

@@ -8,7 +8,8 @@
 
 /*
  * The whole of @path in memory that the caller frees, with a NUL byte behind it that does not count
- * in *ret_len. -EFBIG when it is larger than @max bytes; -EISDIR, -ENOENT … as the system says.
+ * in *ret_len. It never waits: -ESPIPE for a pipe. -EFBIG when it is larger than @max bytes;
+ * -EISDIR, -ENOENT … as the system says.
  */
 int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e);
 

@@ -19,6 +19,11 @@ enum cli_type {
 	CLI_IGNORED, /* accepted for others' command lines, does nothing */
 };
 
+/* Choices that are not known before the program runs: the names of modules, their options. */
+#define CHOICES_BUILTIN "@builtin" /* pipelines, too */
+#define CHOICES_MODULES "@modules"
+#define CHOICES_OPTIONS "@options"
+
 struct cli_list {
 	struct strv values;
 	bool given; /* also by an empty value */
@@ -28,7 +33,7 @@ struct cli_option {
 	const char *name;     /* without the two dashes */
 	const char *argument; /* placeholder in the help; NULL for flags */
 	const char *fallback; /* shown in the help; CLI_STRING has it when it is not given */
-	const char *choices;  /* completion: words separated by blanks; NULL */
+	const char *choices;  /* completion: words separated by blanks, or CHOICES_…; NULL */
 	enum cli_type type;
 	size_t offset; /* into the command's struct */
 	const char *help;
@@ -44,6 +49,7 @@ struct command_call {
 struct command {
 	const char *name;      /* one word or two: "config check" */
 	const char *arguments; /* placeholder: "FILE…"; NULL when it takes none */
+	const char *choices;   /* completion of the arguments, as for options; NULL */
 	const char *summary;   /* one line, no full stop */
 	const char *text;      /* a paragraph for --help and the man page; NULL */
 	const char *examples;  /* lines for both; NULL */

@@ -39,7 +39,7 @@ COMMAND(config_check, .name = "config check", .arguments = "FILE…",
 	.text = "Tells everything that is wrong, each with its place in the file. Nothing is "
 		"loaded "
 		"into the kernel. A config without its compiled object is checked as far as that "
-		"goes.",
+		"goes. Daemon files (run --config) are checked as such.",
 	.examples = "  wiregauge config check examples/*.yaml", .options = check_option_rows,
 	.n_options = ARRAY_SIZE(check_option_rows), .size = sizeof(struct check_options),
 	.run = run_check);

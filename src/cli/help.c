@@ -5,7 +5,12 @@
 
 #include "cli/columns.h"
 #include "cli/command.h"
+#include "cli/modules.h"
+#include "config/config.h"
 #include "control/operation.h"
+#include "engine/builtin.h"
+
+DEFINE_CLEANUP(struct config *, config_free)
 
 #define ABOUT "measures this host's network from inside the kernel, for Prometheus and for people"
 
@@ -221,9 +226,37 @@ static void print_group_case(const char *word, bool is_group)
 		complete_group(word);
 }
 
+static void print_module_options(const struct builtin_module *b)
+{
+	_cleanup_(config_free_p) struct config *c = modules_parse(b);
+
+	for (size_t i = 0; c && i < c->options.count; i++)
+		printf("%s.%s= ", b->name, c->options.items[i].name.text);
+}
+
+/* The words that @choices stands for, each followed by a blank. */
+static void print_choices(const char *choices)
+{
+	bool modules = STREQ(choices, CHOICES_MODULES), options = STREQ(choices, CHOICES_OPTIONS);
+	const struct builtin_module *b;
+
+	if (!modules && !options && !STREQ(choices, CHOICES_BUILTIN)) {
+		printf("%s ", choices);
+		return;
+	}
+	for (size_t i = 0; (b = builtin_at(i)); i++) {
+		if (options)
+			print_module_options(b);
+		else if (!modules || b->kind == BUILTIN_MODULE)
+			printf("%s ", b->name);
+	}
+}
+
 static void complete_options(const struct command *c)
 {
 	printf("\t\"%s\"*) words=\"--help ", c->name);
+	if (c->choices)
+		print_choices(c->choices);
 	for (size_t i = 0; i < c->n_options; i++)
 		printf("--%s%s ", c->options[i].name, c->options[i].argument ? "=" : "");
 	puts("\" ;;");
@@ -235,10 +268,13 @@ static void complete_values(const struct command *c)
 	for (size_t i = 0; i < c->n_options; i++) {
 		const struct cli_option *o = &c->options[i];
 
-		if (o->choices)
-			printf("\t--%s) words=\"%s\" ;;\n", o->name, o->choices);
-		else if (o->argument)
+		if (o->choices) {
+			printf("\t--%s) words=\"", o->name);
+			print_choices(o->choices);
+			puts("\" ;;");
+		} else if (o->argument) {
 			printf("\t--%s) COMPREPLY=(); return ;;\n", o->name);
+		}
 	}
 }
 

@@ -190,6 +190,7 @@ static enum exit_code run_options(const struct command_call *call)
 }
 
 COMMAND(modules_options, .name = "modules options", .arguments = "MODULE",
+	.choices = CHOICES_BUILTIN,
 	.summary = "The options of a module, for --option and the daemon file", .order = 320,
 	.options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
 	.size = sizeof(struct modules_options), .run = run_options);
@@ -245,6 +246,6 @@ static enum exit_code run_describe(const struct command_call *call)
 }
 
 COMMAND(modules_describe, .name = "modules describe", .arguments = "MODULE",
-	.summary = "What a module measures: its metrics and options", .order = 310,
-	.options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
+	.choices = CHOICES_BUILTIN, .summary = "What a module measures: its metrics and options",
+	.order = 310, .options = modules_option_rows, .n_options = ARRAY_SIZE(modules_option_rows),
 	.size = sizeof(struct modules_options), .run = run_describe);

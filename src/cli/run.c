@@ -46,9 +46,9 @@ struct run_options {
 static const struct cli_option run_option_rows[] = {
 	{"config", "FILE", NULL, NULL, CLI_STRING, AT(config),
 	 "The daemon file: which modules run, with which options"},
-	{"module", "NAMES", NULL, NULL, CLI_LIST, AT(modules),
+	{"module", "NAMES", NULL, CHOICES_MODULES, CLI_LIST, AT(modules),
 	 "Run just these built-in modules; none with an empty value"},
-	{"option", "MODULE.NAME=VALUE", NULL, NULL, CLI_TEXTS, AT(settings),
+	{"option", "MODULE.NAME=VALUE", NULL, CHOICES_OPTIONS, CLI_TEXTS, AT(settings),
 	 "Set an option of a module; see: wiregauge modules options"},
 	{"config.dir", "DIR", NULL, NULL, CLI_STRING, AT(config_dir),
 	 "Run your own configs out of this folder, NAME.yaml with NAME.bpf.o"},

@@ -197,7 +197,7 @@ int bind_mapping(struct binding *outer, const struct schema *schema, const struc
 	return schema->check ? schema->check(&at, item) : 0;
 }
 
-int bind_source(const struct schema *schema, const struct source *s, struct report *r, void *item,
+int bind_source(const struct schema *schema, struct source *s, struct report *r, void *item,
 		bool *ret_empty)
 {
 	uint32_t visits = 0;
@@ -215,6 +215,8 @@ int bind_source(const struct schema *schema, const struct source *s, struct repo
 	if (err)
 		return err;
 	root = yaml_root(y);
+	if (root)
+		memcpy(s->meaning, root->meaning, sizeof(s->meaning));
 	*ret_empty =
 		!root || node_is_empty(root) || (root->kind == NODE_MAPPING && root->count == 0);
 	if (*ret_empty)

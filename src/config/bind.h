@@ -86,9 +86,10 @@ struct binding {
 
 /*
  * Put the file @s into @item, which is all zero. The caller frees it by schema_free() in any case.
- * 0, -EINVAL with errors in @r, or -ENOMEM. A file without content leaves *ret_empty true.
+ * 0, -EINVAL with errors in @r, or -ENOMEM. A file without content leaves *ret_empty true. Sets
+ * @s->meaning.
  */
-int bind_source(const struct schema *schema, const struct source *s, struct report *r, void *item,
+int bind_source(const struct schema *schema, struct source *s, struct report *r, void *item,
 		bool *ret_empty);
 
 void schema_free(const struct schema *schema, void *item);

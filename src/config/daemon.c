@@ -62,14 +62,26 @@ static int add_setting(struct binding *at, const char *module, const struct node
 	return add_values(at, name->text, value, &s->values);
 }
 
+static int add_module(struct daemon_config *d, const struct node *name)
+{
+	struct text *items = reallocarray(d->modules.items, d->modules.count + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	d->modules.items = items;
+	items[d->modules.count].place = name->place;
+	items[d->modules.count].text = strdup(name->text);
+	return items[d->modules.count++].text ? 0 : -ENOMEM;
+}
+
 static int bind_module(struct binding *at, const struct node *module, const struct node *options)
 {
 	_cleanup_free_ struct named_place *names = NULL;
 	size_t count = 0;
-	int err = 0;
+	int err = add_module(at->item, module);
 
-	if (node_is_empty(options))
-		return 0;
+	if (err || node_is_empty(options))
+		return err;
 	if (options->kind != NODE_MAPPING) {
 		binding_error(at, options->place,
 			      "module '%s': expected a mapping of options, such as "
@@ -144,6 +156,28 @@ void daemon_config_free(struct daemon_config *d)
 		strv_free(&s->values);
 	}
 	free(d->settings.items);
+	for (size_t i = 0; i < d->modules.count; i++)
+		free(d->modules.items[i].text);
+	free(d->modules.items);
 	source_free(&d->source);
 	free(d);
+}
+
+bool daemon_config_is_likely(const char *path)
+{
+	_cleanup_report_ struct report r = {0};
+	_cleanup_yaml_ struct yaml *y = NULL;
+	struct source s = {0};
+	const struct node *root = NULL;
+	bool likely = false;
+
+	if (!source_read(path, &r, &s) && !yaml_parse(&s, &r, &y))
+		root = yaml_root(y);
+	for (const struct node *key = root && root->kind == NODE_MAPPING ? root->first : NULL; key;
+	     key = key->next->next) {
+		for (size_t i = 0; i < ARRAY_SIZE(daemon_keys); i++)
+			likely |= key->kind == NODE_SCALAR && STREQ(key->text, daemon_keys[i].name);
+	}
+	source_free(&s);
+	return likely;
 }

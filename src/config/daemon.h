@@ -26,6 +26,7 @@ struct setting {
 
 struct daemon_config {
 	struct source source;
+	struct text_list modules; /* every name under `modules`, also where nothing follows it */
 	struct {
 		struct setting *items;
 		size_t count;
@@ -36,3 +37,7 @@ struct daemon_config {
 int daemon_config_parse(struct source source, struct report *r, struct daemon_config **ret);
 int daemon_config_parse_file(const char *path, struct report *r, struct daemon_config **ret);
 void daemon_config_free(struct daemon_config *d);
+
+/* Whether the file at @path is meant to be one, not a module's or user's config: it has a key that
+ * only a daemon file has. */
+bool daemon_config_is_likely(const char *path);

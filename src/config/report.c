@@ -24,6 +24,7 @@ void source_free(struct source *s)
 void report_free(struct report *r)
 {
 	buf_free(&r->text);
+	buf_free(&r->first);
 	*r = (struct report){.lenient = r->lenient};
 }
 
@@ -163,25 +164,29 @@ static void add_source_line(struct buf *b, const struct source *s, struct place 
 	buf_add(b, caret.data, caret.len);
 }
 
-PRINTF_LIKE(5, 0)
-static void format_message(struct buf *b, const struct source *s, struct place at, const char *kind,
-			   const char *fmt, va_list args)
-{
-	char sentence[1024];
+enum { SENTENCE_MOST = 1024 };
 
-	vsnprintf(sentence, sizeof(sentence), fmt, args);
+/* "name:line:column: " */
+static void add_place(struct buf *b, const struct source *s, struct place at)
+{
 	add_printable(b, s->name, strlen(s->name));
 	if (at.line)
 		buf_printf(b, ":%u:%u", at.line, at.column);
-	buf_printf(b, ": %s: ", kind);
+	buf_add_str(b, ": ");
+}
+
+static void format_message(struct buf *b, const struct source *s, struct place at, const char *kind,
+			   const char *sentence)
+{
+	add_place(b, s, at);
+	buf_printf(b, "%s: ", kind);
 	add_printable(b, sentence, strlen(sentence));
 	buf_add_char(b, '\n');
 	add_source_line(b, s, at);
 }
 
-PRINTF_LIKE(5, 0)
 static void add_message(struct report *r, const struct source *s, struct place at, const char *kind,
-			const char *fmt, va_list args)
+			const char *sentence)
 {
 	_cleanup_buf_ struct buf message = {0};
 	unsigned shown = r->errors + r->warnings;
@@ -193,7 +198,7 @@ static void add_message(struct report *r, const struct source *s, struct place a
 			   REPORT_MOST_SHOWN);
 		return;
 	}
-	format_message(&message, s, at, kind, fmt, args);
+	format_message(&message, s, at, kind, sentence);
 	/* What an alias repeats is wrong once, however often it is used. */
 	if (r->text.len && memmem(r->text.data, r->text.len, message.data, message.len))
 		return;
@@ -204,7 +209,14 @@ PRINTF_LIKE(4, 0)
 static int add_error(struct report *r, const struct source *s, struct place at, const char *fmt,
 		     va_list args)
 {
-	add_message(r, s, at, "error", fmt, args);
+	char sentence[SENTENCE_MOST];
+
+	vsnprintf(sentence, sizeof(sentence), fmt, args);
+	add_message(r, s, at, "error", sentence);
+	if (r->first.len == 0) {
+		add_place(&r->first, s, at);
+		add_printable(&r->first, sentence, strlen(sentence));
+	}
 	r->errors++;
 	return -EINVAL;
 }
@@ -213,7 +225,10 @@ PRINTF_LIKE(4, 0)
 static int add_warning(struct report *r, const struct source *s, struct place at, const char *fmt,
 		       va_list args)
 {
-	add_message(r, s, at, "warning", fmt, args);
+	char sentence[SENTENCE_MOST];
+
+	vsnprintf(sentence, sizeof(sentence), fmt, args);
+	add_message(r, s, at, "warning", sentence);
 	r->warnings++;
 	return 0;
 }

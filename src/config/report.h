@@ -31,6 +31,7 @@ struct source {
 	char *name; /* as the person named it: a path, or modules/<name>.yaml for a built-in one */
 	char *text;
 	size_t len;
+	uint64_t meaning[2]; /* of what it says, once bound: comments and layout do not count */
 };
 
 /* A hopeless file (the wrong one, most likely) must not flood the terminal. */
@@ -39,6 +40,7 @@ enum { REPORT_MOST_SHOWN = 100 };
 struct report {
 	struct buf
 		text; /* the messages, each ending in a newline; no more than REPORT_MOST_SHOWN */
+	struct buf first; /* the first error, "name:line:column: …", in one line */
 	unsigned errors;
 	unsigned warnings;
 	bool lenient; /* report_lenient() warns instead of failing */

@@ -23,6 +23,9 @@ int source_read(const char *path, struct report *r, struct source *ret)
 		return report_error(r, &unread, whole,
 				    "larger than %d MiB: this cannot be a configuration",
 				    LARGEST_MIB);
+	if (err == -ESPIPE)
+		return report_error(r, &unread, whole,
+				    "a pipe or socket, not a file that can be read");
 	if (err && err != -ENOMEM)
 		return report_error(r, &unread, whole, "cannot read the file: %s", strerror(-err));
 	name = err ? NULL : strdup(path);

@@ -363,6 +363,8 @@ static const struct {
 	{"block scalar no linebreak found", "nothing may follow '|' or '>' on its line"},
 	{"invalid anchor detected",
 	 "'&' begins an anchor; a text that begins with it needs quotes"},
+	{"invalid alias detected",
+	 "'*' begins an alias; a text that begins with it needs quotes: \"*\""},
 	{"did not find expected node content", "a value is missing here"},
 };
 
@@ -534,6 +536,8 @@ int yaml_parse(const struct source *s, struct report *r, struct yaml **ret)
 	err = parse_source(y);
 	if (err)
 		return err;
+	if (y->root)
+		node_take_meaning(y->root);
 	*ret = TAKE_PTR(y);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct node {
 	const struct node *target; /* alias */
 	struct node *first;
 	struct node *next;
+	uint64_t meaning[2]; /* of all below it: see node_take_meaning() */
 };
 
 /* Values of one file, written out or by aliases. Bounds time and memory, whatever the file says. */
@@ -32,6 +33,12 @@ struct yaml;
  */
 int yaml_parse(const struct source *s, struct report *r, struct yaml **ret);
 void yaml_free(struct yaml *y);
+
+/*
+ * Sets the meaning of @n and of all below it: the same for two texts that say the same, whatever
+ * their comments, blanks and layout.
+ */
+void node_take_meaning(struct node *n);
 
 /* NULL for a file that says nothing. */
 const struct node *yaml_root(const struct yaml *y);

@@ -432,9 +432,8 @@ static void report_broken_configs(struct plans *plans, struct unit_set *set)
 		log_write(plans->report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
 			  buf_str(&plans->report.text));
 	for (size_t i = 0; i < plans->broken.count; i++) {
-		error_set_usage(&error,
-				"%s: the config is wrong; see the log, or: wiregauge config check",
-				plans->broken.items[i]);
+		error_set_usage(&error, "%s: %s", plans->broken.items[i],
+				plans->complaints.items[i]);
 		add_broken(set, plans->broken.items[i], &error);
 	}
 }

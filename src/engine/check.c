@@ -128,8 +128,11 @@ int unit_check_file(const char *path, struct report *report)
 	_cleanup_free_ void *data = NULL;
 	struct error error;
 	size_t len;
-	int err = config_parse_file(path, report, &c);
+	int err;
 
+	if (daemon_config_is_likely(path))
+		return plans_check_daemon_file(path, report);
+	err = config_parse_file(path, report, &c);
 	if (err)
 		return err;
 	if (!beside || file_read(beside, OBJECT_MAX, &data, &len, &error))

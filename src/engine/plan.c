@@ -45,6 +45,7 @@ void plans_free(struct plans *p)
 	free(p->items);
 	report_free(&p->report);
 	strv_free(&p->broken);
+	strv_free(&p->complaints);
 	*p = (struct plans){0};
 }
 
@@ -130,6 +131,16 @@ const char *plan_prefix(const struct plan *p, const struct module *m)
 	return m->config->namespace_.text ? m->config->namespace_.text : p->prefix;
 }
 
+/* The config @name cannot be used, for what the report says first since it was last forgotten. */
+static void plans_add_broken(struct plans *plans, const char *name)
+{
+	struct buf *first = &plans->report.first;
+
+	if (!strv_add(&plans->complaints, buf_str(first), first->len))
+		strv_add(&plans->broken, name, strlen(name));
+	buf_reset(first);
+}
+
 /* ---- built-in modules ---- */
 
 int builtin_parse(const struct builtin_module *b, struct report *report, struct config **ret)
@@ -150,7 +161,7 @@ static int parse_builtin(const struct builtin_module *b, struct plans *plans, st
 	int err = builtin_parse(b, &plans->report, ret);
 
 	if (err)
-		strv_add(&plans->broken, b->name, strlen(b->name));
+		plans_add_broken(plans, b->name);
 	return err;
 }
 
@@ -204,17 +215,22 @@ static int add_builtin(struct plans *plans, const struct builtin_module *b)
 	return plan_add_module(pipeline, config);
 }
 
-/* "…; there is no module 'pakets', did you mean 'packets'?" */
-static int unknown_module(const char *name, struct error *e)
+static const char *nearest_builtin(const char *name)
 {
 	const char *names[64];
 	const struct builtin_module *b;
-	const char *nearest;
 	size_t n = 0;
 
 	for (size_t i = 0; (b = builtin_at(i)) && n < ARRAY_SIZE(names); i++)
 		names[n++] = b->name;
-	nearest = suggest_nearest(name, names, n);
+	return suggest_nearest(name, names, n);
+}
+
+/* "there is no module 'pakets', did you mean 'packets'?" */
+static int unknown_module(const char *name, struct error *e)
+{
+	const char *nearest = nearest_builtin(name);
+
 	if (nearest)
 		return error_set_usage(e, "there is no module '%s', did you mean '%s'?", name,
 				       nearest);
@@ -286,13 +302,13 @@ static int add_user_config(struct plans *plans, const char *dir, const char *nam
 		return -ENOMEM;
 	err = config_parse_file(path, &plans->report, &config);
 	if (err) {
-		strv_add(&plans->broken, name, strlen(name));
+		plans_add_broken(plans, name);
 		return err;
 	}
 	if (config->has_stage) {
 		err = report_error(&plans->report, &config->source, config->stage.place,
 				   "only modules that are built in can be stages of a pipeline");
-		strv_add(&plans->broken, name, strlen(name));
+		plans_add_broken(plans, name);
 		config_free(config);
 		return err;
 	}
@@ -301,7 +317,7 @@ static int add_user_config(struct plans *plans, const char *dir, const char *nam
 		return -ENOMEM;
 	err = read_object(p, dir, name, plans);
 	if (err) {
-		strv_add(&plans->broken, name, strlen(name));
+		plans_add_broken(plans, name);
 		plan_free(plans->items[--plans->count]);
 	}
 	return err;
@@ -318,9 +334,12 @@ static int list_configs(const char *dir, struct strv *ret, struct error *e)
 	DIR *d = opendir(dir);
 	struct dirent *entry;
 
-	if (!d)
+	if (!d && errno == EACCES)
 		return error_set(e, -errno, "cannot read the config directory '%s': %s", dir,
 				 strerror(errno));
+	if (!d)
+		return error_set_usage(e, "cannot read the config directory '%s': %s", dir,
+				       strerror(errno));
 	while ((entry = readdir(d))) {
 		const char *end = strrchr(entry->d_name, '.');
 
@@ -345,12 +364,12 @@ static int add_user_configs(struct plans *plans, const struct plan_options *opti
 			return error_set_usage(e, "--config.names needs --config.dir");
 		return 0;
 	}
-	if (names->count == 0) {
-		err = list_configs(options->config_dir, &found, e);
-		if (err)
-			return err;
+	/* Also with names given: a folder that is not there is no config that is wrong. */
+	err = list_configs(options->config_dir, &found, e);
+	if (err)
+		return err;
+	if (names->count == 0)
 		names = &found;
-	}
 	for (size_t i = 0; i < names->count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (STREQ(names->items[i], names->items[k]))
@@ -442,7 +461,10 @@ static int check_enabled(const struct setting *s, struct error *e)
 	bool truth;
 
 	if (!b)
-		return unknown_module(s->module, e);
+		return error_set_usage(e,
+				       "'%s' is not built in; which of your own configs run: "
+				       "--config.names",
+				       s->module);
 	if (b->kind == BUILTIN_PIPELINE)
 		return error_set_usage(e,
 				       "'%s' is a pipeline: it runs when one of its modules does",
@@ -452,24 +474,61 @@ static int check_enabled(const struct setting *s, struct error *e)
 	return 0;
 }
 
-static int apply_file(struct plans *plans, const struct daemon_config *file, struct error *e)
+static bool is_module(struct plans *plans, const char *name)
 {
+	return builtin_find(name) || strv_has(&plans->broken, name) || find_module(plans, name);
+}
+
+static int apply_setting(struct plans *plans, const struct setting *s, struct error *e)
+{
+	if (!is_module(plans, s->module))
+		return 0; /* told once, at the name of the module */
+	if (STREQ(s->name, "enabled"))
+		return check_enabled(s, e);
+	return apply(plans, s->module, s->name, &s->values, e);
+}
+
+/* The names of modules in the daemon file. With @alone nothing is known of users' configs. */
+static int check_modules(struct plans *plans, const struct daemon_config *file, bool alone)
+{
+	struct error error;
+	int result = 0;
+
+	for (size_t i = 0; i < file->modules.count; i++) {
+		const struct text *name = &file->modules.items[i];
+
+		if (is_module(plans, name->text))
+			continue;
+		unknown_module(name->text, &error);
+		if (alone && !nearest_builtin(name->text))
+			report_warning(&plans->report, &file->source, name->place,
+				       "no module '%s' is built in; a config of that name has to "
+				       "be in the --config.dir",
+				       name->text);
+		else
+			result = report_error(&plans->report, &file->source, name->place, "%s",
+					      error.text);
+	}
+	return result;
+}
+
+/* All that is wrong with what the daemon file says goes to the report: -EINVAL, or -ENOMEM. */
+static int apply_file(struct plans *plans, const struct daemon_config *file, bool alone)
+{
+	struct error error;
+	int result = check_modules(plans, file, alone);
+
 	for (size_t i = 0; i < file->settings.count; i++) {
 		const struct setting *s = &file->settings.items[i];
-		struct error inner;
-		int err;
+		int err = apply_setting(plans, s, &error);
 
-		err = STREQ(s->name, "enabled")
-			      ? check_enabled(s, &inner)
-			      : apply(plans, s->module, s->name, &s->values, &inner);
-		if (err == -EINVAL) {
-			report_error(&plans->report, &file->source, s->place, "%s", inner.text);
-			return error_set_usage(e, "%s", buf_str(&plans->report.text));
-		}
-		if (err)
-			return error_set(e, err, "%s", inner.text);
+		if (err == -EINVAL)
+			result = report_error(&plans->report, &file->source, s->place, "%s",
+					      error.text);
+		else if (err)
+			return err;
 	}
-	return 0;
+	return result;
 }
 
 /* MODULE.NAME=VALUE; a list's values are separated by commas. */
@@ -506,7 +565,7 @@ static int take_fingerprint(struct plan *p)
 	for (size_t i = 0; i < p->n_modules; i++) {
 		const struct module *m = &p->modules[i];
 
-		buf_add(&all, m->config->source.text, m->config->source.len);
+		buf_add(&all, m->config->source.meaning, sizeof(m->config->source.meaning));
 		for (size_t k = 0; k < m->config->options.count; k++) {
 			for (size_t v = 0; v < m->values[k].count; v++)
 				buf_add(&all, m->values[k].items[v],
@@ -537,8 +596,9 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 		err = add_builtins(&plans, options, file, e);
 	if (!err)
 		err = add_user_configs(&plans, options, e);
-	if (!err && file)
-		err = apply_file(&plans, file, e);
+	if (!err && file && (err = apply_file(&plans, file, false)))
+		err = err == -EINVAL ? error_set_usage(e, "%s", buf_str(&plans.report.text))
+				     : error_set(e, err, "no memory");
 	for (size_t i = 0; !err && i < options->settings.count; i++)
 		err = apply_text(&plans, options->settings.items[i], e);
 	for (size_t i = 0; !err && i < plans.count; i++) {
@@ -552,4 +612,22 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 	}
 	*ret = plans;
 	return 0;
+}
+
+int plans_check_daemon_file(const char *path, struct report *report)
+{
+	static const struct plan_options defaults;
+	_cleanup_(daemon_config_free_p) struct daemon_config *file = NULL;
+	struct plans plans = {.report = *report};
+	struct error error;
+	int err = daemon_config_parse_file(path, &plans.report, &file);
+
+	if (!err)
+		err = add_builtins(&plans, &defaults, NULL, &error);
+	if (!err)
+		err = apply_file(&plans, file, true);
+	*report = plans.report;
+	plans.report = (struct report){0};
+	plans_free(&plans);
+	return err;
 }

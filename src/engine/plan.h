@@ -57,8 +57,9 @@ struct plan {
 struct plans {
 	struct plan **items;
 	size_t count;
-	struct report report; /* what is wrong with configs: those are not among the items */
-	struct strv broken;   /* their names */
+	struct report report;   /* what is wrong with configs: those are not among the items */
+	struct strv broken;     /* their names */
+	struct strv complaints; /* for each of them the first thing that is wrong, with its place */
 };
 
 /*
@@ -67,6 +68,12 @@ struct plans {
  */
 int plans_build(const struct plan_options *options, struct plans *ret, struct error *e);
 void plans_free(struct plans *p);
+
+/*
+ * Whether the daemon file at @path fits the modules that are built in; what is wrong into @report.
+ * 0, -EINVAL or -ENOMEM.
+ */
+int plans_check_daemon_file(const char *path, struct report *report);
 
 void plan_free(struct plan *p);
 

@@ -272,12 +272,14 @@ int unit_program_attached(const struct unit *u, size_t index)
 
 /* ---- a unit ---- */
 
-static int sum_up_report(const struct unit *u, const struct report *report, int err,
+static int sum_up_report(const struct unit *u, struct report *report, int err,
 			 struct error *e)
 {
-	if (err == -EINVAL)
-		return error_set_usage(e, "the config of '%s' is wrong (%u errors)", u->plan->name,
+	if (err == -EINVAL && report->errors > 1)
+		return error_set_usage(e, "%s; %u errors in all", buf_str(&report->first),
 				       report->errors);
+	if (err == -EINVAL)
+		return error_set_usage(e, "%s", buf_str(&report->first));
 	return error_set(e, err, "cannot load '%s': %s", u->plan->name, strerror(-err));
 }
 

@@ -57,6 +57,20 @@ def run(launch):
     return lambda *arguments, **options: launch(*arguments, **options).wait_ready()
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A config.dir."""
+    path = tmp_path / "configs"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def run_configs(run, folder):
+    """Runs the folder's configs and no built-in module."""
+    return lambda *arguments: run("--module=", "--config.dir", folder, *arguments)
+
+
 @pytest.fixture(scope="session")
 def promtool():
     """Path of promtool, of the Debian package prometheus."""

@@ -142,6 +142,19 @@ static void test_long_lines_are_cut_around_the_mark(void **state)
 	}
 }
 
+static void test_the_first_error_in_one_line(void **state)
+{
+	const struct source s = {.name = "a.yaml", .text = "one\ntwo\n", .len = 8};
+	_cleanup_report_ struct report r = {0};
+
+	(void)state;
+	report_warning(&r, &s, (struct place){1, 1, 1}, "not this");
+	assert_int_equal(r.first.len, 0);
+	report_error(&r, &s, (struct place){2, 3, 1}, "this \x1b one");
+	report_error(&r, &s, (struct place){1, 1, 1}, "nor this");
+	assert_string_equal(buf_str(&r.first), "a.yaml:2:3: this \xef\xbf\xbd one");
+}
+
 static void test_warnings_and_leniency(void **state)
 {
 	struct source s = source_of("a: 1\n");
@@ -199,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_mark_ends_with_the_line),
 		cmocka_unit_test(test_places_that_are_not_there),
 		cmocka_unit_test(test_long_lines_are_cut_around_the_mark),
+		cmocka_unit_test(test_the_first_error_in_one_line),
 		cmocka_unit_test(test_warnings_and_leniency),
 		cmocka_unit_test(test_a_flood_is_stemmed),
 		cmocka_unit_test(test_the_same_is_told_once),
