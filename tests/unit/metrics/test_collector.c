@@ -267,6 +267,60 @@ static void test_histogram_by_key(void **state)
 	close_bench(&b);
 }
 
+/* Numbers up to 2, 4 and 8 in halves of an octave; text shows octaves. */
+static void test_native_histogram_by_key(void **state)
+{
+	struct bucket_key keys[] = {{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 5}, {1, 6 /* the sum */}};
+	uint64_t values[] = {5, 6, 7, 8, 9, 1024};
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(keys[0]), 8);
+	open_collector(&b,
+		       HISTOGRAM "      bucket_type: native\n      schema: 1\n      bucket_max: 5\n"
+				 "      bucket_multiplier: 2^-10\n      labels:\n"
+				 "        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+				 "        - {name: any, size: 4, decoders: [{name: uint}]}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		put(&b, &keys[i], &values[i]);
+	assert_string_equal(scrape(&b, NULL), "p_m_bucket{l=\"1\",le=\"0\"} 5\n"
+					      "p_m_bucket{l=\"1\",le=\"0.0009765625\"} 11\n"
+					      "p_m_bucket{l=\"1\",le=\"0.001953125\"} 26\n"
+					      "p_m_bucket{l=\"1\",le=\"0.00390625\"} 35\n"
+					      "p_m_bucket{l=\"1\",le=\"+Inf\"} 35\n"
+					      "p_m_sum{l=\"1\"} 1\n"
+					      "p_m_count{l=\"1\"} 35\n");
+	close_bench(&b);
+}
+
+static void test_native_histogram_in_the_value(void **state)
+{
+	struct {
+		uint64_t sum;
+		uint64_t buckets[4];
+	} value = {40, {1, 2, 3, 4}};
+	uint32_t key = 3;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(key), sizeof(value));
+	open_collector(
+		&b, COUNTER
+		"      labels:\n        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+		"      values:\n"
+		"        - {name: s, type: histogram, offset: 8, sum_offset: 0, bucket_type: "
+		"native, schema: 1, bucket_min: 3, bucket_max: 6}\n");
+	put(&b, &key, &value);
+	/* Keys 3 … 6: 2^(2/2), and 2^(3/2) and 2^(4/2), and 2^(5/2). */
+	assert_string_equal(scrape(&b, NULL), "p_s_bucket{l=\"3\",le=\"2\"} 1\n"
+					      "p_s_bucket{l=\"3\",le=\"4\"} 6\n"
+					      "p_s_bucket{l=\"3\",le=\"8\"} 10\n"
+					      "p_s_bucket{l=\"3\",le=\"+Inf\"} 10\n"
+					      "p_s_sum{l=\"3\"} 40\n"
+					      "p_s_count{l=\"3\"} 10\n");
+	close_bench(&b);
+}
+
 struct traffic {
 	uint64_t packets;
 	uint64_t bytes;
@@ -412,6 +466,8 @@ int main(void)
 		cmocka_unit_test(test_entry_that_cannot_be_decoded),
 		cmocka_unit_test(test_per_cpu_sum_and_split),
 		cmocka_unit_test(test_histogram_by_key),
+		cmocka_unit_test(test_native_histogram_by_key),
+		cmocka_unit_test(test_native_histogram_in_the_value),
 		cmocka_unit_test(test_struct_values),
 		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_refusals),
