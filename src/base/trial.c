@@ -12,6 +12,21 @@
 
 enum { LIMIT_S = 10 };
 
+/*
+ * What the parent holds goes with the parent, also when it is killed meanwhile: a listening socket
+ * or a BPF link that lived on in here would be in the way of the next one. Gives back where
+ * @result is now.
+ */
+static int let_go(pid_t parent, int result)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it died before that */
+		_exit(1);
+	result = dup2(result, STDERR_FILENO + 1);
+	close_range((unsigned)result + 1, ~0U, 0);
+	return result;
+}
+
 /* Only one thread is in the child, and glibc keeps malloc usable there. */
 static void run(trial_fn fn, void *ctx, int result)
 {
@@ -29,9 +44,9 @@ static void run(trial_fn fn, void *ctx, int result)
 int trial_run(trial_fn fn, void *ctx, bool *ret_survived)
 {
 	_cleanup_close_ int read_end = -1;
+	pid_t parent = getpid(), child;
 	int ends[2], code;
 	ssize_t got;
-	pid_t child;
 	char byte;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -40,7 +55,7 @@ int trial_run(trial_fn fn, void *ctx, bool *ret_survived)
 	child = fork();
 	code = -errno;
 	if (child == 0)
-		run(fn, ctx, ends[1]);
+		run(fn, ctx, let_go(parent, ends[1]));
 	close(ends[1]);
 	if (child < 0)
 		return code;
