@@ -71,7 +71,7 @@ void utf8_add_valid(struct buf *b, const char *s, size_t len)
 			buf_add(b, s + i, n);
 			i += n;
 		} else {
-			buf_add_str(b, "\xef\xbf\xbd");
+			buf_add_str(b, UTF8_REPLACEMENT);
 			i++;
 		}
 	}

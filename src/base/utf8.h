@@ -6,6 +6,9 @@
 
 #include "base/buf.h"
 
+/* U+FFFD, for what is no character. */
+#define UTF8_REPLACEMENT "\xef\xbf\xbd"
+
 /* The length in bytes of the UTF-8 sequence at @s (at most @len bytes there), 0 if it is not valid:
  * overlong forms, surrogates and code points over U+10FFFF are not (RFC 3629, section 4). */
 size_t utf8_sequence(const char *s, size_t len);

@@ -277,20 +277,34 @@ static void take_over(struct agent *a, const struct unit_set *before)
 
 /* ---- scraping ---- */
 
-static void render(void *ctx, const struct exposition *x, struct buf *out)
+static void read_units(void *ctx)
 {
 	struct agent *a = ctx;
 
 	pthread_mutex_lock(&a->scrape_lock);
 	for (size_t i = 0; i < a->n_units; i++)
 		unit_read(a->units[i]);
-	exposition_render(x, a->families, a->n_families, out);
+}
+
+static void render_families(void *ctx, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = ctx;
+
+	exposition_render(x, (struct family_list){a->families, a->n_families}, out);
+}
+
+static void release_units(void *ctx)
+{
+	struct agent *a = ctx;
+
 	pthread_mutex_unlock(&a->scrape_lock);
 }
 
 int agent_start_scraper(struct agent *a, struct error *e)
 {
-	return scraper_start(render, a, &a->scraper, e);
+	const struct scrape_source source = {read_units, render_families, release_units, a};
+
+	return scraper_start(&source, &a->scraper, e);
 }
 
 /* ---- interfaces ---- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "http/negotiate.h"
 #include "kernel/mapread.h"
 
 /* ---- metrics ---- */
@@ -12,38 +13,31 @@
 struct metrics_request {
 	struct scrape_request scrape;
 	struct http_request *http;
-	struct page *page;
+	const char *content_type;
 };
 
 static void release_page(void *ctx)
 {
-	page_unref(ctx);
+	_cleanup_free_ struct metrics_request *m = ctx;
+
+	if (m->scrape.page)
+		scrape_release(&m->scrape);
 }
 
 /* In the server's thread again: the page is there. */
 static void send_page(void *ctx, struct http_request *r)
 {
-	_cleanup_free_ struct metrics_request *m = ctx;
-	struct page *page = m->page;
+	struct metrics_request *m = ctx;
+	struct page *page = m->scrape.page;
 
-	if (!page)
+	if (!page) {
 		http_respond_text(r, 503,
 				  "503: no memory for a scrape, or too many slow readers\n");
-	else if (m->scrape.want_gzip)
-		http_respond_from(r, page->content_type, "gzip", page->gzip.data, page->gzip.len,
-				  release_page, page);
-	else
-		http_respond_from(r, page->content_type, NULL, page->text.data, page->text.len,
-				  release_page, page);
-}
-
-/* The same when the client did not wait for it. */
-static void drop_page(void *ctx)
-{
-	_cleanup_free_ struct metrics_request *m = ctx;
-
-	if (m->page)
-		page_unref(m->page);
+		release_page(m);
+		return;
+	}
+	http_respond_from(r, m->content_type, page->gzip ? "gzip" : NULL, page->body.data,
+			  page->body.len, release_page, m);
 }
 
 /* In the scraper's thread. */
@@ -51,12 +45,13 @@ static void page_done(struct scrape_request *scrape, struct page *page)
 {
 	struct metrics_request *m = CONTAINER_OF(scrape, struct metrics_request, scrape);
 
-	m->page = page;
+	(void)page;
 	http_resume(m->http);
 }
 
 static void serve_metrics(void *ctx, struct http_request *r)
 {
+	struct negotiated wanted = negotiate_format(http_header(r, "Accept"));
 	struct pages *p = ctx;
 	struct metrics_request *m = calloc(1, sizeof(*m));
 
@@ -65,9 +60,12 @@ static void serve_metrics(void *ctx, struct http_request *r)
 		return;
 	}
 	m->http = r;
-	m->scrape.want_gzip = http_accepts_gzip(r);
+	m->content_type = wanted.content_type;
+	m->scrape.format = wanted.format;
+	m->scrape.gzip = negotiate_gzip(http_header(r, "Accept-Encoding"));
 	m->scrape.done = page_done;
-	if (!http_suspend(r, (struct http_later){send_page, drop_page, m})) {
+	/* A client that has left meanwhile has no use for its page. */
+	if (!http_suspend(r, (struct http_later){send_page, release_page, m})) {
 		free(m);
 		return;
 	}

@@ -82,7 +82,7 @@ void http_respond_from(struct http_request *r, const char *type, const char *enc
 		return;
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
 	if (encoding)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, encoding);
 	queue(r, MHD_HTTP_OK, response);
@@ -120,35 +120,6 @@ void http_resume(struct http_request *r)
 const char *http_header(struct http_request *r, const char *name)
 {
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-/* Where an answer about the coding that an Accept-Encoding element names belongs; NULL: not
- * asked. */
-static int *find_answer(const char *element, int *gzip, int *any)
-{
-	size_t len = strcspn(element, ";, \t");
-
-	if (len == 4 && strncasecmp(element, "gzip", 4) == 0)
-		return gzip;
-	return len == 1 && element[0] == '*' ? any : NULL;
-}
-
-/* RFC 9110, 12.5.3: "gzip;q=0.5, *;q=0"; what is said of gzip goes before what is said of all. */
-bool http_accepts_gzip(struct http_request *r)
-{
-	const char *at = http_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-	int gzip = -1, any = -1;
-
-	while (at && *at) {
-		size_t len = strcspn(at, ",");
-		const char *q = memmem(at, len, "q=", 2);
-		int *answer = find_answer(at + strspn(at, " \t"), &gzip, &any);
-
-		if (answer)
-			*answer = !q || strtod(q + 2, NULL) > 0;
-		at += len + (at[len] == ',');
-	}
-	return (gzip >= 0 ? gzip : any) > 0;
 }
 
 static void route(struct http_request *r, const char *path, const char *method)

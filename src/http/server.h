@@ -58,6 +58,3 @@ void http_resume(struct http_request *r);
 /* The value of the request's header field @name (in any case), or NULL. It lives as long as the
  * request is not answered. */
 const char *http_header(struct http_request *r, const char *name);
-
-/* Whether the client takes gzip (RFC 9110, section 12.5.3). */
-bool http_accepts_gzip(struct http_request *r);

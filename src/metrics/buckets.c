@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -72,13 +73,15 @@ static int add_bound(struct buckets *b, uint32_t index)
 {
 	_cleanup_buf_ struct buf text = {0};
 	struct bucket_bound *bound = &b->bounds[b->n_bounds++];
+	const char *number;
 
 	bound->value = raw_bound(b->config, index) * b->multiplier;
 	buf_add_double(&text, bound->value);
+	number = buf_str(&text);
 	if (!buf_ok(&text))
 		return -ENOMEM;
-	bound->len =
-		(uint8_t)snprintf(bound->text, sizeof(bound->text), "le=\"%s\"} ", buf_str(&text));
+	bound->len = (uint8_t)snprintf(bound->text, sizeof(bound->text), "le=\"%s\"} ", number);
+	bound->whole = !strpbrk(number, ".en"); /* letters of an exponent, or of Inf */
 	return 0;
 }
 

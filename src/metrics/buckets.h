@@ -38,7 +38,8 @@ struct bucket_bound {
 	double value; /* in the metric's unit */
 	uint32_t end; /* buckets 0 … end - 1 are below it */
 	uint8_t len;
-	char text[43];
+	bool whole; /* without point and exponent: OpenMetrics wants .0 behind it */
+	char text[42];
 };
 
 struct buckets {

@@ -17,6 +17,8 @@ static const char *escape_of(char c)
 		return "\\\"";
 	case '\n':
 		return "\\n";
+	case '\0':
+		return UTF8_REPLACEMENT;
 	default:
 		return NULL;
 	}
@@ -44,6 +46,50 @@ void label_text_add(struct buf *b, const char *name, const char *value, size_t l
 void label_text_add_str(struct buf *b, const char *name, const char *value)
 {
 	label_text_add(b, name, value, strlen(value));
+}
+
+bool label_text_next(struct label_text *rest, struct label_pair *ret)
+{
+	const char *at = rest->text, *end = at + rest->len;
+
+	if (rest->len == 0)
+		return false;
+	ret->name = at;
+	while (*at != '=')
+		at++;
+	ret->name_len = (size_t)(at - ret->name);
+	ret->value = at += 2; /* ="*/
+	while (*at != '"')
+		at += *at == '\\' ? 2 : 1;
+	ret->value_len = (size_t)(at - ret->value);
+	at += at + 1 < end ? 2 : 1; /* the quote, and a comma */
+	*rest = (struct label_text){at, (size_t)(end - at)};
+	return true;
+}
+
+size_t family_base_len(const struct family *f)
+{
+	static const char total[] = "_total";
+	size_t len = strlen(f->name), more = sizeof(total) - 1;
+
+	return f->type == METRIC_COUNTER && len > more && STREQ(f->name + len - more, total)
+		       ? len - more
+		       : len;
+}
+
+const char *family_unit(const char *name, size_t len)
+{
+	static const char *const units[] = {"seconds", "bytes",   "ratio",  "celsius", "meters",
+					    "volts",   "amperes", "joules", "grams"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		size_t n = strlen(units[i]);
+
+		if (len > n + 1 && name[len - n - 1] == '_' &&
+		    memcmp(name + len - n, units[i], n) == 0)
+			return units[i];
+	}
+	return NULL;
 }
 
 int family_init(struct family *f, const char *prefix, const char *name, const char *help,

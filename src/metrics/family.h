@@ -34,11 +34,30 @@ struct label_text {
 };
 
 /* Appends name="value" to @b, after a comma if there is something before, escaped as the text
- * formats want it (backslash, quote, newline); bytes that are not UTF-8 become U+FFFD. */
+ * formats want it (backslash, quote, newline). Bytes that are not UTF-8 become U+FFFD, and so does
+ * NUL, at which Prometheus stops to read text. */
 void label_text_add(struct buf *b, const char *name, const char *value, size_t len);
 
 /* The same for a C string. */
 void label_text_add_str(struct buf *b, const char *name, const char *value);
+
+/* One label of a label_text: parts of it, the value still escaped. */
+struct label_pair {
+	const char *name;
+	size_t name_len;
+	const char *value;
+	size_t value_len;
+};
+
+/* Takes the first label off @rest; false when there is none. */
+bool label_text_next(struct label_text *rest, struct label_pair *ret);
+
+/* The length of the name of @f without the _total that counters end in. */
+size_t family_base_len(const struct family *f);
+
+/* The base unit that the first @len bytes of @name end in, of those that Prometheus's naming rules
+ * have; NULL: none. */
+const char *family_unit(const char *name, size_t len);
 
 /* Copies of @prefix + '_' + @name (just @name where @prefix is empty) and @help; -ENOMEM. */
 int family_init(struct family *f, const char *prefix, const char *name, const char *help,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The text format, byte by byte. */
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,92 +7,87 @@
 
 #include <cmocka.h>
 
-#include "metrics/exposition.h"
+#include "families.h"
 
-static void two_samples(const struct family *f, const struct exposition *x, struct buf *out)
+static void assert_renders(struct test_family *families, size_t count, const char *expected)
 {
-	_cleanup_buf_ struct buf labels = {0};
+	_cleanup_buf_ struct buf out = {0};
 
-	x->add_uint(out, f, (struct label_text){0}, 1);
-	label_text_add(&labels, "a", "x\"y\\z\n\xff", 7);
-	label_text_add_str(&labels, "b", "");
-	x->add_uint(out, f, (struct label_text){labels.data, labels.len}, UINT64_MAX);
-	x->add_double(out, f, (struct label_text){labels.data, labels.len}, NAN);
+	render_all(&exposition_text, families, count, &out);
+	assert_string_equal(buf_str(&out), expected);
+	for (size_t i = 0; i < count; i++)
+		family_close(&families[i]);
 }
 
-static void test_counter(void **state)
+static void test_nothing(void **state)
 {
-	struct family f;
-	const struct family *families[] = {&f};
-	_cleanup_buf_ struct buf out = {0};
+	(void)state;
+	assert_renders(NULL, 0, "");
+}
+
+static void test_values(void **state)
+{
+	struct test_family families[3];
 
 	(void)state;
-	assert_int_equal(family_init(&f, "pre", "m_total", "two\nlines \\ \"quoted\"",
-				     METRIC_COUNTER),
-			 0);
-	f.samples = two_samples;
-	exposition_render(&exposition_text, families, 1, &out);
-	assert_string_equal(
-		buf_str(&out),
-		"# HELP pre_m_total two\\nlines \\\\ \"quoted\"\n"
-		"# TYPE pre_m_total counter\n"
-		"pre_m_total 1\n"
-		"pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} 18446744073709551615\n"
-		"pre_m_total{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\",b=\"\"} NaN\n");
-	family_free(&f);
-}
-
-static void one_histogram(const struct family *f, const struct exposition *x, struct buf *out)
-{
-	static const uint64_t counts[] = {3, 0, 4};
-	struct label_text labels = {"k=\"v\"", 5};
-
-	x->add_histogram(out, f, labels, (struct histogram_sample){counts, 12});
-}
-
-static void render_histogram(const struct bucket_config *config, const char *expected)
-{
-	struct buckets buckets;
-	struct family f;
-	const struct family *families[] = {&f};
-	_cleanup_buf_ struct buf out = {0};
-
-	assert_int_equal(buckets_init(&buckets, config), 0);
-	assert_int_equal(family_init(&f, "", "h", "help", METRIC_HISTOGRAM), 0);
-	f.buckets = &buckets;
-	f.samples = one_histogram;
-	exposition_render(&exposition_text, families, 1, &out);
-	assert_string_equal(buf_str(&out), expected);
-	family_free(&f);
-	buckets_free(&buckets);
+	family_open(&families[0], "a_total", "two\nlines \\ \"quoted\"", METRIC_COUNTER, one_uint);
+	family_open(&families[1], "b", "of b", METRIC_GAUGE, hostile_samples);
+	family_open(&families[2], "silent", "h", METRIC_COUNTER, no_samples);
+	assert_renders(families, 3,
+		       "# HELP a_total two\\nlines \\\\ \"quoted\"\n"
+		       "# TYPE a_total counter\n"
+		       "a_total 1\n"
+		       "# HELP b of b\n"
+		       "# TYPE b gauge\n"
+		       "b{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\xef\xbf\xbd,}\",b=\"\"} "
+		       "18446744073709551615\n"
+		       "b{a=\"x\\\"y\\\\z\\n\xef\xbf\xbd\xef\xbf\xbd,}\",b=\"\"} -Inf\n");
 }
 
 static void test_histogram(void **state)
 {
 	struct bucket_config plain = {.type = BUCKET_EXP2, .min = 0, .max = 2};
 	struct bucket_config scaled = {.type = BUCKET_EXP2, .min = 0, .max = 2, .multiplier = 0.5};
+	struct test_family f;
 
 	(void)state;
-	render_histogram(&plain, "# HELP h help\n# TYPE h histogram\n"
-				 "h_bucket{k=\"v\",le=\"1\"} 3\n"
-				 "h_bucket{k=\"v\",le=\"2\"} 3\n"
-				 "h_bucket{k=\"v\",le=\"4\"} 7\n"
-				 "h_bucket{k=\"v\",le=\"+Inf\"} 7\n"
-				 "h_sum{k=\"v\"} 12\n"
-				 "h_count{k=\"v\"} 7\n");
-	render_histogram(&scaled, "# HELP h help\n# TYPE h histogram\n"
-				  "h_bucket{k=\"v\",le=\"0.5\"} 3\n"
-				  "h_bucket{k=\"v\",le=\"1\"} 3\n"
-				  "h_bucket{k=\"v\",le=\"2\"} 7\n"
-				  "h_bucket{k=\"v\",le=\"+Inf\"} 7\n"
-				  "h_sum{k=\"v\"} 6\n"
-				  "h_count{k=\"v\"} 7\n");
+	histogram_open(&f, "h", &plain, some_histograms);
+	assert_renders(&f, 1,
+		       "# HELP h help\n# TYPE h histogram\n"
+		       "h_bucket{k=\"v\",le=\"1\"} 3\n"
+		       "h_bucket{k=\"v\",le=\"2\"} 3\n"
+		       "h_bucket{k=\"v\",le=\"4\"} 7\n"
+		       "h_bucket{k=\"v\",le=\"+Inf\"} 7\n"
+		       "h_sum{k=\"v\"} 12\n"
+		       "h_count{k=\"v\"} 7\n"
+		       "h_bucket{le=\"1\"} 1\n"
+		       "h_bucket{le=\"2\"} 18446744073709551615\n"
+		       "h_bucket{le=\"4\"} 18446744073709551615\n"
+		       "h_bucket{le=\"+Inf\"} 18446744073709551615\n"
+		       "h_sum 12\n"
+		       "h_count 18446744073709551615\n");
+	histogram_open(&f, "h", &scaled, some_histograms);
+	assert_renders(&f, 1,
+		       "# HELP h help\n# TYPE h histogram\n"
+		       "h_bucket{k=\"v\",le=\"0.5\"} 3\n"
+		       "h_bucket{k=\"v\",le=\"1\"} 3\n"
+		       "h_bucket{k=\"v\",le=\"2\"} 7\n"
+		       "h_bucket{k=\"v\",le=\"+Inf\"} 7\n"
+		       "h_sum{k=\"v\"} 6\n"
+		       "h_count{k=\"v\"} 7\n"
+		       "h_bucket{le=\"0.5\"} 1\n"
+		       "h_bucket{le=\"1\"} 18446744073709551615\n"
+		       "h_bucket{le=\"2\"} 18446744073709551615\n"
+		       "h_bucket{le=\"+Inf\"} 18446744073709551615\n"
+		       "h_sum 6\n"
+		       "h_count 18446744073709551615\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counter),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_histogram),
 	};
 
