@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "kernel/cgroups.h"
 #include "kernel/links.h"
 
 /* The bounds of the section that DECODER() fills; the linker makes these two names. */
@@ -314,11 +315,17 @@ static uint64_t generation_of_links(const struct decode_env *env)
 	return links_generation(env->links);
 }
 
+static uint64_t generation_of_cgroups(const struct decode_env *env)
+{
+	return cgroups_generation(env->cgroups);
+}
+
 static const struct {
 	enum name_source source;
 	uint64_t (*generation)(const struct decode_env *env);
 } name_sources[] = {
 	{FOLLOWS_LINKS, generation_of_links},
+	{FOLLOWS_CGROUPS, generation_of_cgroups},
 };
 
 uint64_t decode_generation(const struct decode_env *env, unsigned sources)

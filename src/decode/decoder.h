@@ -16,17 +16,20 @@
 
 struct links;
 struct ksyms;
+struct cgroups;
 
 /* What decoders may ask about this host. All is thread-safe; each may be NULL where no decoder that
  * needs it is used, and all are where a config is only checked. */
 struct decode_env {
 	const struct links *links;
 	struct ksyms *ksyms;
+	struct cgroups *cgroups;
 };
 
 /* Where names come from that change while the daemon runs: texts of them are made anew then. */
 enum name_source {
 	FOLLOWS_LINKS = 1 << 0,
+	FOLLOWS_CGROUPS = 1 << 1,
 };
 
 /* A number that changes with every change in one of @sources, a set of enum name_source. */
@@ -148,6 +151,9 @@ void decode_scratch_free(struct decode_scratch *s);
 
 /* For decoders whose input is a decimal number as text (after `uint`): -EINVAL for all else. */
 int decode_parse_decimal(const void *in, size_t len, uint64_t *ret);
+
+/* prepare() of decoders of cgroups: from now on they are followed. */
+int decode_prepare_cgroups(const struct decoder_setup *setup, struct decode_step *step);
 
 /* For decoders with a table of names: the row with @number, or NULL. */
 struct number_name {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/selfmetrics.h"
+#include "kernel/cgroups.h"
 #include "kernel/ksyms.h"
 
 /* ---- loading a set of plans ---- */
@@ -363,6 +364,15 @@ static void on_links_readable(void *ctx)
 		log_error("%s", error.text);
 }
 
+static void on_cgroups_readable(void *ctx)
+{
+	struct agent *a = ctx;
+	struct error error;
+
+	if (cgroups_update(a->cgroups, NULL, NULL, &error) && log_due(&a->cgroups_logged))
+		log_warn("%s", error.text);
+}
+
 /* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure
  * ends it. */
 static int attach_everywhere(struct agent *a, bool strict, struct error *e)
@@ -414,6 +424,8 @@ static int open_kernel(struct agent *a, struct error *e)
 		return err;
 	err = ksyms_new(&a->ksyms);
 	if (!err)
+		err = cgroups_new(&a->cgroups);
+	if (!err)
 		err = loop_new(&a->loop);
 	if (!err)
 		err = arrivals_open(&a->arrivals);
@@ -421,6 +433,8 @@ static int open_kernel(struct agent *a, struct error *e)
 		err = loop_add(a->loop, a->arrivals.event_fd, on_arrival, a);
 	if (!err)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
+	if (!err)
+		err = loop_add(a->loop, cgroups_fd(a->cgroups), on_cgroups_readable, a);
 	if (err)
 		return error_set(e, err, "cannot set up the event loop: %s", strerror(-err));
 	remove_leftovers(a);
@@ -431,7 +445,7 @@ static struct unit_env make_env(const struct agent *a)
 {
 	return (struct unit_env){
 		.links = a->links,
-		.decode = {.links = a->links, .ksyms = a->ksyms},
+		.decode = {.links = a->links, .ksyms = a->ksyms, .cgroups = a->cgroups},
 		.btf_path = a->options.btf_path,
 		.tc_mechanism = a->options.tc_mechanism,
 		.strict = a->options.strict,
@@ -562,6 +576,7 @@ void agent_stop(struct agent *a)
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
 	fd_close(a->claim_fd);
+	cgroups_free(a->cgroups);
 	ksyms_free(a->ksyms);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->scrape_lock);

@@ -20,6 +20,7 @@
 #include "engine/unit.h"
 
 struct ksyms;
+struct cgroups;
 
 struct agent_options {
 	struct plan_options plan;
@@ -39,6 +40,8 @@ struct agent {
 	struct unit_env env;
 	struct links *links;
 	struct ksyms *ksyms;
+	struct cgroups *cgroups;
+	uint64_t cgroups_logged; /* log_due() */
 	struct loop *loop;
 	int claim_fd;             /* tc_claim(); -1 while another daemon has it */
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
