@@ -187,15 +187,7 @@ class Object:
     def run_raw_tracepoint(self, program, *args):
         """The same for SEC("raw_tp/…") with these arguments of 64 bits."""
         found = lib.bpf_object__find_program_by_name(self.pointer, program.encode())
-        context = (c_uint64 * len(args))(*args)
-        options = TestRunOpts(
-            sz=ctypes.sizeof(TestRunOpts),
-            ctx_in=ctypes.cast(context, c_void_p),
-            ctx_size_in=ctypes.sizeof(context),
-        )
-        fd = lib.bpf_program__fd(found)
-        check(lib.bpf_prog_test_run_opts(fd, ctypes.byref(options)), program)
-        return ctypes.c_int32(options.retval).value
+        return run_raw_tracepoint(lib.bpf_program__fd(found), *args)
 
     def keys(self, name):
         fd, size = lib.bpf_map__fd(self.map(name)), lib.bpf_map__key_size(self.map(name))
@@ -223,6 +215,18 @@ class Object:
     def clear(self, name):
         for key in list(self.keys(name)):
             lib.bpf_map_delete_elem(lib.bpf_map__fd(self.map(name)), key)
+
+
+def run_raw_tracepoint(fd, *args):
+    """BPF_PROG_TEST_RUN of a SEC("raw_tp/…") with these arguments of 64 bits."""
+    context = (c_uint64 * len(args))(*args)
+    options = TestRunOpts(
+        sz=ctypes.sizeof(TestRunOpts),
+        ctx_in=ctypes.cast(context, c_void_p),
+        ctx_size_in=ctypes.sizeof(context),
+    )
+    check(lib.bpf_prog_test_run_opts(fd, ctypes.byref(options)), "run")
+    return ctypes.c_int32(options.retval).value
 
 
 def sum_u64(values):

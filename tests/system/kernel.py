@@ -4,11 +4,12 @@
 import json
 import subprocess
 
-from bpf import check, declare, lib
+from bpf import check, declare, lib, run_raw_tracepoint
 from ctypes import c_int, c_uint32
 from waiting import until
 
 declare("bpf_map_get_fd_by_id", c_int, c_uint32)
+declare("bpf_prog_get_fd_by_id", c_int, c_uint32)
 
 
 def bpftool(*arguments):
@@ -75,3 +76,15 @@ class Map:
 
     def delete(self, key):
         check(lib.bpf_map_delete_elem(self.fd, key), self.name)
+
+
+class Program:
+    """A program of the daemon by its name, to be run from here."""
+
+    def __init__(self, daemon, name):
+        shown = [bpftool("prog", "show", "id", number) for number in daemon.bpf_objects("prog")]
+        (info,) = (row for row in shown if row.get("name") == name[:15])
+        self.fd = check(lib.bpf_prog_get_fd_by_id(info["id"]), name)
+
+    def run_raw_tracepoint(self, *args):
+        return run_raw_tracepoint(self.fd, *args)
