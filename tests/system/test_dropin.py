@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Configs in the manner of ebpf_exporter's, each under tests/dropin/ with a program of its own: it is
-run as it is, something happens, and the series are those that ebpf_exporter documents."""
+"""Configs in the manner of ebpf_exporter's, each under tests/dropin/ with a program of its own: run
+as they are, while something happens, they show the series that ebpf_exporter documents."""
 
 import os
 import shutil

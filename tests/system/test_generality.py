@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The program knows no module by its name: what is built in takes the way of a user's own config."""
+"""The program knows no module by its name: what is built in goes the way of a user's config."""
 
 import re
 
@@ -26,7 +26,8 @@ def mentions(text, names):
     text = EXAMPLES.sub(blank, COMMENT.sub(blank, text))
     one = "|".join(map(re.escape, names))
     knows_name = re.compile(rf"(?:(?:modules|pipeline)/)?(?:{one})(?:\.(?:yaml|bpf\.[co]|h|\w+))?")
-    knows_code = re.compile(rf"\b(?:{one})_(?:stage|builtin|bpf)\b|\b(?:modules|pipeline)/(?:{one})\b")
+    knows_code = re.compile(rf"\b(?:{one})_(?:stage|builtin|bpf)\b|"
+                            rf"\b(?:modules|pipeline)/(?:{one})\b")
     found = [(match.start(), match[0]) for match in LITERAL.finditer(text)
              if knows_name.fullmatch(match[1] or match[2] or "")]
     found += [(match.start(), match[0]) for match in knows_code.finditer(text)]
