@@ -43,6 +43,11 @@ static const char *const option_types[] = {
 	[OPTION_LIST] = "list",
 };
 
+static const char *const cgroup_map_types[] = {
+	[CGROUP_MAP_HASH] = "hash",
+	[CGROUP_MAP_STORAGE] = "cgrp_storage",
+};
+
 static const char *const attach_hooks[] = {
 	[HOOK_SECTION] = "section",
 	[HOOK_TC_INGRESS] = "tc_ingress",
@@ -250,6 +255,19 @@ static const struct key stage_keys[] = {
 static const struct schema stage_schema = {"a stage", "stages", sizeof(struct stage_config),
 					   .placed = true, KEYS(stage_keys)};
 
+static const struct key cgroup_map_keys[] = {
+	{"name", KEY_TEXT, AT(cgroup_map_config, name), .required = true,
+	 .doc = "name of the BPF map; its values have 8 bytes and are 1"},
+	{"type", KEY_ENUM, AT(cgroup_map_config, type), NAMES(cgroup_map_types),
+	 .doc = "hash (default): its key is the cgroup's id; cgrp_storage: the cgroup itself"},
+	{"regexps", KEY_TEXTS, AT(cgroup_map_config, regexps), .min = 1, .required = true,
+	 .doc = "patterns; cgroups whose path matches one of them are in the map"},
+};
+
+static const struct schema cgroup_map_schema = {"cgroup_id_map", "cgroup_id_maps",
+						sizeof(struct cgroup_map_config), .placed = true,
+						KEYS(cgroup_map_keys)};
+
 static const struct key file_keys[] = {
 	{"description", KEY_TEXT, AT(config_file, config.description),
 	 .doc = "one sentence on what the module does"},
@@ -266,7 +284,9 @@ static const struct key file_keys[] = {
 	 .doc = "where programs go whose section name alone does not say it"},
 	{"metrics", KEY_MAPPING, .offset = 0, .sub = &metrics_schema,
 	 .doc = "maps that are metrics"},
-	{"cgroup_id_map", KEY_LATER},
+	{"cgroup_id_map", KEY_MAPPING, AT(config_file, config.cgroup_map),
+	 .sub = &cgroup_map_schema, .has = offsetof(struct config_file, config.has_cgroup_map),
+	 .doc = "a map that tells the programs which cgroups they are about"},
 	{"tracing", KEY_LATER},
 };
 

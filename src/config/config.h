@@ -172,6 +172,16 @@ struct stage_config {
 	uint32_t order; /* place among the stages, lower first; read at build time */
 };
 
+enum cgroup_map_type { CGROUP_MAP_HASH, CGROUP_MAP_STORAGE };
+
+/* A map that says to the programs which cgroups they are about: those whose path matches. */
+struct cgroup_map_config {
+	struct place place;
+	struct text name;
+	enum cgroup_map_type type;
+	struct text_list regexps;
+};
+
 struct config {
 	char *name; /* file name without .yaml */
 	struct source source;
@@ -180,6 +190,8 @@ struct config {
 	bool has_stage;
 	struct stage_config stage;
 	struct text_list kaddrs;
+	bool has_cgroup_map;
+	struct cgroup_map_config cgroup_map;
 	struct {
 		struct option_config *items;
 		size_t count;

@@ -364,12 +364,20 @@ static void on_links_readable(void *ctx)
 		log_error("%s", error.text);
 }
 
+static void on_cgroup(void *ctx, enum cgroup_event event, const struct cgroup_info *group)
+{
+	struct agent *a = ctx;
+
+	for (size_t i = 0; i < a->n_units; i++)
+		unit_cgroup_event(a->units[i], event, group);
+}
+
 static void on_cgroups_readable(void *ctx)
 {
 	struct agent *a = ctx;
 	struct error error;
 
-	if (cgroups_update(a->cgroups, NULL, NULL, &error) && log_due(&a->cgroups_logged))
+	if (cgroups_update(a->cgroups, on_cgroup, a, &error) && log_due(&a->cgroups_logged))
 		log_warn("%s", error.text);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "engine/cgroup_map.h"
 #include "engine/placement.h"
 #include "engine/unit.h"
 #include "metrics/layout.h"
@@ -14,12 +15,12 @@
 DEFINE_CLEANUP(struct config *, config_free)
 DEFINE_CLEANUP(struct object *, object_close)
 
-/* Without an object there are no maps to hold the labels against, but their decoders can be
- * checked. */
+/* Without an object there are no maps to hold the labels against, but their decoders and all
+ * patterns can be checked. */
 static int check_decoders(const struct config *c, struct report *report)
 {
 	static const struct decode_env nothing;
-	int err = 0;
+	int err = cgroup_map_check(c, NULL, report);
 
 	for (size_t i = 0; i < c->metrics.count; i++) {
 		const struct metric_config *m = &c->metrics.items[i];
@@ -47,7 +48,7 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 	int err;
 
 	if (object_find_map(o, m->name.text, &map))
-		return unit_report_missing_map(o, c, m, report);
+		return unit_report_missing_map(o, c, &m->name, report);
 	err = collector_new(m, &c->source, &map, NULL, &env, report, &collector);
 	if (!err)
 		collector_free(collector);
@@ -86,6 +87,8 @@ static int check_against_object(const struct config *c, struct object *o, struct
 		if (check_metric(c, &c->metrics.items[i], o, report))
 			err = -EINVAL;
 	}
+	if (cgroup_map_check(c, o, report))
+		err = -EINVAL;
 	if (placements_check(c, o, report))
 		err = -EINVAL;
 	return err;

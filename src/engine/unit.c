@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/cgroup_map.h"
 #include "engine/placement.h"
 #include "kernel/ksyms.h"
 
@@ -106,15 +107,15 @@ static int configure(struct unit *u, struct report *report)
 /* ---- collectors ---- */
 
 int unit_report_missing_map(const struct object *o, const struct config *config,
-			    const struct metric_config *metric, struct report *report)
+			    const struct text *name, struct report *report)
 {
 	_cleanup_buf_ struct buf names = {0};
 	struct map_info map;
 
 	for (size_t i = 0; object_map(o, i, &map); i++)
 		buf_printf(&names, "%s%s", i ? ", " : "", map.name);
-	return report_error(report, &config->source, metric->name.place,
-			    "the object has no map '%s'; it has: %s", metric->name.text,
+	return report_error(report, &config->source, name->place,
+			    "the object has no map '%s'; it has: %s", name->text,
 			    names.len ? buf_str(&names) : "none");
 }
 
@@ -137,7 +138,7 @@ static int add_collector(struct unit *u, const struct module *m, const struct me
 	int err;
 
 	if (object_find_map(u->object, metric->name.text, &map))
-		return unit_report_missing_map(u->object, m->config, metric, report);
+		return unit_report_missing_map(u->object, m->config, &metric->name, report);
 	err = collector_new(metric, &m->config->source, &map, NULL, &collector_env, report,
 			    &u->collectors[u->n_collectors]);
 	u->n_collectors += !err;
@@ -272,8 +273,7 @@ int unit_program_attached(const struct unit *u, size_t index)
 
 /* ---- a unit ---- */
 
-static int sum_up_report(const struct unit *u, struct report *report, int err,
-			 struct error *e)
+static int sum_up_report(const struct unit *u, struct report *report, int err, struct error *e)
 {
 	if (err == -EINVAL && report->errors > 1)
 		return error_set_usage(e, "%s; %u errors in all", buf_str(&report->first),
@@ -342,7 +342,8 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 		sum_up_report(u, report, err, e);
 	if (!err)
 		err = load_object(u, report, e);
-	if (!err && (err = add_collectors(u, env, report)))
+	if (!err &&
+	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, env, report))))
 		sum_up_report(u, report, err, e);
 	if (err) {
 		unit_free(u);
@@ -355,6 +356,7 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 int unit_start(struct unit *u, struct error *e)
 {
 	warn_of_idle_programs(u);
+	cgroup_maps_fill(u);
 	return placements_start(u, e);
 }
 
@@ -372,6 +374,7 @@ void unit_free(struct unit *u)
 	if (!u)
 		return;
 	placements_free(u);
+	cgroup_maps_free(u);
 	for (size_t i = 0; i < u->n_collectors; i++)
 		collector_free(u->collectors[i]);
 	free(u->collectors);

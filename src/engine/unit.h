@@ -14,6 +14,7 @@
 #include "decode/decoder.h"
 #include "engine/hook.h"
 #include "engine/plan.h"
+#include "kernel/cgroups.h"
 #include "kernel/links.h"
 #include "kernel/object.h"
 #include "kernel/tc.h"
@@ -54,6 +55,8 @@ struct unit {
 	size_t n_programs;
 	struct placement *placements;
 	size_t n_placements;
+	struct cgroup_map *cgroup_maps; /* cgroup_map.h */
+	size_t n_cgroup_maps;
 	struct collector **collectors;
 	size_t n_collectors;
 	_Atomic uint64_t decode_errors;
@@ -86,6 +89,9 @@ void unit_free(struct unit *u);
 /* An interface came, went or was renamed: attach or detach what follows it. */
 void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link);
 
+/* A cgroup came or went: the maps that tell programs of it follow. */
+void unit_cgroup_event(struct unit *u, enum cgroup_event event, const struct cgroup_info *group);
+
 /* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
 void unit_read(struct unit *u);
 
@@ -100,9 +106,9 @@ int unit_program_attached(const struct unit *u, size_t index);
 int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
 		    struct error *e);
 
-/* Tells that the object @o has no map for @metric, and which it has. Gives back -EINVAL. */
+/* Tells that the object @o has no map @name, and which it has. Gives back -EINVAL. */
 int unit_report_missing_map(const struct object *o, const struct config *config,
-			    const struct metric_config *metric, struct report *report);
+			    const struct text *name, struct report *report);
 
 /* Check all configs of @p against their object, without the kernel; as unit_check_file(). */
 int unit_check_plan(const struct plan *p, struct report *report);

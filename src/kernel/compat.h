@@ -12,6 +12,9 @@ enum {
 	COMPAT_BPF_TCX_EGRESS = 47,
 };
 
+/* enum bpf_map_type, Linux 6.2 */
+enum { COMPAT_BPF_MAP_TYPE_CGRP_STORAGE = 32 };
+
 enum {
 	COMPAT_BPF_F_BEFORE = 1 << 3, /* bpf_mprog: without an anchor, the head of the list */
 	COMPAT_BPF_F_AFTER = 1 << 4,
