@@ -38,6 +38,19 @@ void bench_fail(const char *fmt, ...)
 	exit(1);
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_median_us(uint64_t *times, size_t count)
+{
+	qsort(times, count, sizeof(*times), compare);
+	return (double)times[count / 2] / 1e3;
+}
+
 /* ---- HTTP ---- */
 
 static struct sockaddr_in loopback(uint16_t port)
@@ -111,19 +124,19 @@ static size_t answer_length(struct buf *answer, size_t *ret_headers)
 	return *ret_headers + strtoul(at + sizeof(length) - 1, NULL, 10);
 }
 
-uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page)
+uint64_t bench_scrape(int fd, bool gzip, struct buf *page)
 {
-	const char *request = d->gzip ? "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
-					"Accept-Encoding: gzip\r\n\r\n"
-				      : "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	const char *request = gzip ? "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+				     "Accept-Encoding: gzip\r\n\r\n"
+				   : "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	uint64_t from = clock_monotonic_ns(), first_byte = 0;
 	size_t headers = 0, length = 0;
 
 	buf_reset(page);
-	if (send(d->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request))
 		bench_fail("cannot ask the daemon: %s", strerror(errno));
 	while (!length || page->len < length) {
-		receive(d->fd, page);
+		receive(fd, page);
 		first_byte = first_byte ? first_byte : clock_monotonic_ns() - from;
 		if (!length)
 			length = answer_length(page, &headers);
@@ -132,16 +145,26 @@ uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page)
 	return first_byte;
 }
 
+uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page)
+{
+	return bench_scrape(d->fd, d->gzip, page);
+}
+
+int bench_daemon_connect(const struct bench_daemon *d)
+{
+	return connect_to(d, d->port);
+}
+
 /* ---- the process ---- */
 
-static void become_daemon(const struct bench_daemon *d, const char *binary, uint16_t port,
-			  const char *const *args, const char *count_malloc)
+static void become_daemon(const struct bench_daemon *d, const char *binary, const char *const *args,
+			  const char *count_malloc)
 {
 	const char *argv[ARGS_MAX] = {binary, "run", "--log.level=warn", "--control.socket="};
 	char address[64], descriptor[16];
 	size_t n = 4;
 
-	snprintf(address, sizeof(address), "--web.listen-address=127.0.0.1:%u", port);
+	snprintf(address, sizeof(address), "--web.listen-address=127.0.0.1:%u", d->port);
 	argv[n++] = address;
 	while (*args && n < ARGS_MAX - 1)
 		argv[n++] = *args++;
@@ -159,9 +182,8 @@ void bench_daemon_start(struct bench_daemon *d, const char *binary, const char *
 			const char *count_malloc, struct buf *page)
 {
 	uint64_t from = clock_monotonic_ns();
-	uint16_t port = find_port();
 
-	*d = (struct bench_daemon){.allocations_fd = -1};
+	*d = (struct bench_daemon){.allocations_fd = -1, .port = find_port()};
 	if (count_malloc) {
 		d->allocations_fd = memfd_create("allocations", 0);
 		if (ftruncate(d->allocations_fd, sysconf(_SC_PAGESIZE)))
@@ -172,8 +194,8 @@ void bench_daemon_start(struct bench_daemon *d, const char *binary, const char *
 	if (d->pid < 0)
 		bench_fail("cannot fork: %s", strerror(errno));
 	if (d->pid == 0)
-		become_daemon(d, binary, port, args, count_malloc);
-	d->fd = connect_to(d, port);
+		become_daemon(d, binary, args, count_malloc);
+	d->fd = connect_to(d, d->port);
 	bench_daemon_scrape(d, page);
 	d->ready_ns = clock_monotonic_ns() - from;
 	if (clock_getcpuclockid(d->pid, &d->cpu_clock))

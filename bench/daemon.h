@@ -11,6 +11,7 @@
 struct bench_daemon {
 	pid_t pid;
 	clockid_t cpu_clock;
+	uint16_t port;
 	int fd;             /* the one connection, kept open */
 	bool gzip;          /* ask for pages that are compressed */
 	uint64_t ready_ns;  /* from before fork to the end of the first scrape */
@@ -35,6 +36,10 @@ void bench_daemon_stop(struct bench_daemon *d);
  * came. */
 uint64_t bench_daemon_scrape(struct bench_daemon *d, struct buf *page);
 
+/* One more connection to it; the same scrape over that. */
+int bench_daemon_connect(const struct bench_daemon *d);
+uint64_t bench_scrape(int fd, bool gzip, struct buf *page);
+
 /* CPU time used so far, all threads, user and system, ns. */
 uint64_t bench_daemon_cpu_ns(const struct bench_daemon *d);
 
@@ -45,5 +50,8 @@ uint64_t bench_daemon_allocations(const struct bench_daemon *d);
 
 /* A descriptor of the daemon's BPF map that the kernel calls @name (cut to 15 bytes). */
 int bench_daemon_map(const struct bench_daemon *d, const char *name);
+
+/* The median of @count times in ns, in microseconds; they get sorted. */
+double bench_median_us(uint64_t *times, size_t count);
 
 void bench_fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));

@@ -193,20 +193,6 @@ static void run_floor(const struct floor *f)
 
 /* ---- rounds ---- */
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median_us(uint64_t *times, size_t count)
-{
-	qsort(times, count, sizeof(*times), compare);
-	count /= 2;
-	return (double)times[count] / 1e3;
-}
-
 static uint64_t own_cpu_ns(void)
 {
 	struct timespec t;
@@ -259,7 +245,7 @@ static void measure_gzip(struct bench_daemon *d)
 	}
 	printf("   \"gzip\": {\"wall_us\": %.0f, \"cpu_us\": %.0f, \"page_bytes\": %zu, "
 	       "\"rss_after\": %lu}}",
-	       median_us(wall, GZIP_ROUNDS), median_us(cpu, GZIP_ROUNDS), page.len,
+	       bench_median_us(wall, GZIP_ROUNDS), bench_median_us(cpu, GZIP_ROUNDS), page.len,
 	       bench_daemon_memory(d).rss);
 	buf_free(&page);
 }
@@ -267,9 +253,11 @@ static void measure_gzip(struct bench_daemon *d)
 static void print_case(const struct bench_case *c, const struct floor *f, struct times *t,
 		       struct bench_memory before, struct bench_memory after)
 {
-	double wall = median_us(t->wall, ROUNDS), floor_wall = median_us(t->floor_wall, ROUNDS);
-	double cpu = median_us(t->cpu, ROUNDS), floor_cpu = median_us(t->floor_cpu, ROUNDS);
-	double first_byte = median_us(t->first_byte, ROUNDS);
+	double wall = bench_median_us(t->wall, ROUNDS),
+	       floor_wall = bench_median_us(t->floor_wall, ROUNDS);
+	double cpu = bench_median_us(t->cpu, ROUNDS),
+	       floor_cpu = bench_median_us(t->floor_cpu, ROUNDS);
+	double first_byte = bench_median_us(t->first_byte, ROUNDS);
 
 	printf("  {\"name\": \"%s\", \"help\": \"%s\", \"lines\": %zu, \"page_bytes\": %zu,\n"
 	       "   \"wall_us\": %.0f, \"first_byte_us\": %.0f, \"floor_wall_us\": %.0f,\n"
@@ -326,7 +314,8 @@ static void run_idle(const char *binary)
 	}
 	printf(" \"idle\": {\"ready_us\": %.0f, \"ready_cpu_us\": %.0f,\n"
 	       "  \"rss\": %lu, \"rss_peak\": %lu}",
-	       median_us(wall, STARTS), median_us(cpu, STARTS), memory.rss, memory.rss_peak);
+	       bench_median_us(wall, STARTS), bench_median_us(cpu, STARTS), memory.rss,
+	       memory.rss_peak);
 	buf_free(&page);
 }
 
