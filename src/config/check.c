@@ -231,6 +231,19 @@ int check_value(struct binding *at, void *item)
 	return 0;
 }
 
+/* The collector counts seconds. */
+enum { SHORTEST_TTL_NS = 1000000000 };
+
+static void check_limits(const struct binding *at, const struct metric_config *m)
+{
+	if (binding_has(at, "overflow") && !binding_has(at, "max_series"))
+		binding_error(
+			at, binding_place(at, "overflow"),
+			"'overflow' is about what comes beyond 'max_series', which is missing");
+	if (binding_is_right(at, "ttl") && m->ttl_ns < SHORTEST_TTL_NS)
+		binding_error(at, m->ttl_place, "'ttl' must be one second at least");
+}
+
 /* `le` is the label of histograms' buckets in Prometheus: free only for what becomes it. */
 static void check_le(const struct binding *at, const struct metric_config *m)
 {
@@ -294,6 +307,7 @@ int check_metric(struct binding *at, void *item)
 
 	check_name(at, &m->name, &metric_name);
 	check_le(at, m);
+	check_limits(at, m);
 	if (m->flush_interval_ns && !m->perf_event_array)
 		binding_error(at, binding_place(at, "flush_interval"),
 			      "'flush_interval' goes with perf_event_array: true only");
@@ -309,6 +323,7 @@ int check_histogram(struct binding *at, void *item)
 	m->type = METRIC_HISTOGRAM;
 	check_name(at, &m->name, &metric_name);
 	check_le(at, m);
+	check_limits(at, m);
 	if (m->labels.count == 0 && (binding_is_right(at, "labels") || !binding_has(at, "labels")))
 		binding_error(at, at->place,
 			      "a histogram needs at least one label: the last one is the bucket");
@@ -555,6 +570,33 @@ static int check_metrics_unique(const struct binding *at, const struct config *c
 	return err;
 }
 
+/* What one metric deletes from its map, another one of the same map would lose. */
+static void check_ttl_alone(const struct binding *at, const struct config *c,
+			    const struct metric_config *m)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *other = &c->metrics.items[i];
+
+		if (other == m || !other->name.text || !STREQ(other->name.text, m->name.text))
+			continue;
+		binding_error(at, m->ttl_place,
+			      "'ttl' deletes entries of map '%s', of which line %u makes metrics "
+			      "too; put all of them under one `values`",
+			      shown(m->name.text).text, other->place.line);
+		return;
+	}
+}
+
+static void check_ttls(const struct binding *at, const struct config *c)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		if (m->ttl_ns && m->name.text)
+			check_ttl_alone(at, c, m);
+	}
+}
+
 static int check_options_unique(const struct binding *at, const struct config *c)
 {
 	_cleanup_free_ struct named_place *names = calloc(c->options.count + 1, sizeof(*names));
@@ -604,6 +646,7 @@ int check_file(struct binding *at, void *item)
 	check_names(at, &c->kaddrs, &c_name);
 	check_attach_rows(at, c);
 	check_conditions(at, c);
+	check_ttls(at, c);
 	err = check_options_unique(at, c);
 	return err ? err : check_metrics_unique(at, c);
 }

@@ -14,10 +14,12 @@ enum {
 	MOST_VALUE_BYTES = 1 << 20,
 	MOST_BUCKETS = 4096,
 	MOST_LABELS = 100,
+	MOST_SERIES = 100000000,
 };
 
 _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
-		       sizeof(enum bucket_type) == sizeof(unsigned),
+		       sizeof(enum bucket_type) == sizeof(unsigned) &&
+		       sizeof(enum overflow) == sizeof(unsigned),
 	       "enums are bound as unsigned");
 
 static const char *const metric_types[] = {
@@ -34,6 +36,11 @@ const char *metric_type_name(enum metric_type type)
 static const char *const bucket_types[] = {
 	[BUCKET_EXP2] = "exp2",   [BUCKET_EXP2ZERO] = "exp2zero", [BUCKET_LINEAR] = "linear",
 	[BUCKET_FIXED] = "fixed", [BUCKET_NATIVE] = "native",
+};
+
+static const char *const overflows[] = {
+	[OVERFLOW_OTHER] = "other",
+	[OVERFLOW_DROP] = "drop",
 };
 
 static const char *const option_types[] = {
@@ -162,6 +169,18 @@ static const struct schema gauge_value_schema = {
 		 .doc = "one sentence on what is measured"},                                       \
 		{"when", KEY_TEXT, AT(metric_config, when),                                        \
 		 .doc = "a bool option of this file: exported only while it is true"},             \
+		{"max_series",                                                                     \
+		 KEY_U32,                                                                          \
+		 AT(metric_config, max_series),                                                    \
+		 .min = 1,                                                                         \
+		 .max = MOST_SERIES,                                                               \
+		 .doc = "most series that it may have; those that are there keep their place"},    \
+		{"overflow", KEY_ENUM, AT(metric_config, overflow), NAMES(overflows),              \
+		 .doc = "what comes beyond max_series: summed in one series whose labels are all " \
+			"'other', or dropped; default other"},                                     \
+		{"ttl", KEY_DURATION, AT(metric_config, ttl_ns),                                   \
+		 .place = offsetof(struct metric_config, ttl_place),                               \
+		 .doc = "delete an entry of the map that has not changed for so long"},            \
 	{                                                                                          \
 		"labels", KEY_ROWS, AT(metric_config, labels),                                     \
 			.sub = &label_schema, .max = MOST_LABELS,                                  \

@@ -111,12 +111,19 @@ struct value_config {
 				  * only in others are summed. */
 };
 
+/* What becomes of entries for which max_series leaves no series. */
+enum overflow { OVERFLOW_OTHER, OVERFLOW_DROP };
+
 struct metric_config {
 	struct place place;
 	enum metric_type type; /* from the list it stands in: counters, gauges, histograms */
 	struct text name;      /* of the metric, without prefix, and of the BPF map */
 	struct text help;
-	struct text when; /* a bool option: while it is off, this is not exported */
+	struct text when;    /* a bool option: while it is off, this is not exported */
+	uint32_t max_series; /* of each metric from this map; 0 = any number */
+	enum overflow overflow;
+	uint64_t ttl_ns; /* entries that did not change for so long are deleted; 0 = never */
+	struct place ttl_place;
 	struct {
 		struct label_config *items;
 		size_t count;

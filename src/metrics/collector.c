@@ -94,17 +94,56 @@ static void render_labels(struct collector *c, const struct view *v)
 	}
 }
 
+/* a="other",b="other" */
+static void render_other(struct collector *c, const struct view *v)
+{
+	buf_reset(&c->label_text);
+	for (size_t i = 0; i < v->n_labels; i++)
+		label_text_add_str(&c->label_text,
+				   c->layout.labels[v->labels[i]].decoder.config->name.text,
+				   "other");
+}
+
+uint32_t collector_resolve(struct collector *c, uint32_t view, uint32_t series)
+{
+	struct view *v = &c->views[view];
+
+	if (series == SERIES_DROPPED)
+		return TABLE_NONE;
+	if (series != SERIES_OTHER)
+		return series;
+	if (v->other == TABLE_NONE) {
+		render_other(c, v);
+		if (buf_ok(&c->label_text))
+			v->other = view_find_or_add(v, c->label_text.data, c->label_text.len);
+	}
+	return v->other;
+}
+
+/* The series of the labels that were decoded; WAITING when there is no place for it (yet). */
 static enum entry_state find_series(struct collector *c, uint32_t *series)
 {
+	uint32_t without_place =
+		c->config->overflow == OVERFLOW_DROP ? SERIES_DROPPED : SERIES_OTHER;
+	bool overflowed = false;
+
 	for (size_t i = 0; i < c->n_views; i++) {
+		uint32_t found;
+
+		if (series[i] == SERIES_OTHER || series[i] == SERIES_DROPPED)
+			continue;
 		render_labels(c, &c->views[i]);
-		series[i] = buf_ok(&c->label_text)
-				    ? view_find_or_add(&c->views[i], c->label_text.data,
-						       c->label_text.len)
-				    : TABLE_NONE;
-		if (series[i] == TABLE_NONE)
+		found = buf_ok(&c->label_text) ? view_find_place(&c->views[i], c->label_text.data,
+								 c->label_text.len)
+					       : TABLE_NONE;
+		if (found == TABLE_NONE)
 			return ENTRY_BROKEN;
+		if (found == VIEW_FULL && !c->settling)
+			return ENTRY_WAITING;
+		overflowed |= found == VIEW_FULL;
+		series[i] = found == VIEW_FULL ? without_place : found;
 	}
+	c->n_overflowed += overflowed;
 	return ENTRY_SHOWN;
 }
 
@@ -140,8 +179,25 @@ static bool grow_entries(struct collector *c)
 	if (!p)
 		return false;
 	c->entry_series = p;
+	if (c->ttl) {
+		p = reallocarray(c->ages, c->keys.cap, sizeof(*c->ages));
+		if (!p)
+			return false;
+		c->ages = p;
+	}
 	c->cap = c->keys.cap;
 	return true;
+}
+
+static uint32_t *series_of(struct collector *c, uint32_t index)
+{
+	return c->entry_series + (size_t)index * c->n_views;
+}
+
+static void unset_series(struct collector *c, uint32_t index)
+{
+	for (size_t i = 0; i < c->n_views; i++)
+		series_of(c, index)[i] = SERIES_UNSET;
 }
 
 /*
@@ -149,7 +205,7 @@ static bool grow_entries(struct collector *c)
  * gives the entries of a map in the same order each time, so that most often it is the one behind
  * the last.
  */
-static uint32_t find_entry(struct collector *c, const uint8_t *key)
+uint32_t collector_find_entry(struct collector *c, const uint8_t *key)
 {
 	bool added = false;
 	uint32_t index =
@@ -163,12 +219,13 @@ static uint32_t find_entry(struct collector *c, const uint8_t *key)
 		return TABLE_NONE;
 	}
 	c->entries[index] = (struct entry){.state = ENTRY_NEW};
+	unset_series(c, index);
 	return index;
 }
 
 static bool must_decode(const struct collector *c, const struct entry *entry)
 {
-	return entry->state == ENTRY_NEW || entry->epoch != c->epoch ||
+	return entry->state <= ENTRY_WAITING || entry->epoch != c->epoch ||
 	       entry->state == ENTRY_HIDDEN ||
 	       (entry->unknown && c->now - entry->since >= RETRY_AFTER_SEC);
 }
@@ -202,68 +259,113 @@ static void add_array(const struct field *f, uint64_t *to, const uint8_t *value)
 		to[f->buckets.count] += read_number(value + f->sum_offset, sizeof(uint64_t));
 }
 
+void collector_add_field(const struct field *f, const struct entry *entry, uint64_t *to,
+			 const uint8_t *value)
+{
+	if (f->array)
+		add_array(f, to, value);
+	else
+		to[entry->word] += read_number(value + f->offset, f->size);
+}
+
 /* Adds one value (of one CPU, for a per-CPU map) to the series of its entry. */
 static void add_value(struct collector *c, const struct entry *entry, const uint32_t *series,
 		      const uint8_t *value)
 {
 	for (size_t i = 0; i < c->n_fields; i++) {
 		const struct field *f = &c->fields[i];
-		uint64_t *to = view_touch(&c->views[f->view], series[f->view], c->scrape) + f->word;
+		uint32_t id = series[f->view];
 
-		if (f->array)
-			add_array(f, to, value);
-		else
-			to[entry->word] += read_number(value + f->offset, f->size);
+		if (id >= SERIES_UNSET && (id = collector_resolve(c, f->view, id)) == TABLE_NONE)
+			continue;
+		collector_add_field(f, entry,
+				    view_touch(&c->views[f->view], id, c->scrape) + f->word, value);
 	}
 }
 
-/* One key with @n_values values that are summed. */
-static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values,
-		     size_t n_values)
-{
-	size_t stride = c->feed->stride / c->feed->values_per_entry;
-	uint32_t index = find_entry(c, key);
-	struct entry *entry;
-	uint32_t *series;
+/* An entry that must wait for a place, in c->waiting with its values behind it. */
+struct waiting {
+	uint32_t index;
+	uint32_t n_values;
+};
 
-	if (index == TABLE_NONE)
-		return -ENOMEM;
-	entry = &c->entries[index];
-	series = c->entry_series + (size_t)index * c->n_views;
-	if (entry->seen == c->scrape) /* read key by key, an entry may come twice */
-		return 0;
-	entry->seen = c->scrape;
-	c->live++;
-	if (must_decode(c, entry))
-		decode_entry(c, entry, series, key);
+static void keep_waiting(struct collector *c, uint32_t index, const uint8_t *values,
+			 size_t n_values)
+{
+	struct waiting w = {index, (uint32_t)n_values};
+
+	buf_add(&c->waiting, &w, sizeof(w));
+	buf_add(&c->waiting, values, n_values * c->value_stride);
+}
+
+/* What is done with the values of an entry, by its state. */
+static void use_entry(struct collector *c, uint32_t index, const uint8_t *key,
+		      const uint8_t *values, size_t n_values)
+{
+	const struct entry *entry = &c->entries[index];
+
 	if (entry->state == ENTRY_SHOWN) {
 		for (size_t i = 0; i < n_values; i++)
-			add_value(c, entry, series, values + i * stride);
+			add_value(c, entry, series_of(c, index), values + i * c->value_stride);
+	} else if (entry->state == ENTRY_WAITING) {
+		keep_waiting(c, index, values, n_values);
 	} else if (entry->state == ENTRY_BROKEN) {
 		c->errors++;
 	} else if (entry->state == ENTRY_HIDDEN && c->now - entry->since >= DELETE_AFTER_SEC) {
 		buf_add(&c->doomed, key, c->layout.key_size);
 	}
+}
+
+/* Whether the last complete read, or one since, found @entry. */
+static bool was_found(const struct collector *c, const struct entry *entry)
+{
+	return c->scrape - entry->seen <= c->scrape - c->last_scrape;
+}
+
+/* One key with @n_values values that are summed. *@is_new: it was not there before. */
+static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *values,
+		     size_t n_values, bool *ret_is_new)
+{
+	uint32_t index = collector_find_entry(c, key);
+	struct entry *entry;
+
+	if (index == TABLE_NONE)
+		return -ENOMEM;
+	entry = &c->entries[index];
+	if (entry->seen == c->scrape) /* read key by key, an entry may come twice */
+		return 0;
+	*ret_is_new = entry->state == ENTRY_NEW || !was_found(c, entry);
+	if (*ret_is_new && c->config->max_series) {
+		entry->state = ENTRY_NEW; /* another may have taken its place */
+		unset_series(c, index);
+	}
+	entry->seen = c->scrape;
+	c->live++;
+	if (must_decode(c, entry))
+		decode_entry(c, entry, series_of(c, index), key);
+	use_entry(c, index, key, values, n_values);
 	return 0;
 }
 
-/* A per-CPU map with a label `cpu`: an entry for each CPU. */
-static int add_entry_by_cpu(struct collector *c, const uint8_t *key, const uint8_t *values)
+const uint8_t *collector_cpu_key(struct collector *c, const uint8_t *key, size_t cpu)
 {
-	size_t n_cpus = c->feed->values_per_entry;
-	size_t stride = c->feed->stride / n_cpus;
+	uint16_t number = (uint16_t)cpu;
 
 	memcpy(c->extended_key, key, c->layout.key_size);
-	for (size_t i = 0; i < n_cpus; i++) {
-		uint16_t cpu = (uint16_t)i;
-		int err;
+	memcpy(c->extended_key + c->layout.key_size, &number, sizeof(number));
+	return c->extended_key;
+}
 
-		memcpy(c->extended_key + c->layout.key_size, &cpu, sizeof(cpu));
-		err = add_entry(c, c->extended_key, values + i * stride, 1);
-		if (err)
-			return err;
-	}
-	return 0;
+/* A per-CPU map with a label `cpu`: an entry for each CPU. */
+static int add_entry_by_cpu(struct collector *c, const uint8_t *key, const uint8_t *values,
+			    bool *ret_is_new)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->feed->values_per_entry && !err; i++)
+		err = add_entry(c, collector_cpu_key(c, key, i), values + i * c->value_stride, 1,
+				ret_is_new);
+	return err;
 }
 
 static int add_batch(void *ctx, const uint8_t *keys, const uint8_t *values, size_t count)
@@ -274,21 +376,69 @@ static int add_batch(void *ctx, const uint8_t *keys, const uint8_t *values, size
 
 	for (size_t i = 0; i < count; i++) {
 		const uint8_t *key = keys + i * c->layout.key_size;
-		int err = c->layout.by_cpu ? add_entry_by_cpu(c, key, values + i * stride)
-					   : add_entry(c, key, values + i * stride, n_values);
+		const uint8_t *value = values + i * stride;
+		bool is_new = false;
+		int err = c->layout.by_cpu ? add_entry_by_cpu(c, key, value, &is_new)
+					   : add_entry(c, key, value, n_values, &is_new);
 
 		if (err)
 			return err;
+		if (c->ttl)
+			collector_watch(c, is_new, key, value);
 	}
 	return 0;
 }
 
+/* Entries keep their places in the order in which they came, not in that of the map. */
+static void decode_all(struct collector *c)
+{
+	for (uint32_t i = 0; i < c->keys.count; i++) {
+		struct entry *entry = &c->entries[i];
+
+		if (was_found(c, entry))
+			decode_entry(c, entry, series_of(c, i), table_key(&c->keys, i));
+	}
+}
+
 /* Every entry is decoded anew, into empty views. */
-static void start_epoch(struct collector *c)
+static int start_epoch(struct collector *c)
 {
 	c->epoch++;
+	for (size_t i = 0; i < c->n_views; i++) {
+		int err = view_clear(&c->views[i]);
+
+		if (err)
+			return err;
+	}
+	if (c->config->max_series)
+		decode_all(c);
+	return 0;
+}
+
+/*
+ * At the end of a read it is known who is gone, so that there are places for those who waited, in
+ * the order in which they came. For who finds none the config says where they go.
+ */
+static int settle(struct collector *c)
+{
+	struct waiting w;
+
+	if (!buf_ok(&c->waiting))
+		return -ENOMEM;
 	for (size_t i = 0; i < c->n_views; i++)
-		view_clear(&c->views[i]);
+		view_release(&c->views[i], c->scrape);
+	c->settling = true;
+	for (size_t at = 0; at < c->waiting.len; at += w.n_values * c->value_stride) {
+		const uint8_t *key;
+
+		memcpy(&w, c->waiting.data + at, sizeof(w));
+		at += sizeof(w);
+		key = table_key(&c->keys, w.index);
+		decode_entry(c, &c->entries[w.index], series_of(c, w.index), key);
+		use_entry(c, w.index, key, (const uint8_t *)c->waiting.data + at, w.n_values);
+	}
+	c->settling = false;
+	return 0;
 }
 
 static bool entry_is_live(const void *ctx, uint32_t index)
@@ -310,6 +460,8 @@ static void drop_dead_entries(struct collector *c)
 		memmove(c->entry_series + (size_t)to * c->n_views,
 			c->entry_series + (size_t)from * c->n_views,
 			c->n_views * sizeof(*c->entry_series));
+		if (c->ttl)
+			c->ages[to] = c->ages[from];
 		c->entries[to++] = c->entries[from];
 	}
 }
@@ -367,11 +519,14 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 	c->next = 0;
 	c->errors = 0;
 	buf_reset(&c->doomed);
-	if (names != c->names_generation) {
-		c->names_generation = names;
-		start_epoch(c);
-	}
-	err = feed_read(c->feed, add_batch, c, e);
+	buf_reset(&c->expired);
+	buf_reset(&c->waiting);
+	err = names == c->names_generation ? 0 : start_epoch(c);
+	c->names_generation = err ? UINT64_MAX : names;
+	if (!err)
+		err = feed_read(c->feed, add_batch, c, e);
+	if (!err)
+		err = settle(c);
 	c->valid = !err;
 	c->n_series = err ? 0 : count_series(c);
 	*decode_errors += c->errors;
@@ -380,7 +535,9 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 				 c->config->name.text);
 	if (err)
 		return err;
+	c->last_scrape = c->scrape;
 	delete_doomed(c);
+	collector_expire(c);
 	sweep(c);
 	return 0;
 }
@@ -417,6 +574,11 @@ void collector_samples(const struct family *family, const struct exposition *x, 
 		else
 			x->add_uint(out, family, view_label_text(v, i), numbers[0]);
 	}
+}
+
+void collector_counts(const struct collector *c, struct collector_counts *ret)
+{
+	*ret = (struct collector_counts){.overflowed = c->n_overflowed, .expired = c->n_expired};
 }
 
 size_t collector_series(const struct collector *c)

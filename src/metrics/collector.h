@@ -4,7 +4,7 @@
  *
  *	map ──► feed ──► entry (raw key, decoded once) ──► series of each view ──► families
  *
- * One scrape at a time; only collector_series() may be asked meanwhile.
+ * One scrape at a time; only collector_series() and collector_counts() may be asked meanwhile.
  */
 #pragma once
 
@@ -47,6 +47,13 @@ const struct family *collector_family(const struct collector *c, size_t index);
  * later read succeeds. *@decode_errors is raised by the entries that could not be decoded.
  */
 int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e);
+
+/* Entries of the map, all since the start. Any thread may ask. */
+struct collector_counts {
+	uint64_t overflowed; /* found no place among max_series: summed as other, or dropped */
+	uint64_t expired;    /* deleted because they did not change for the metric's ttl */
+};
+void collector_counts(const struct collector *c, struct collector_counts *ret);
 
 /* Series shown by the last read, over all families. Any thread may ask. */
 size_t collector_series(const struct collector *c);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Making a collector out of the config of a metric and its map. */
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -65,6 +66,8 @@ static int find_or_add_view(struct collector *c, const struct text_list *subset,
 		seed = clock_monotonic_ns() ^ (uintptr_t)labels;
 	*ret = (uint32_t)c->n_views++;
 	view_init(&c->views[*ret], seed);
+	c->views[*ret].max_series = c->config->max_series;
+	c->views[*ret].carries = c->ttl > 0;
 	c->views[*ret].labels = labels;
 	c->views[*ret].n_labels = n;
 	return 0;
@@ -189,6 +192,20 @@ static int add_fields(struct collector *c, const struct map_info *map,
 	return err;
 }
 
+static int check_ttl(const struct metric_config *metric, const struct map_info *map,
+		     const struct source *source, struct report *report)
+{
+	const uint64_t arrays = 1ULL << BPF_MAP_TYPE_ARRAY | 1ULL << BPF_MAP_TYPE_PERCPU_ARRAY |
+				1ULL << BPF_MAP_TYPE_ARRAY_OF_MAPS;
+
+	if (metric->ttl_ns == 0 || map->type >= 64 || !(arrays >> map->type & 1))
+		return 0;
+	return report_error(report, source, metric->ttl_place,
+			    "'ttl' deletes entries, and map '%s' is an array, whose entries are "
+			    "always there",
+			    map->name);
+}
+
 static int open_map(struct collector *c, const struct map_info *map, const struct source *source,
 		    struct report *report)
 {
@@ -216,7 +233,10 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	c->feed = feed;
 	c->config = metric;
 	c->env = env->decode;
-	if ((err = layout_build(&c->layout, metric, map, env->decode, source, report)) ||
+	c->ttl = (uint32_t)MIN(ROUND_UP(metric->ttl_ns, NSEC_PER_SEC) / NSEC_PER_SEC,
+			       (uint64_t)UINT32_MAX);
+	if ((err = check_ttl(metric, map, source, report)) ||
+	    (err = layout_build(&c->layout, metric, map, env->decode, source, report)) ||
 	    (err = add_fields(c, map, env, source, report)))
 		goto fail;
 	table_init(&c->keys, c->layout.extended_key_size);
@@ -228,6 +248,11 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	err = 0;
 	if (!c->feed && (err = open_map(c, map, source, report)))
 		goto fail;
+	c->value_stride = c->feed->stride / c->feed->values_per_entry;
+	if (c->ttl && !(c->last_values = malloc(c->feed->stride))) {
+		err = -ENOMEM;
+		goto fail;
+	}
 	*ret = c;
 	return 0;
 fail:
@@ -252,10 +277,14 @@ void collector_free(struct collector *c)
 	buf_free(&c->decoded);
 	buf_free(&c->label_text);
 	buf_free(&c->doomed);
+	buf_free(&c->expired);
+	buf_free(&c->waiting);
 	free(c->fields);
 	free(c->views);
 	free(c->entries);
 	free(c->entry_series);
+	free(c->ages);
+	free(c->last_values);
 	free(c->pieces);
 	free(c->extended_key);
 	free(c);

@@ -15,10 +15,19 @@
 
 enum entry_state {
 	ENTRY_NEW,
+	ENTRY_WAITING, /* for a place: whether there is one is known at the end of the read */
 	ENTRY_SHOWN,   /* its series are in entry_series() */
 	ENTRY_HIDDEN,  /* a `delete_unknown` label names something that is not there */
 	ENTRY_IGNORED, /* the config says not to show it */
 	ENTRY_BROKEN,  /* cannot be decoded: counted at each scrape */
+};
+
+/* In entry_series, instead of a series: what max_series left no place for. An entry stays there as
+ * long as it is in the map, or what it adds to would go down. */
+enum {
+	SERIES_UNSET = TABLE_NONE - 4,
+	SERIES_OTHER,   /* it adds to the view's `other` */
+	SERIES_DROPPED, /* it adds to nothing */
 };
 
 /* What is known of one raw key. */
@@ -30,6 +39,12 @@ struct entry {
 		since; /* c->now when an unknown name was first (HIDDEN) or last (else) looked up */
 	uint8_t state;
 	bool unknown;
+};
+
+/* With `ttl`: since when an entry has been as it is. */
+struct age {
+	uint64_t fingerprint; /* of its values */
+	uint32_t since;       /* c->now */
 };
 
 /* One metric: what to add up from a value, and where. */
@@ -58,6 +73,7 @@ struct collector {
 	const struct decode_env *env;
 	struct layout layout;
 	struct feed *feed;
+	size_t value_stride; /* bytes from one value of an entry to the next */
 	struct field *fields;
 	size_t n_fields;
 	struct view *views;
@@ -66,9 +82,13 @@ struct collector {
 	struct table keys;
 	struct entry *entries;
 	uint32_t *entry_series; /* n_views of them for each entry */
+	struct age *ages;       /* NULL without ttl */
 	uint32_t cap;
+	uint32_t ttl;  /* seconds; 0 = entries stay */
+	bool settling; /* who has no place now gets none */
 
 	uint32_t scrape;           /* counts reads */
+	uint32_t last_scrape;      /* the last one that succeeded */
 	uint32_t epoch;            /* changes when every entry must be decoded anew */
 	uint64_t names_generation; /* decode_generation() of what was decoded */
 	uint32_t now;              /* seconds since boot, at this read */
@@ -82,9 +102,32 @@ struct collector {
 	struct buf decoded;   /* texts of the labels of one entry, one behind the other */
 	struct piece *pieces; /* for each label: its text in `decoded` */
 	struct buf label_text;
-	struct buf doomed; /* raw keys to delete from the map */
+	struct buf doomed;  /* raw keys to delete from the map */
+	struct buf expired; /* the same, of those that ttl deletes */
+	struct buf waiting; /* index and values of each entry that waits for a place */
 	uint8_t *extended_key;
+	uint8_t *last_values;                     /* with ttl: of the entry that was deleted */
+	_Atomic uint64_t n_overflowed, n_expired; /* for collector_counts() */
 };
+
+/* The entry of an extended key; TABLE_NONE without memory. */
+uint32_t collector_find_entry(struct collector *c, const uint8_t *key);
+
+/* Adds what @value has for @f to its numbers @to. */
+void collector_add_field(const struct field *f, const struct entry *entry, uint64_t *to,
+			 const uint8_t *value);
+
+/* The series of view @view that @series, out of entry_series, stands for; TABLE_NONE: none. */
+uint32_t collector_resolve(struct collector *c, uint32_t view, uint32_t series);
+
+/* The key of @cpu's part of an entry, where there is one for each; until the next call. */
+const uint8_t *collector_cpu_key(struct collector *c, const uint8_t *key, size_t cpu);
+
+/* collector_ttl.c: takes note of whether the entry of @key, found just now, has changed. */
+void collector_watch(struct collector *c, bool is_new, const uint8_t *key, const uint8_t *values);
+
+/* Deletes those that did not change for the metric's ttl. */
+void collector_expire(struct collector *c);
 
 /* The samples of a field, for its family. */
 void collector_samples(const struct family *family, const struct exposition *x, struct buf *out);

@@ -38,6 +38,13 @@ struct {
 	__type(value, struct value);
 } pairs SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u64);
+} slots SEC(".maps");
+
 const volatile __u8 small = 1;
 const volatile char word[8] = "abc";
 

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -25,7 +27,8 @@ struct bench {
 
 static void open_map(struct bench *b, enum bpf_map_type type, uint32_t key, uint32_t value)
 {
-	bool per_cpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	bool per_cpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+		       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 	bool array = type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
 	uint32_t max = array ? 2 : 100000;
 
@@ -378,6 +381,296 @@ static void test_struct_values(void **state)
 	close_bench(&b);
 }
 
+/* The number behind @series in the text of the last scrape; -1 when it is not there. */
+static int64_t value_of(struct bench *b, const char *series)
+{
+	const char *line = strstr(buf_str(&b->out), series);
+
+	return line ? (int64_t)strtoull(line + strlen(series), NULL, 10) : -1;
+}
+
+static void put_u32(struct bench *b, uint32_t key, uint64_t value)
+{
+	put(b, &key, &value);
+}
+
+static void delete_u32(struct bench *b, uint32_t key)
+{
+	assert_int_equal(bpf_map_delete_elem(b->map.fd, &key), 0);
+}
+
+#define LABEL_L "      labels:\n        - {name: l, size: 4, decoders: [{name: uint}]}\n"
+
+static struct collector_counts counts_of(const struct bench *b)
+{
+	struct collector_counts counts;
+
+	collector_counts(b->collector, &counts);
+	return counts;
+}
+
+static void test_max_series(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
+	open_collector(&b, COUNTER "      max_series: 2\n" LABEL_L);
+	put_u32(&b, 1, 10);
+	put_u32(&b, 2, 20);
+	assert_null(strstr(scrape(&b, NULL), "other"));
+	put_u32(&b, 3, 30);
+	put_u32(&b, 4, 40);
+	scrape(&b, NULL);
+	assert_int_equal(value_of(&b, "p_m{l=\"1\"} "), 10);
+	assert_int_equal(value_of(&b, "p_m{l=\"2\"} "), 20);
+	assert_int_equal(value_of(&b, "p_m{l=\"other\"} "), 70);
+	assert_int_equal(collector_series(b.collector), 3);
+	assert_int_equal(counts_of(&b).overflowed, 2);
+
+	/* Its place goes to one that is new; who is among the others stays there, or the others'
+	 * number would go down. */
+	delete_u32(&b, 1);
+	put_u32(&b, 5, 50);
+	put_u32(&b, 3, 31);
+	scrape(&b, NULL);
+	assert_int_equal(value_of(&b, "p_m{l=\"1\"} "), -1);
+	assert_int_equal(value_of(&b, "p_m{l=\"5\"} "), 50);
+	assert_int_equal(value_of(&b, "p_m{l=\"other\"} "), 71);
+	assert_int_equal(counts_of(&b).overflowed, 2);
+
+	/* One that goes and comes back has lost its place to who came meanwhile. */
+	delete_u32(&b, 2);
+	put_u32(&b, 6, 60);
+	scrape(&b, NULL);
+	put_u32(&b, 2, 22);
+	scrape(&b, NULL);
+	assert_int_equal(value_of(&b, "p_m{l=\"6\"} "), 60);
+	assert_int_equal(value_of(&b, "p_m{l=\"2\"} "), -1);
+	assert_int_equal(value_of(&b, "p_m{l=\"other\"} "), 93);
+	close_bench(&b);
+}
+
+static void test_overflow_drop(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
+	open_collector(&b, COUNTER "      max_series: 1\n      overflow: drop\n" LABEL_L);
+	put_u32(&b, 1, 10);
+	scrape(&b, NULL);
+	put_u32(&b, 2, 20);
+	assert_string_equal(scrape(&b, NULL), "p_m{l=\"1\"} 10\n");
+	assert_int_equal(counts_of(&b).overflowed, 1);
+	delete_u32(&b, 1);
+	delete_u32(&b, 2);
+	put_u32(&b, 3, 30);
+	assert_string_equal(scrape(&b, NULL), "p_m{l=\"3\"} 30\n");
+	close_bench(&b);
+}
+
+/* A metric with fewer labels has places of its own. */
+static void test_max_series_of_each_set_of_labels(void **state)
+{
+	struct two key = {.z = 1};
+	uint64_t value = 1;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(key), 8);
+	open_collector(&b, TWO_LABELS "      max_series: 2\n      values:\n"
+				      "        - {name: all, offset: 0}\n"
+				      "        - {name: by_z, offset: 0, labels: [z]}\n");
+	for (key.a = 0; key.a < 5; key.a++)
+		put(&b, &key, &value);
+	scrape(&b, NULL);
+	assert_int_equal(value_of(&b, "p_all{a=\"other\",z=\"other\"} "), 3);
+	assert_int_equal(value_of(&b, "p_by_z{z=\"1\"} "), 5);
+	assert_int_equal(collector_series(b.collector), 4);
+	close_bench(&b);
+}
+
+static uint64_t sum_of_lines(struct bench *b, size_t *ret_lines)
+{
+	const char *at = buf_str(&b->out);
+	uint64_t sum = 0;
+
+	for (*ret_lines = 0; (at = strchr(at, '}')); (*ret_lines)++)
+		sum += strtoull(++at, NULL, 10);
+	return sum;
+}
+
+/* Who came first stays, whoever comes and goes, and also when all is decoded anew, as it is when
+ * too many texts are dead. Nothing is lost in the sum. */
+static void test_places_are_kept(void **state)
+{
+	enum { STABLE = 100, CHURN = 2000, MOST = 1500 };
+	struct bench b;
+	size_t lines;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
+	open_collector(&b, COUNTER "      max_series: 1500\n" LABEL_L);
+	for (uint32_t i = 0; i < STABLE; i++)
+		put_u32(&b, i, 1000 + i);
+	scrape(&b, NULL);
+	for (uint32_t round = 1; round <= 10; round++) {
+		for (uint32_t i = 0; i < CHURN; i++)
+			put_u32(&b, round * CHURN + i, 7);
+		scrape(&b, NULL);
+		for (uint32_t i = 0; i < STABLE; i++) {
+			char series[32];
+
+			snprintf(series, sizeof(series), "p_m{l=\"%u\"} ", i);
+			assert_int_equal(value_of(&b, series), 1000 + i);
+		}
+		assert_int_equal(sum_of_lines(&b, &lines),
+				 CHURN * 7 + STABLE * 1000 + STABLE * (STABLE - 1) / 2);
+		assert_int_equal(lines, MOST + 1);
+		for (uint32_t i = 0; i < CHURN; i++)
+			delete_u32(&b, round * CHURN + i);
+	}
+	close_bench(&b);
+}
+
+static const enum bpf_map_type ageing_types[] = {
+	BPF_MAP_TYPE_HASH,
+	BPF_MAP_TYPE_LRU_HASH,
+	BPF_MAP_TYPE_PERCPU_HASH,
+	BPF_MAP_TYPE_LRU_PERCPU_HASH,
+};
+
+/* @value for CPU 0, nothing for the others. */
+static void put_two(struct bench *b, struct two key, uint64_t value)
+{
+	uint64_t values[1024] = {value};
+
+	put(b, &key, values);
+}
+
+static bool has_two(const struct bench *b, struct two key)
+{
+	uint64_t values[1024];
+
+	return bpf_map_lookup_elem(b->map.fd, &key, values) == 0;
+}
+
+static void wait_until_later(void)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/* `busy` and `idle` are of one series, `alone` has its own. */
+static const struct two busy = {.z = 1, .a = 1}, idle = {.z = 1, .pad = {1}, .a = 1},
+			alone = {.z = 2, .a = 2};
+enum { LONGEST_WAIT = 1000 };
+
+/* A round of the first part of test_ttl(); whether entries that are idle are still there. */
+static bool check_carried(struct bench *b, int64_t round)
+{
+	put_two(b, busy, 6 + (uint64_t)round);
+	scrape(b, NULL);
+	assert_int_equal(value_of(b, "p_m{a=\"1\",z=\"1\"} "), 16 + round);
+	return has_two(b, idle) || has_two(b, alone);
+}
+
+static void check_what_is_left(struct bench *b)
+{
+	/* What the idle one had goes on in the series; what stood alone is no more. */
+	assert_true(has_two(b, busy));
+	put_two(b, busy, 1000);
+	scrape(b, NULL);
+	assert_int_equal(value_of(b, "p_m{a=\"1\",z=\"1\"} "), 1010);
+	assert_null(strstr(buf_str(&b->out), "z=\"2\""));
+	assert_int_equal(counts_of(b).expired, 2);
+	/* Back again, it adds to that. */
+	put_two(b, idle, 1);
+	scrape(b, NULL);
+	assert_int_equal(value_of(b, "p_m{a=\"1\",z=\"1\"} "), 1011);
+}
+
+static void test_ttl(void **state)
+{
+	struct bench b[ARRAY_SIZE(ageing_types)];
+	bool left = true;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++) {
+		open_map(&b[i], ageing_types[i], sizeof(busy), 8);
+		open_collector(&b[i], TWO_LABELS "      ttl: 1s\n");
+		put_two(&b[i], idle, 10);
+		put_two(&b[i], alone, 3);
+	}
+	for (int round = 0; left; round++) {
+		assert_true(round < LONGEST_WAIT);
+		left = false;
+		for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+			left |= check_carried(&b[i], round);
+		wait_until_later();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+		check_what_is_left(&b[i]);
+	left = true;
+	for (int round = 0; left; round++) {
+		assert_true(round < LONGEST_WAIT);
+		left = false;
+		for (size_t i = 0; i < ARRAY_SIZE(b); i++)
+			left |= *scrape(&b[i], NULL) != '\0';
+		wait_until_later();
+	}
+	/* When all are gone, it begins at 0. */
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++) {
+		put_two(&b[i], busy, 2);
+		assert_string_equal(scrape(&b[i], NULL), "p_m{a=\"1\",z=\"1\"} 2\n");
+		close_bench(&b[i]);
+	}
+}
+
+/* What gauges and entries of one CPU each do when an idle entry goes; dead texts in between. */
+static void test_ttl_of_gauges_cpus_and_anew(void **state)
+{
+	struct bench gauge, cpu;
+	int i = 0;
+
+	(void)state;
+	open_map(&gauge, BPF_MAP_TYPE_HASH, sizeof(busy), 8);
+	open_collector(&gauge, TWO_LABELS "      ttl: 1s\n      values:\n"
+					  "        - {name: g, type: gauge, offset: 0}\n"
+					  "        - {name: c, offset: 0}\n");
+	open_map(&cpu, BPF_MAP_TYPE_PERCPU_HASH, sizeof(busy), 8);
+	open_collector(&cpu, TWO_LABELS
+		       "        - {name: cpu, size: 2, decoders: [{name: uint}]}\n      ttl: 1s\n");
+	put_two(&gauge, idle, 10);
+	put_two(&cpu, idle, 10);
+	for (; has_two(&gauge, idle) || has_two(&cpu, idle); i++) {
+		assert_true(i < LONGEST_WAIT);
+		put_two(&gauge, busy, 1 + (uint64_t)i);
+		put_two(&cpu, busy, 1 + (uint64_t)i);
+		for (uint32_t k = 0; k < 100; k++)
+			put_two(&cpu, (struct two){.z = 7, .a = (uint32_t)i * 100 + k}, 1);
+		scrape(&gauge, NULL);
+		scrape(&cpu, NULL);
+		assert_int_equal(value_of(&gauge, "p_c{a=\"1\",z=\"1\"} "), 11 + i);
+		assert_int_equal(value_of(&cpu, "p_m{a=\"1\",cpu=\"0\",z=\"1\"} "), 11 + i);
+		for (uint32_t k = 0; k < 100; k++) {
+			struct two key = {.z = 7, .a = (uint32_t)i * 100 + k};
+
+			bpf_map_delete_elem(cpu.map.fd, &key);
+		}
+		wait_until_later();
+	}
+	scrape(&gauge, NULL);
+	scrape(&cpu, NULL);
+	assert_int_equal(value_of(&gauge, "p_g{a=\"1\",z=\"1\"} "), i);
+	assert_int_equal(value_of(&gauge, "p_c{a=\"1\",z=\"1\"} "), 10 + i);
+	assert_int_equal(value_of(&cpu, "p_m{a=\"1\",cpu=\"0\",z=\"1\"} "), 10 + i);
+	close_bench(&gauge);
+	close_bench(&cpu);
+}
+
 struct refusal {
 	uint32_t key_size, value_size;
 	const char *metrics;
@@ -469,6 +762,12 @@ int main(void)
 		cmocka_unit_test(test_native_histogram_by_key),
 		cmocka_unit_test(test_native_histogram_in_the_value),
 		cmocka_unit_test(test_struct_values),
+		cmocka_unit_test(test_max_series),
+		cmocka_unit_test(test_overflow_drop),
+		cmocka_unit_test(test_max_series_of_each_set_of_labels),
+		cmocka_unit_test(test_places_are_kept),
+		cmocka_unit_test(test_ttl),
+		cmocka_unit_test(test_ttl_of_gauges_cpus_and_anew),
 		cmocka_unit_test(test_when),
 		cmocka_unit_test(test_refusals),
 	};
