@@ -20,6 +20,9 @@
 #include "http/listen.h"
 #include "http/pages.h"
 
+/* Far more than scrapers are; the others are slow, idle, or up to something. */
+enum { CONNECTIONS_MAX = 2048 };
+
 struct run_options {
 	const char *config;
 	const char *config_dir;
@@ -302,13 +305,18 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 		return err;
 	}
 	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
-	return http_server_start(TAKE_FD(web_fd), d->pages.routes, d->pages.n_routes, &d->web, e);
+	return http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
+							       .connections_max = CONNECTIONS_MAX,
+							       .routes = d->pages.routes,
+							       .n_routes = d->pages.n_routes},
+				 &d->web, e);
 }
 
 static void stop(struct daemon *d)
 {
 	notify_send("STOPPING=1");
 	http_server_stop(d->web);
+	pages_free(&d->pages);
 	control_server_stop(d->control);
 	agent_stop(d->agent);
 	fd_close(d->signal_fd);

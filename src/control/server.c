@@ -9,6 +9,9 @@
 #include "control/operation.h"
 #include "http/server.h"
 
+/* Whoever may open the socket is root's. */
+enum { CONNECTIONS_MAX = 128 };
+
 struct call {
 	struct agent *agent;
 	const struct operation *operation;
@@ -46,8 +49,9 @@ static int make_routes(struct control_server *s, struct agent *a, size_t *ret_co
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		s->calls[i] = (struct call){a, operation_at(i)};
-		s->routes[i] =
-			(struct http_route){operation_at(i)->path, serve_operation, &s->calls[i]};
+		s->routes[i] = (struct http_route){.path = operation_at(i)->path,
+						   .handle = serve_operation,
+						   .ctx = &s->calls[i]};
 	}
 	*ret_count = n;
 	return 0;
@@ -65,7 +69,11 @@ int control_server_start(struct agent *a, int listen_fd, const char *path,
 		fd_close(listen_fd);
 		return error_set(e, -ENOMEM, "no memory for the control socket");
 	}
-	err = http_server_start(listen_fd, s->routes, n_routes, &s->http, e);
+	err = http_server_start(&(struct http_server_options){.listen_fd = listen_fd,
+							      .connections_max = CONNECTIONS_MAX,
+							      .routes = s->routes,
+							      .n_routes = n_routes},
+				&s->http, e);
 	if (err) {
 		control_server_stop(s);
 		return err;

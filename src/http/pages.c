@@ -10,18 +10,39 @@
 
 /* ---- metrics ---- */
 
+/* Its memory is used again by the next one. */
 struct metrics_request {
 	struct scrape_request scrape;
+	struct pages *pages;
 	struct http_request *http;
 	const char *content_type;
+	struct metrics_request *next;
 };
+
+static struct metrics_request *metrics_request_take(struct pages *p)
+{
+	struct metrics_request *m = p->spare;
+
+	if (!m)
+		return calloc(1, sizeof(*m));
+	p->spare = m->next;
+	*m = (struct metrics_request){0};
+	return m;
+}
+
+static void metrics_request_give_back(struct metrics_request *m)
+{
+	m->next = m->pages->spare;
+	m->pages->spare = m;
+}
 
 static void release_page(void *ctx)
 {
-	_cleanup_free_ struct metrics_request *m = ctx;
+	struct metrics_request *m = ctx;
 
 	if (m->scrape.page)
 		scrape_release(&m->scrape);
+	metrics_request_give_back(m);
 }
 
 /* In the server's thread again: the page is there. */
@@ -29,6 +50,11 @@ static void send_page(void *ctx, struct http_request *r)
 {
 	struct metrics_request *m = ctx;
 	struct page *page = m->scrape.page;
+	const struct http_fields fields = {
+		.type = m->content_type,
+		.encoding = page && page->gzip ? "gzip" : NULL,
+		.vary = "Accept, Accept-Encoding",
+	};
 
 	if (!page) {
 		http_respond_text(r, 503,
@@ -36,8 +62,7 @@ static void send_page(void *ctx, struct http_request *r)
 		release_page(m);
 		return;
 	}
-	http_respond_from(r, m->content_type, page->gzip ? "gzip" : NULL, page->body.data,
-			  page->body.len, release_page, m);
+	http_respond_from(r, &fields, page->body.data, page->body.len, release_page, m);
 }
 
 /* In the scraper's thread. */
@@ -49,24 +74,32 @@ static void page_done(struct scrape_request *scrape, struct page *page)
 	http_resume(m->http);
 }
 
+/* In the scraper's thread: others need the memory that this reader has held for long. */
+static void page_revoked(struct scrape_request *scrape)
+{
+	http_give_up(CONTAINER_OF(scrape, struct metrics_request, scrape)->http);
+}
+
 static void serve_metrics(void *ctx, struct http_request *r)
 {
 	struct negotiated wanted = negotiate_format(http_header(r, "Accept"));
 	struct pages *p = ctx;
-	struct metrics_request *m = calloc(1, sizeof(*m));
+	struct metrics_request *m = metrics_request_take(p);
 
 	if (!m) {
 		http_respond_text(r, 503, "503: no memory\n");
 		return;
 	}
+	m->pages = p;
 	m->http = r;
 	m->content_type = wanted.content_type;
 	m->scrape.format = wanted.format;
 	m->scrape.gzip = negotiate_gzip(http_header(r, "Accept-Encoding"));
 	m->scrape.done = page_done;
+	m->scrape.revoke = page_revoked;
 	/* A client that has left meanwhile has no use for its page. */
 	if (!http_suspend(r, (struct http_later){send_page, release_page, m})) {
-		free(m);
+		metrics_request_give_back(m);
 		return;
 	}
 	scraper_request(p->agent->scraper, &m->scrape);
@@ -218,8 +251,18 @@ static void serve_maps(void *ctx, struct http_request *r)
 void pages_init(struct pages *p, struct agent *agent, const char *telemetry_path, bool debug)
 {
 	*p = (struct pages){.agent = agent, .telemetry_path = telemetry_path};
-	p->routes[p->n_routes++] = (struct http_route){telemetry_path, serve_metrics, p};
-	p->routes[p->n_routes++] = (struct http_route){"/", serve_index, p};
+	p->routes[p->n_routes++] = (struct http_route){telemetry_path, serve_metrics, p, HTTP_GET};
+	p->routes[p->n_routes++] = (struct http_route){"/", serve_index, p, HTTP_GET};
 	if (debug)
-		p->routes[p->n_routes++] = (struct http_route){"/maps", serve_maps, p};
+		p->routes[p->n_routes++] = (struct http_route){"/maps", serve_maps, p, HTTP_GET};
+}
+
+void pages_free(struct pages *p)
+{
+	while (p->spare) {
+		struct metrics_request *m = p->spare;
+
+		p->spare = m->next;
+		free(m);
+	}
 }

@@ -10,7 +10,11 @@ struct pages {
 	const char *telemetry_path;
 	struct http_route routes[3];
 	size_t n_routes;
+	struct metrics_request *spare; /* the server's thread's */
 };
 
 /* Fills @p->routes. @telemetry_path must outlive it. */
 void pages_init(struct pages *p, struct agent *agent, const char *telemetry_path, bool debug);
+
+/* After the server has ended. */
+void pages_free(struct pages *p);

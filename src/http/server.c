@@ -2,221 +2,378 @@
 #include "http/server.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <pthread.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "http/server_state.h"
 
-/* Idle or slow clients must not keep others out: there are many places, and silence ends soon. */
-#define CONNECTIONS_MAX 2048
-#define SILENCE_MAX_SEC 5
-
-/* For one connection's request and reply headers. A request that does not fit is refused. */
-#define CONNECTION_MEMORY (16U << 10)
-
-struct http_server {
-	struct MHD_Daemon *daemon;
-	const struct http_route *routes;
-	size_t n_routes;
-	pthread_mutex_t lock;
-	pthread_cond_t none_suspended;
-	unsigned suspended;
-	bool stopping;
+enum {
+	EVENTS_AT_ONCE = 64,
+	ACCEPTS_AT_ONCE = 64,
+	/* Inputs whose memory is kept when their connections are gone: more are an attack, or its
+	 * end. */
+	INPUTS_KEPT = 64,
 };
 
-struct http_request {
-	struct http_server *server;
-	struct MHD_Connection *connection;
-	struct http_later
-		later; /* `ready` is set from http_suspend() until one of the two is called */
-	bool routed;
-};
+/* After that, one who waits without descriptors tries again. */
+#define DESCRIPTORS_AGAIN_NS (100 * NSEC_PER_MSEC)
 
-static const struct http_route *find_route(const struct http_server *s, const char *path)
+/* ---- places ---- */
+
+static char *input_of(const struct http_server *s, const struct connection *c)
 {
-	for (size_t i = 0; i < s->n_routes; i++) {
-		if (STREQ(s->routes[i].path, path))
-			return &s->routes[i];
+	size_t index = (size_t)((char *)c - s->places.memory) / s->places.size;
+
+	return s->inputs + index * INPUT_SIZE;
+}
+
+void server_give_back(struct http_server *s, struct connection *c)
+{
+	places_give_back(&s->places, &c->place);
+	if (s->places.n_taken > INPUTS_KEPT)
+		madvise(c->input, INPUT_SIZE, MADV_DONTNEED);
+}
+
+void server_add_ready(struct http_server *s, struct connection *c)
+{
+	if (c->is_ready)
+		return;
+	c->is_ready = true;
+	c->next_ready = s->ready ? s->ready->next_ready : c;
+	if (s->ready)
+		s->ready->next_ready = c;
+	s->ready = c;
+}
+
+/* In the order in which they came; what is added meanwhile has to wait for the next time. */
+static void run_ready(struct http_server *s)
+{
+	struct connection *last = s->ready, *c = last ? last->next_ready : NULL;
+
+	s->ready = NULL;
+	while (c) {
+		struct connection *next = c == last ? NULL : c->next_ready;
+
+		c->is_ready = false;
+		/* It may be closed by now, or be another one: both do no harm. */
+		if (c->state != STATE_CLOSED && connection_run(c))
+			server_add_ready(s, c);
+		c = next;
 	}
-	return NULL;
 }
 
-static void queue(struct http_request *r, unsigned status, struct MHD_Response *response)
+/* ---- newcomers ---- */
+
+static void listen_again(struct http_server *s, bool on)
 {
-	if (!response)
-		return; /* no memory: MHD closes the connection */
-	MHD_queue_response(r->connection, status, response);
-	MHD_destroy_response(response);
+	struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = s};
+
+	if (s->listens == on)
+		return;
+	s->listens = on;
+	s->listen_again_ns = s->now_ns + DESCRIPTORS_AGAIN_NS;
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->options.listen_fd, &event);
 }
 
-void http_respond(struct http_request *r, unsigned status, const char *type, const void *body,
-		  size_t len)
+static bool send_away(struct place *victim)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(len, (void *)body, MHD_RESPMEM_MUST_COPY);
-
-	if (response)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	if (response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	queue(r, status, response);
+	if (victim)
+		connection_close(CONTAINER_OF(victim, struct connection, place));
+	return victim != NULL;
 }
 
-void http_respond_text(struct http_request *r, unsigned status, const char *text)
+static void take_in(struct http_server *s, int fd, const struct sockaddr *from)
 {
-	http_respond(r, status, "text/plain; charset=utf-8", text, strlen(text));
-}
+	uint16_t peer = places_peer(&s->places, from);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
+	struct place *place, *victim;
+	struct connection *c;
+	const int on = 1;
 
-void http_respond_from(struct http_request *r, const char *type, const char *encoding,
-		       const void *body, size_t len, void (*release)(void *ctx), void *ctx)
-{
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer_with_free_callback_cls(len, (void *)body, release,
-								       ctx);
-
-	if (!response) {
-		release(ctx);
+	if (!places_has_room(&s->places, peer, &victim) && !send_away(victim)) {
+		fd_close(fd);
 		return;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
-	if (encoding)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, encoding);
-	queue(r, MHD_HTTP_OK, response);
+	if (from->sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	place = places_take(&s->places, peer, s->now_ns);
+	c = CONTAINER_OF(place, struct connection, place);
+	c->request.server = s;
+	c->input = input_of(s, c);
+	connection_open(c, (struct stream){.fd = fd});
+	event.data.ptr = c;
+	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+		connection_close(c);
 }
 
-bool http_suspend(struct http_request *r, struct http_later later)
+/* Nothing can be had of the system now. Someone has to go, or all have to wait. */
+static bool make_descriptor(struct http_server *s, int err)
 {
-	struct http_server *s = r->server;
+	if (err != EMFILE && err != ENFILE && err != ENOBUFS && err != ENOMEM)
+		return err == ECONNABORTED || err == EINTR;
+	if (log_due(&s->warned_ns))
+		log_warn("no descriptor for a new HTTP connection: %s", strerror(err));
+	if (send_away(places_victim(&s->places)))
+		return true;
+	listen_again(s, false);
+	return false;
+}
+
+static void accept_some(struct http_server *s)
+{
+	for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
+		int fd = accept4(s->options.listen_fd, (struct sockaddr *)&from, &len,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0)
+			take_in(s, fd, (struct sockaddr *)&from);
+		else if (!make_descriptor(s, errno))
+			return;
+	}
+}
+
+/* ---- what other threads say ---- */
+
+static void wake(struct http_server *s)
+{
+	const uint64_t one = 1;
+
+	if (write(s->wake_fd, &one, sizeof(one)) < 0)
+		log_debug("the HTTP server is awake already");
+}
+
+bool server_add_suspended(struct http_server *s)
+{
 	bool stopping;
 
 	pthread_mutex_lock(&s->lock);
 	stopping = s->stopping;
 	s->suspended += !stopping;
 	pthread_mutex_unlock(&s->lock);
-	if (stopping) {
-		http_respond_text(r, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
-		return false;
-	}
-	r->later = later;
-	MHD_suspend_connection(r->connection);
-	return true;
+	return !stopping;
 }
 
 void http_resume(struct http_request *r)
 {
 	struct http_server *s = r->server;
+	struct connection *c = connection_of(r);
 
-	MHD_resume_connection(r->connection);
 	pthread_mutex_lock(&s->lock);
-	if (--s->suspended == 0)
-		pthread_cond_broadcast(&s->none_suspended);
+	c->next_resumed = s->resumed;
+	s->resumed = c;
+	wake(s); /* below the lock: a moment later the server may be gone */
 	pthread_mutex_unlock(&s->lock);
 }
 
-const char *http_header(struct http_request *r, const char *name)
+void http_give_up(struct http_request *r)
 {
-	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
+	struct http_server *s = r->server;
+	struct connection *c = connection_of(r);
 
-static void route(struct http_request *r, const char *path, const char *method)
-{
-	const struct http_route *to = find_route(r->server, path);
-
-	if (!to)
-		http_respond_text(r, MHD_HTTP_NOT_FOUND, "404: there is nothing here; see /\n");
-	else if (!STREQ(method, MHD_HTTP_METHOD_GET) && !STREQ(method, MHD_HTTP_METHOD_HEAD))
-		http_respond_text(r, MHD_HTTP_METHOD_NOT_ALLOWED, "405: only GET and HEAD\n");
-	else
-		to->handle(to->ctx, r);
-}
-
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
-				  const char *method, const char *version, const char *data,
-				  size_t *data_len, void **state)
-{
-	struct http_request *r = *state;
-
-	(void)version;
-	(void)data;
-	if (!r) { /* the headers are there; the body, if any, comes */
-		r = calloc(1, sizeof(*r));
-		if (!r)
-			return MHD_NO;
-		r->server = ctx;
-		r->connection = connection;
-		*state = r;
-		return MHD_YES;
+	pthread_mutex_lock(&s->lock);
+	c->given_up = true;
+	if (!c->is_listed) {
+		c->is_listed = true;
+		c->next_given_up = s->given_up;
+		s->given_up = c;
 	}
-	if (*data_len) { /* nothing here takes a body: read it and forget it */
-		*data_len = 0;
-		return MHD_YES;
-	}
-	if (r->later.ready) {
-		struct http_later later = r->later;
-
-		r->later = (struct http_later){0};
-		later.ready(later.ctx, r);
-	} else if (!r->routed) {
-		r->routed = true;
-		route(r, path, method);
-	}
-	return MHD_YES;
+	wake(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *connection, void **state,
-			 enum MHD_RequestTerminationCode code)
+void server_forget_given_up(struct http_server *s, struct connection *c)
 {
-	struct http_request *r = *state;
-
-	(void)ctx;
-	(void)connection;
-	(void)code;
-	if (r && r->later.ready)
-		r->later.gone(r->later.ctx);
-	free(r);
-	*state = NULL;
+	pthread_mutex_lock(&s->lock);
+	c->given_up = false;
+	pthread_mutex_unlock(&s->lock);
 }
 
-static void on_mhd_log(void *ctx, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
-
-/* What clients do wrong is their business. */
-static void on_mhd_log(void *ctx, const char *fmt, va_list args)
+/* Gives up what is still to be given up. */
+static void take_given_up(struct http_server *s)
 {
-	(void)ctx;
-	log_writev(LOG_LEVEL_DEBUG, fmt, args);
+	struct connection *c;
+
+	do {
+		bool given_up;
+
+		pthread_mutex_lock(&s->lock);
+		c = s->given_up;
+		given_up = c && c->given_up;
+		if (c) {
+			s->given_up = c->next_given_up;
+			c->is_listed = false;
+		}
+		pthread_mutex_unlock(&s->lock);
+		if (given_up)
+			connection_give_up(c);
+	} while (c);
 }
 
-int http_server_start(int listen_fd, const struct http_route *routes, size_t n_routes,
-		      struct http_server **ret, struct error *e)
+/* What was said so far; whether the thread is to end. */
+static bool take_messages(struct http_server *s)
+{
+	struct connection *c, *next;
+	bool end;
+
+	pthread_mutex_lock(&s->lock);
+	c = s->resumed;
+	s->resumed = NULL;
+	for (next = c; next; next = next->next_resumed)
+		s->suspended--;
+	end = s->stopping && s->suspended == 0;
+	pthread_mutex_unlock(&s->lock);
+	/* What was given up before it was resumed is not answered any more. */
+	take_given_up(s);
+	for (; c; c = next) {
+		next = c->next_resumed;
+		connection_resume(c);
+	}
+	return end;
+}
+
+/* ---- the loop ---- */
+
+static void on_event(struct http_server *s, const struct epoll_event *event)
+{
+	struct connection *c = event->data.ptr;
+	uint64_t count;
+
+	if (event->data.ptr == s) {
+		accept_some(s);
+	} else if (event->data.ptr == &s->wake_fd) {
+		if (read(s->wake_fd, &count, sizeof(count)) < 0)
+			log_debug("the HTTP server was woken for nothing");
+	} else if (c->state == STATE_LATER) {
+		c->gone |= (event->events & (EPOLLERR | EPOLLHUP)) != 0;
+	} else if (c->state != STATE_CLOSED) {
+		server_add_ready(s, c);
+	}
+}
+
+static void expire(struct http_server *s)
+{
+	struct place *place;
+
+	while ((place = places_expired(&s->places, s->now_ns)))
+		connection_expire(CONTAINER_OF(place, struct connection, place));
+	if (!s->listens && s->now_ns >= s->listen_again_ns)
+		listen_again(s, true);
+}
+
+/* For epoll_wait(2): until the next thing that has its time. */
+static int next_timeout(const struct http_server *s)
+{
+	uint64_t at = s->places.earliest_ns;
+
+	if (s->ready)
+		return 0;
+	if (!s->listens)
+		at = MIN(at, s->listen_again_ns);
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= s->now_ns ? 0 : (int)((at - s->now_ns) / NSEC_PER_MSEC) + 1;
+}
+
+static void close_all(struct http_server *s)
+{
+	for (size_t i = 0; i < s->places.count; i++) {
+		struct connection *c = (struct connection *)places_at(&s->places, i);
+
+		if (c->request.server && c->state != STATE_CLOSED)
+			connection_close(c);
+	}
+}
+
+static void *serve(void *arg)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	struct http_server *s = arg;
+
+	do {
+		int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), next_timeout(s));
+
+		s->now_ns = clock_monotonic_ns();
+		for (int i = 0; i < n; i++)
+			on_event(s, &events[i]);
+		run_ready(s);
+		expire(s);
+	} while (!take_messages(s));
+	run_ready(s); /* the last answers, as far as they go at once */
+	close_all(s);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int watch(struct http_server *s, int fd, void *ptr)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = ptr};
+
+	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int set_up(struct http_server *s)
+{
+	size_t inputs = s->options.connections_max * INPUT_SIZE;
+	int flags = fcntl(s->options.listen_fd, F_GETFL);
+	int err = places_init(&s->places, s->options.connections_max, sizeof(struct connection));
+
+	if (err)
+		return err;
+	s->inputs = mmap(NULL, inputs, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->inputs == MAP_FAILED)
+		s->inputs = NULL;
+	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!s->inputs || s->epoll_fd < 0 || s->wake_fd < 0 || flags < 0 ||
+	    fcntl(s->options.listen_fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	err = watch(s, s->options.listen_fd, s);
+	return err ? err : watch(s, s->wake_fd, &s->wake_fd);
+}
+
+static void server_free(struct http_server *s)
+{
+	if (s->inputs)
+		munmap(s->inputs, s->options.connections_max * INPUT_SIZE);
+	places_free(&s->places);
+	fd_close(s->epoll_fd);
+	fd_close(s->wake_fd);
+	fd_close(s->options.listen_fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret,
+		      struct error *e)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s) {
-		fd_close(listen_fd);
+		fd_close(options->listen_fd);
 		return error_set(e, -ENOMEM, "no memory for the HTTP server");
 	}
-	s->routes = routes;
-	s->n_routes = n_routes;
+	s->options = *options;
+	s->epoll_fd = s->wake_fd = -1;
+	s->listens = true;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->none_suspended, NULL);
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-					     MHD_USE_ERROR_LOG,
-				     0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-				     on_mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-				     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-				     MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_MAX_SEC,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-				     MHD_OPTION_END);
-	if (!s->daemon) {
-		int err = errno ? -errno : -EIO;
-
-		fd_close(listen_fd);
-		http_server_stop(s);
+	err = set_up(s);
+	if (!err)
+		err = -pthread_create(&s->thread, NULL, serve, s);
+	if (err) {
+		server_free(s);
 		return error_set(e, err, "cannot start the HTTP server: %s", strerror(-err));
 	}
 	*ret = s;
@@ -229,12 +386,8 @@ void http_server_stop(struct http_server *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
-	while (s->suspended)
-		pthread_cond_wait(&s->none_suspended, &s->lock);
+	wake(s);
 	pthread_mutex_unlock(&s->lock);
-	if (s->daemon)
-		MHD_stop_daemon(s->daemon);
-	pthread_cond_destroy(&s->none_suspended);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
+	pthread_join(s->thread, NULL);
+	server_free(s);
 }
