@@ -9,6 +9,7 @@
  * a family of megabytes is never moved, since its room is what such a length takes.
  */
 #include <endian.h>
+#include <math.h>
 
 #include "metrics/exposition.h"
 
@@ -314,9 +315,6 @@ static void add_native_buckets(struct buf *out, const struct buckets *b, const u
 		else
 			before = add_deltas(out, counts, run, before);
 	}
-	/* Without a span Prometheus would take it for a classic one. */
-	if (end == 1)
-		add_span(out, 0, 0);
 }
 
 static double count_all_float(const struct buckets *b, const uint64_t *counts)
@@ -328,6 +326,14 @@ static double count_all_float(const struct buckets *b, const uint64_t *counts)
 	return total;
 }
 
+/* What counts as zero. Where that is the value 0 alone, it is told as a bound that no value is
+ * under, the one that Prometheus's own clients have: a threshold of 0 would make a classic
+ * histogram of one that has no observations yet. */
+static double zero_threshold(const struct buckets *b)
+{
+	return b->zero_threshold > 0 ? b->zero_threshold : fmin(0x1p-128, b->multiplier / 2);
+}
+
 /* Prometheus counts in int64_t; with more than that it is a histogram of floating-point numbers. */
 static void add_native(struct buf *out, const struct buckets *b, const uint64_t *counts,
 		       uint64_t total)
@@ -335,7 +341,7 @@ static void add_native(struct buf *out, const struct buckets *b, const uint64_t 
 	bool floats = total > INT64_MAX;
 
 	add_sint(out, TAG_VARINT(PB_HISTOGRAM_SCHEMA), (int64_t)b->schema);
-	add_double(out, TAG_FIXED64(PB_HISTOGRAM_ZERO_THRESHOLD), b->zero_threshold);
+	add_double(out, TAG_FIXED64(PB_HISTOGRAM_ZERO_THRESHOLD), zero_threshold(b));
 	if (floats) {
 		add_double(out, TAG_FIXED64(PB_HISTOGRAM_COUNT_FLOAT), count_all_float(b, counts));
 		add_double(out, TAG_FIXED64(PB_HISTOGRAM_ZERO_COUNT_FLOAT), (double)counts[0]);

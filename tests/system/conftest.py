@@ -71,13 +71,22 @@ def run_configs(run, folder):
     return lambda *arguments: run("--module=", "--config.dir", folder, *arguments)
 
 
-@pytest.fixture(scope="session")
-def promtool():
-    """Path of promtool, of the Debian package prometheus."""
-    path = os.environ.get("PROMTOOL") or shutil.which("promtool")
+def find_oracle(name, variable):
+    """Path of a binary of the Debian package prometheus."""
+    path = os.environ.get(variable) or shutil.which(name)
     if not path:
         done = subprocess.run([ROOT / "tools/oracle", "prometheus"], capture_output=True, text=True)
-        path = done.stdout.split("\n")[0]
+        path = next((line for line in done.stdout.split() if line.endswith("/" + name)), None)
     if not path or not os.access(path, os.X_OK):
-        pytest.skip("promtool is not there and could not be fetched (Debian package prometheus)")
+        pytest.skip(f"{name} is not there and could not be fetched (Debian package prometheus)")
     return path
+
+
+@pytest.fixture(scope="session")
+def promtool():
+    return find_oracle("promtool", "PROMTOOL")
+
+
+@pytest.fixture(scope="session")
+def prometheus_binary():
+    return find_oracle("prometheus", "PROMETHEUS")

@@ -201,7 +201,7 @@ def test_native_histograms_are_in_protobuf(daemon):
     classic = families[PREFIX + "classic_seconds"].metric[0].histogram
     assert not classic.HasField("schema") and not classic.positive_span
     fine = families[PREFIX + "fine_seconds"].metric[0].histogram
-    assert (fine.schema, fine.zero_threshold, fine.zero_count) == (5, 0, 1)
+    assert (fine.schema, fine.zero_threshold, fine.zero_count) == (5, 2**-128, 1)
     assert (fine.sample_count, fine.sample_sum) == (4, 1005 / 2**30)
     indices, index = [], 0
     for span in fine.positive_span:

@@ -165,11 +165,10 @@ static void assert_native(const struct bucket_config *config, const char *expect
 static void test_native_without_observations(void **state)
 {
 	(void)state;
-	/* A span of no buckets: it says that the histogram is a native one. */
+	/* A threshold above 0 says that the histogram is a native one. */
 	ASSERT_NATIVE(&native, "\x28\2"
-			       "\x31\0\0\0\0\0\0\0\0"
-			       "\x38\0"
-			       "\x62\4\x08\0\x10\0");
+			       "\x31\0\0\0\0\0\0\xf0\x37"
+			       "\x38\0");
 }
 
 static void test_native_spans(void **state)
@@ -182,7 +181,7 @@ static void test_native_spans(void **state)
 	native_counts[11] = 1;  /* three do */
 	native_counts[15] = 1;
 	ASSERT_NATIVE(&native, "\x28\2"
-			       "\x31\0\0\0\0\0\0\0\0"
+			       "\x31\0\0\0\0\0\0\xf0\x37"
 			       "\x38\x09"
 			       "\x62\4\x08\3\x10\5"
 			       "\x68\x0a\x68\3\x68\5\x68\0\x68\x90\3"
@@ -216,7 +215,7 @@ static void test_native_beyond_int64(void **state)
 	native_counts[4] = UINT64_MAX;
 	native_counts[5] = UINT64_MAX;
 	ASSERT_NATIVE(&native, "\x28\2"
-			       "\x31\0\0\0\0\0\0\0\0"
+			       "\x31\0\0\0\0\0\0\xf0\x37"
 			       "\x21\0\0\0\0\0\0\0\x44"
 			       "\x41\0\0\0\0\0\0\xf0\x3f"
 			       "\x62\4\x08\1\x10\2"
@@ -224,7 +223,7 @@ static void test_native_beyond_int64(void **state)
 			       "\x71\0\0\0\0\0\0\xf0\x43");
 	native_counts[4] = INT64_MAX;
 	ASSERT_NATIVE(&native, "\x28\2"
-			       "\x31\0\0\0\0\0\0\0\0"
+			       "\x31\0\0\0\0\0\0\xf0\x37"
 			       "\x38\0"
 			       "\x62\4\x08\1\x10\1"
 			       "\x68\xfe\xff\xff\xff\xff\xff\xff\xff\xff\1");
