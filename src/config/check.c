@@ -386,8 +386,10 @@ int check_option(struct binding *at, void *item)
 	return binding_is_right(at, "type") ? check_default(at, o) : 0;
 }
 
-#define HOOK(name)      (UINT32_C(1) << HOOK_##name)
-#define INTERFACE_HOOKS (HOOK(TC_INGRESS) | HOOK(TC_EGRESS))
+#define HOOK(name) (UINT32_C(1) << HOOK_##name)
+#define CGROUP_HOOKS                                                                               \
+	(HOOK(CGROUP) | HOOK(CGROUP_SKB_INGRESS) | HOOK(CGROUP_SKB_EGRESS) | HOOK(SOCK_OPS))
+#define INTERFACE_HOOKS (HOOK(TC_INGRESS) | HOOK(TC_EGRESS) | HOOK(XDP))
 
 /* The keys of an attach row that not every hook has: which have it, and which need it. */
 static const struct hook_key {
@@ -397,6 +399,15 @@ static const struct hook_key {
 } hook_keys[] = {
 	{"interfaces", INTERFACE_HOOKS, INTERFACE_HOOKS},
 	{"link_layer", INTERFACE_HOOKS},
+	{"mode", HOOK(XDP)},
+	{"family", HOOK(NETFILTER), HOOK(NETFILTER)},
+	{"netfilter_hook", HOOK(NETFILTER), HOOK(NETFILTER)},
+	{"priority", HOOK(NETFILTER)},
+	{"defragment", HOOK(NETFILTER)},
+	{"cgroup", CGROUP_HOOKS},
+	{"map", HOOK(ITER)},
+	{"interval", HOOK(ITER)},
+	{"event", HOOK(PERF_EVENT), HOOK(PERF_EVENT)},
 };
 
 /* "hook 'section' takes no 'interfaces'; it is for tc_ingress and tc_egress" */

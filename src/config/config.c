@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -59,6 +60,31 @@ static const char *const attach_hooks[] = {
 	[HOOK_SECTION] = "section",
 	[HOOK_TC_INGRESS] = "tc_ingress",
 	[HOOK_TC_EGRESS] = "tc_egress",
+	[HOOK_XDP] = "xdp",
+	[HOOK_NETFILTER] = "netfilter",
+	[HOOK_CGROUP] = "cgroup",
+	[HOOK_CGROUP_SKB_INGRESS] = "cgroup_skb_ingress",
+	[HOOK_CGROUP_SKB_EGRESS] = "cgroup_skb_egress",
+	[HOOK_SOCK_OPS] = "sock_ops",
+	[HOOK_ITER] = "iter",
+	[HOOK_PERF_EVENT] = "perf_event",
+};
+
+static const char *const netfilter_families[] = {
+	[NFPROTO_IPV4] = "ipv4",
+	[NFPROTO_IPV6] = "ipv6",
+};
+
+static const char *const netfilter_hooks[] = {
+	[NF_INET_PRE_ROUTING] = "prerouting",   [NF_INET_LOCAL_IN] = "input",
+	[NF_INET_FORWARD] = "forward",          [NF_INET_LOCAL_OUT] = "output",
+	[NF_INET_POST_ROUTING] = "postrouting",
+};
+
+static const char *const xdp_modes[] = {
+	[XDP_AUTO] = "auto",
+	[XDP_NATIVE] = "native",
+	[XDP_GENERIC] = "generic",
 };
 
 static const char *const link_layers[] = {
@@ -258,6 +284,26 @@ static const struct key attach_keys[] = {
 	 .doc = "only interfaces whose packets begin so; none: with the IP header; any"},
 	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
 	 .doc = "names with wildcards, '!' excludes; $NAME is the option of that name"},
+	{"mode", KEY_ENUM, AT(attach_config, mode), NAMES(xdp_modes),
+	 .doc = "hook xdp: in the driver (native), behind it (generic); default auto: native, else "
+		"generic"},
+	{"family", KEY_ENUM, AT(attach_config, family), NAMES(netfilter_families),
+	 .doc = "hook netfilter: of which packets"},
+	{"netfilter_hook", KEY_ENUM, AT(attach_config, netfilter_hook), NAMES(netfilter_hooks),
+	 .doc = "hook netfilter: where on their way"},
+	{"priority", KEY_S32, AT(attach_config, priority),
+	 .doc = "hook netfilter: lower comes first; nft's filter is 0, raw is -300; the next free "
+		"one"},
+	{"defragment", KEY_BOOL, AT(attach_config, defragment),
+	 .doc = "hook netfilter: put fragments together before (Linux 6.6, priority over -400)"},
+	{"cgroup", KEY_TEXT, AT(attach_config, cgroup),
+	 .doc = "hooks of cgroups: its directory under cgroup2; default the root"},
+	{"map", KEY_TEXT, AT(attach_config, map),
+	 .doc = "hook iter, SEC(\"iter/bpf_map_elem\"): the map whose entries it goes through"},
+	{"interval", KEY_DURATION, AT(attach_config, interval_ns),
+	 .doc = "hook iter: it runs when metrics are read, but not more often than that"},
+	{"event", KEY_TEXT, AT(attach_config, event),
+	 .doc = "hook perf_event: type=T,config=C,frequency=F, or sample_period=P for the last"},
 };
 
 static const struct schema attach_schema = {
@@ -390,6 +436,16 @@ void config_free(struct config *c)
 const char *attach_hook_name(enum attach_hook hook)
 {
 	return attach_hooks[hook];
+}
+
+const char *netfilter_family_name(unsigned family)
+{
+	return netfilter_families[family];
+}
+
+const char *netfilter_hook_name(unsigned hook)
+{
+	return netfilter_hooks[hook];
 }
 
 const struct option_config *config_find_option(const struct config *c, const char *name)

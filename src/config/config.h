@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/strv.h"
 #include "config/report.h"
+#include "kernel/xdp.h"
 
 /* A string with its place; `text` is NULL when the key is absent. */
 struct text {
@@ -155,6 +156,14 @@ enum attach_hook {
 	HOOK_SECTION, /* where its SEC() says */
 	HOOK_TC_INGRESS,
 	HOOK_TC_EGRESS,
+	HOOK_XDP,
+	HOOK_NETFILTER,
+	HOOK_CGROUP, /* as SEC() says: cgroup/connect4 … */
+	HOOK_CGROUP_SKB_INGRESS,
+	HOOK_CGROUP_SKB_EGRESS,
+	HOOK_SOCK_OPS,
+	HOOK_ITER,
+	HOOK_PERF_EVENT,
 	HOOK_COUNT,
 };
 
@@ -170,6 +179,15 @@ struct attach_config {
 	enum link_layer link_layer; /* only interfaces whose packets begin with this header */
 	struct text_list
 		interfaces; /* globs, '!' excludes; "$name" stands for the option of that name */
+	enum xdp_mode mode; /* xdp */
+	unsigned family;    /* netfilter: NFPROTO_* */
+	unsigned netfilter_hook; /* NF_INET_* */
+	int32_t priority;        /* netfilter: lower runs first */
+	bool defragment;         /* netfilter: fragments are put together before */
+	struct text cgroup;      /* hooks of cgroups: its directory; absent = the root */
+	struct text map;         /* iter: of which map the entries; absent = none */
+	uint64_t interval_ns;    /* iter: not more often than that */
+	struct text event;       /* perf_event: as in SEC("perf_event/…") */
 };
 
 /* Packet stage: the module has no object, its code is composed into a pipeline's. */
@@ -227,8 +245,10 @@ int config_parse_file(const char *path, struct report *r, struct config **ret);
 
 void config_free(struct config *c);
 
-/* "tc_ingress" */
+/* "tc_ingress"; "ipv4" of NFPROTO_IPV4; "prerouting" of NF_INET_PRE_ROUTING */
 const char *attach_hook_name(enum attach_hook hook);
+const char *netfilter_family_name(unsigned family);
+const char *netfilter_hook_name(unsigned hook);
 
 const struct option_config *config_find_option(const struct config *c, const char *name);
 

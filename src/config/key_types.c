@@ -150,6 +150,24 @@ static int bind_u32(struct binding *at, const struct key *key, const struct node
 	return 0;
 }
 
+static void describe_s32(struct buf *b, const struct key *key)
+{
+	(void)key;
+	buf_printf(b, "a whole number from %d to %d", INT32_MIN, INT32_MAX);
+}
+
+static int bind_s32(struct binding *at, const struct key *key, const struct node *n, void *to)
+{
+	bool negative = n->kind == NODE_SCALAR && n->text[0] == '-';
+	uint64_t number;
+
+	if (n->kind != NODE_SCALAR || !n->plain || !number_parse(n->text + negative, &number) ||
+	    number > (uint64_t)INT32_MAX + negative)
+		return report_unlike(at, key, n);
+	*(int32_t *)to = (int32_t)(negative ? -(int64_t)number : (int64_t)number);
+	return 0;
+}
+
 static void describe_factor(struct buf *b, const struct key *key)
 {
 	(void)key;
@@ -495,6 +513,7 @@ const struct key_type_ops key_types[] = {
 	[KEY_TEXT] = {describe_text, bind_text, release_text},
 	[KEY_BOOL] = {describe_bool, bind_bool, release_nothing},
 	[KEY_U32] = {describe_u32, bind_u32, release_nothing},
+	[KEY_S32] = {describe_s32, bind_s32, release_nothing},
 	[KEY_FACTOR] = {describe_factor, bind_factor, release_nothing},
 	[KEY_DURATION] = {describe_duration, bind_duration, release_nothing},
 	[KEY_ENUM] = {describe_enum, bind_enum, release_nothing},

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/mark.h"
 #include "engine/selfmetrics.h"
 #include "kernel/cgroups.h"
 #include "kernel/ksyms.h"
@@ -261,17 +262,20 @@ static int adopt(struct agent *a, struct unit_set *set, struct error *e)
 	return 0;
 }
 
-/* The agent's units take over the interfaces of those of their names that ran @before. Only now,
- * when nothing can fail any more: there is no way back. */
+/* The agent's units take over the interfaces of those of their names that ran @before; what these
+ * keep makes room. Only now, when nothing can fail any more: there is no way back. */
 static void take_over(struct agent *a, const struct unit_set *before)
 {
 	pthread_mutex_lock(&a->lock);
-	for (size_t i = 0; i < a->n_units; i++) {
-		struct unit *u = a->units[i];
-		struct unit *old = find_unit(before->units, before->n_units, u->plan->name);
+	for (size_t i = 0; i < before->n_units; i++) {
+		struct unit *old = before->units[i];
+		struct unit *u = find_unit(a->units, a->n_units, old->plan->name);
 
-		if (old && old != u)
+		if (u == old)
+			continue;
+		if (u)
 			unit_take_over(u, old);
+		unit_make_room(old);
 	}
 	pthread_mutex_unlock(&a->lock);
 }
@@ -487,6 +491,20 @@ static int check_something_runs(const struct unit_set *set, struct error *e)
 	return error_set_usage(e, "nothing to run: no module is enabled and no config is given");
 }
 
+/* Everything is attached: runs the programs that wait for it. */
+static void mark_attached(struct agent *a)
+{
+	bool wait = false;
+
+	for (size_t i = 0; i < a->n_units; i++)
+		wait |= unit_waits_for_mark(a->units[i]);
+	if (!wait)
+		return;
+	post_attach_mark();
+	for (size_t i = 0; i < a->n_units; i++)
+		unit_was_marked(a->units[i]);
+}
+
 /* The units of @set that are also the agent's stay with the agent. */
 static void forget_kept(struct agent *a, struct unit_set *set)
 {
@@ -533,6 +551,8 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 		take_over(a, &set);
 		err = attach_everywhere(a, a->options.strict && first, e);
 	}
+	if (!err)
+		mark_attached(a);
 	/* Either what was tried in vain, or what ran before: without the units that go on. */
 	forget_kept(a, &set);
 	unit_set_free(&set);

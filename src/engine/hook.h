@@ -13,6 +13,7 @@
 #include "kernel/links.h"
 #include "kernel/object.h"
 #include "kernel/tc.h"
+#include "kernel/xdp.h"
 
 struct unit;
 struct placement;
@@ -23,6 +24,7 @@ struct attachment {
 	uint32_t ifindex; /* 0: at no interface */
 	union {           /* the hook's own */
 		struct tc_attachment tc;
+		struct xdp_attachment xdp;
 		int fd; /* of a link, which ends with it */
 	};
 };
@@ -38,12 +40,14 @@ struct hook {
 	uint64_t types;      /* HOOK_TYPE() of the programs that it takes; 0: any */
 	const char *section; /* what SEC() these have, for people */
 	bool by_interface;   /* attached to each of the interfaces that the row chooses */
+	bool exclusive;      /* a place has room for one program only */
 	/*
-	 * Before the kernel is asked: whether the row makes sense for @program. What is wrong goes
-	 * to @report: -EINVAL. May be NULL.
+	 * Before the kernel is asked: whether the row makes sense for @program of @o. What is wrong
+	 * goes to @report: -EINVAL. May be NULL.
 	 */
-	int (*check)(const struct attach_config *row, const struct program_info *program,
-		     const struct source *source, struct report *report);
+	int (*check)(const struct attach_config *row, const struct object *o,
+		     const struct program_info *program, const struct source *source,
+		     struct report *report);
 	/* Attaches, and adds what that made by placement_add(): all of it, or nothing. */
 	int (*attach)(const struct hook_request *r, struct error *e);
 	/*
@@ -53,6 +57,8 @@ struct hook {
 	int (*replace)(const struct hook_request *r, struct attachment *a, struct error *e);
 	/* What it was attached to being gone is no error. */
 	int (*detach)(const struct hook_request *r, struct attachment *a, struct error *e);
+	/* Before maps are read for a scrape, in the scraper's thread. May be NULL. */
+	int (*run)(const struct hook_request *r, struct error *e);
 	const char *(*mechanism)(const struct attachment *a);
 };
 
@@ -71,3 +77,10 @@ bool hook_of_section(const struct program_info *program, const char *argument,
 extern const struct hook hook_section;
 extern const struct hook hook_tc_ingress;
 extern const struct hook hook_tc_egress;
+extern const struct hook hook_xdp;
+extern const struct hook hook_netfilter;
+extern const struct hook hook_cgroup;
+extern const struct hook hook_cgroup_skb;
+extern const struct hook hook_sock_ops;
+extern const struct hook hook_iter;
+extern const struct hook hook_perf_event;

@@ -2,6 +2,7 @@
 #include "engine/placement.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,15 +66,18 @@ static int check_type(const struct config *config, const struct attach_config *r
 }
 
 static int check_row(const struct config *config, const struct attach_config *row,
-		     const struct program_info *program, struct report *report)
+		     const struct object *o, const struct program_info *program,
+		     struct report *report)
 {
 	const struct hook *hook = hook_get(row->hook);
+	const char *slash = strchr(program->section, '/');
 	struct attach_config meant;
 	int err = check_type(config, row, program, report);
 
 	if (!err && hook->check)
-		err = hook->check(row, program, &config->source, report);
-	if (!err && row->hook == HOOK_SECTION && !hook_of_section(program, "", &meant))
+		err = hook->check(row, o, program, &config->source, report);
+	if (!err && row->hook == HOOK_SECTION &&
+	    !hook_of_section(program, slash ? slash + 1 : "", &meant))
 		err = report_error(report, &config->source, row->hook_place,
 				   "SEC(\"%s\") of program '%s' does not say where it goes; give "
 				   "the row a hook",
@@ -107,7 +111,7 @@ int placements_check(const struct config *c, const struct object *o, struct repo
 		size_t index;
 
 		if (find_program(o, c, row, report, &program, &index) ||
-		    check_row(c, row, &program, report))
+		    check_row(c, row, o, &program, report))
 			err = -EINVAL;
 	}
 	return err;
@@ -192,7 +196,7 @@ static int add_rows(struct unit *u, const struct module *m, struct report *repor
 		size_t index;
 
 		if (find_program(u->object, m->config, row, report, &program, &index) ||
-		    check_row(m->config, row, &program, report))
+		    check_row(m->config, row, u->object, &program, report))
 			err = -EINVAL;
 		else if (add_by_row(u, m, row, index))
 			return -ENOMEM;
@@ -275,13 +279,25 @@ static void detach(struct unit *u, struct placement *p, size_t index)
 	*a = p->attachments[--p->n_attachments];
 }
 
+void placement_detach_all(struct unit *u, struct placement *p)
+{
+	while (p->n_attachments)
+		detach(u, p, p->n_attachments - 1);
+}
+
+int hook_close(const struct hook_request *r, struct attachment *a, struct error *e)
+{
+	(void)r, (void)e;
+	a->fd = fd_close(a->fd);
+	return 0;
+}
+
 void placements_free(struct unit *u)
 {
 	for (size_t i = 0; i < u->n_placements; i++) {
 		struct placement *p = &u->placements[i];
 
-		while (p->n_attachments)
-			detach(u, p, p->n_attachments - 1);
+		placement_detach_all(u, p);
 		strv_free(&p->interfaces);
 		free(p->attachments);
 		free(p->argument);
@@ -297,19 +313,40 @@ static void keep_error(struct placement *p, const struct error *error)
 	p->error = strdup(error->text);
 }
 
+/* Only strictly it is an error of the unit. */
+static int failed_to_start(struct unit *u, struct placement *p, const struct error *why,
+			   struct error *e)
+{
+	keep_error(p, why);
+	if (u->env->strict) {
+		*e = *why;
+		return why->code;
+	}
+	log_warn("%s: %s", u->plan->name, why->text);
+	return 0;
+}
+
 static int start(struct unit *u, struct placement *p, struct error *e)
 {
 	const struct hook_request r = request(u, p, NULL);
 	struct error error;
-	int err = hook_of(p)->attach(&r, &error);
 
-	if (!err)
+	return hook_of(p)->attach(&r, &error) ? failed_to_start(u, p, &error, e) : 0;
+}
+
+/* SEC("xdp/eth0") where there is no eth0: it is followed all the same. */
+static int check_device(struct unit *u, struct placement *p, struct error *e)
+{
+	const struct unit_program *program = &u->programs[p->program];
+	struct error error;
+
+	if (!p->argument || if_nametoindex(p->argument))
 		return 0;
-	keep_error(p, &error);
-	if (u->env->strict)
-		return error_set(e, err, "%s", error.text);
-	log_warn("%s: %s", u->plan->name, error.text);
-	return 0;
+	error_set(&error, -ENODEV,
+		  "cannot attach program '%s' (%s): there is no interface '%s'; it is attached "
+		  "when that comes",
+		  program->info.name, program->info.section, p->argument);
+	return failed_to_start(u, p, &error, e);
 }
 
 int placements_start(struct unit *u, struct error *e)
@@ -319,10 +356,56 @@ int placements_start(struct unit *u, struct error *e)
 	for (size_t i = 0; !err && i < u->n_placements; i++) {
 		struct placement *p = &u->placements[i];
 
-		if (!hook_of(p)->by_interface && u->programs[p->program].info.loaded)
-			err = start(u, p, e);
+		if (!u->programs[p->program].info.loaded)
+			continue;
+		err = hook_of(p)->by_interface ? check_device(u, p, e) : start(u, p, e);
 	}
 	return err;
+}
+
+void placements_run(struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+		const struct hook_request r = request(u, p, NULL);
+		struct error error;
+
+		if (!hook_of(p)->run || !hook_of(p)->run(&r, &error))
+			continue;
+		u->read_errors++;
+		if (log_due(&u->read_error_logged))
+			log_warn("%s: %s", u->plan->name, error.text);
+	}
+}
+
+/* SEC("uprobe//proc/self/exe:post_attach_mark"). */
+static bool waits_for_mark(const struct unit *u, const struct placement *p)
+{
+	const char *colon = strrchr(u->programs[p->program].info.section, ':');
+
+	return p->row.hook == HOOK_SECTION && p->n_attachments && !p->marked && colon &&
+	       STREQ(colon, ":post_attach_mark");
+}
+
+bool unit_waits_for_mark(const struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		if (waits_for_mark(u, &u->placements[i]))
+			return true;
+	}
+	return false;
+}
+
+void unit_was_marked(struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+
+		if (!waits_for_mark(u, p))
+			continue;
+		object_detach(u->object, p->program);
+		p->marked = true;
+	}
 }
 
 /* ---- following interfaces ---- */
@@ -342,6 +425,11 @@ static void attach_at(struct unit *u, struct placement *p, const struct link_inf
 	struct error error;
 	int err = hook_of(p)->attach(&r, &error);
 
+	/* What has one place only is now where it should be. */
+	if (!err && p->argument) {
+		free(TAKE_PTR(p->error));
+		p->failed = 0;
+	}
 	/* An interface that vanished before we got there is nobody's fault. */
 	if (!err || err == -ENODEV)
 		return;
@@ -432,5 +520,15 @@ void unit_take_over(struct unit *u, struct unit *predecessor)
 			    u->programs[p->program].info.loaded)
 				take_over(u, p, from);
 		}
+	}
+}
+
+void unit_make_room(struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+
+		if (hook_of(p)->exclusive)
+			placement_detach_all(u, p);
 	}
 }

@@ -26,6 +26,14 @@ bool program_has_placement(const struct unit *u, size_t program);
  * env->strict it is given back. */
 int placements_start(struct unit *u, struct error *e);
 
+/* What runs before maps are read: iterators. What fails counts as a read error. */
+void placements_run(struct unit *u);
+
+void placement_detach_all(struct unit *u, struct placement *p);
+
+/* For hooks: hook.detach of those whose attachment is its `fd`. */
+int hook_close(const struct hook_request *r, struct attachment *a, struct error *e);
+
 /* For hooks: the descriptor of the program that is to be attached. */
 int hook_program_fd(const struct hook_request *r);
 

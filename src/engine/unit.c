@@ -388,6 +388,7 @@ void unit_free(struct unit *u)
 
 void unit_read(struct unit *u)
 {
+	placements_run(u);
 	for (size_t i = 0; i < u->n_collectors; i++) {
 		uint64_t decode_errors = 0;
 		struct error error;

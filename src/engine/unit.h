@@ -43,6 +43,8 @@ struct placement {
 	struct strv interfaces; /* globs, options put in */
 	struct attachment *attachments;
 	size_t n_attachments;
+	uint64_t ran_ns; /* iterators: when, CLOCK_MONOTONIC */
+	bool marked;     /* a probe of post_attach_mark() that has run */
 	unsigned failed; /* places where it could not be attached */
 	char *error;     /* the last of these failures; NULL */
 };
@@ -82,6 +84,15 @@ int unit_start(struct unit *u, struct error *e);
  * program of @u replaces it there and the attachment is @u's: no packet passes unseen between the
  * two. */
 void unit_take_over(struct unit *u, struct unit *predecessor);
+
+/* Whether programs wait for post_attach_mark() to be called; and after it was: they run once, so
+ * they are detached. Another daemon's call would run them too. */
+bool unit_waits_for_mark(const struct unit *u);
+void unit_was_marked(struct unit *u);
+
+/* Detaches what others could not be attached beside. For a unit that was taken over and will be
+ * freed, before its successors attach. */
+void unit_make_room(struct unit *u);
 
 /* Detaches and unloads. */
 void unit_free(struct unit *u);

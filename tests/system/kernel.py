@@ -21,7 +21,12 @@ def bpftool(*arguments):
 
 def ids(kind):
     """Ids of all BPF objects of a kind (prog, map, link) that there are."""
-    return {row["id"] for row in bpftool(kind, "show")}
+    def show():
+        # What goes while it is asked for makes bpftool fail: then again.
+        done = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True)
+        return done.returncode == 0 and done
+
+    return {row["id"] for row in json.loads(until(show, 5, f"bpftool {kind} show").stdout)}
 
 
 def holdings(daemon):

@@ -123,7 +123,8 @@ class Namespace:
 
 def connect(here, there, name="wire", offloads="off"):
     """A veth pair, up, called @name at both ends. With offloads off a packet is a packet."""
-    here.ip(f"link add {name} numtxqueues 1 type veth peer name {name} netns {there.name}")
+    here.ip(f"link add {name} numtxqueues 1 type veth "
+            f"peer name {name} numtxqueues 1 netns {there.name}")
     for namespace in (here, there):
         set_offloads(namespace, name, offloads)
         namespace.ip(f"link set {name} up")

@@ -54,4 +54,18 @@ int look(struct __sk_buff *skb)
 	return (int)skb->len + small + word[0];
 }
 
+SEC("?perf_event")
+int sample(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+SEC("?iter/bpf_map_elem")
+int each(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

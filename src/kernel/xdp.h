@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program at an interface's XDP hook, by a BPF link (Linux 5.9+), which goes away with its
+ * descriptor. There is room for one program: another's is never replaced.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Native: in the driver, before the packet has an sk_buff. Generic: after that, on any device. */
+enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
+
+struct xdp_attachment {
+	int link_fd;
+	enum xdp_mode mode; /* XDP_NATIVE or XDP_GENERIC */
+	int native_error;   /* XDP_AUTO that became generic: why native was refused; else 0 */
+};
+
+/*
+ * XDP_AUTO: native, else generic. -EBUSY with the command that would make room when another
+ * program is there; -ENODEV when the interface is gone.
+ */
+int xdp_attach(enum xdp_mode mode, int prog_fd, uint32_t ifindex, struct xdp_attachment *ret,
+	       struct error *e);
+
+/* Why a driver refused native mode with @code, in words. */
+const char *xdp_native_reason(int code);
+
+/* Put another program in its place, without a packet passing unseen. */
+int xdp_replace(const struct xdp_attachment *a, int prog_fd, struct error *e);
+
+void xdp_detach(struct xdp_attachment *a);

@@ -1,0 +1,620 @@
+# SPDX-License-Identifier: MIT
+"""Rows of `attach:`, each hook: the program runs exactly as often as what it is attached to
+happens, follows what it is attached to, leaves others alone, and is gone with the daemon."""
+
+import ctypes
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bpf import check, lib, object_path
+from daemon import PATIENCE, command
+from kernel import assert_released, bpftool, holdings
+from netns import address_pair, connect, mac
+from waiting import until, until_stable
+
+PROGRAMS = ("on_xdp", "on_xdp_other", "on_netfilter", "on_skb_ingress", "on_skb_egress",
+            "on_sock_ops", "on_connect4", "on_perf_event", "on_map_elem")
+METRICS = """
+metrics:
+  counters:
+    - name: runs_total
+      help: How often each program ran
+      labels:
+        - name: program
+          size: 4
+          decoders:
+            - name: uint
+            - {name: static_map, static_map: {%s}}
+""" % ", ".join(f"{number}: {name}" for number, name in enumerate(PROGRAMS))
+CHANGED = METRICS + "description: changed\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "configs"
+    path.mkdir()
+    return path
+
+
+def write_config(folder, *rows, name="hooks", extra="", metrics=METRICS):
+    """A config whose programs are those of attach_hooks.bpf.c"""
+    attach = "attach:\n" + "".join(f"  - {{{row}}}\n" for row in rows) if rows else ""
+    (folder / f"{name}.yaml").write_text(extra + attach + metrics)
+    shutil.copy(object_path("tests/system/attach_hooks"), folder / f"{name}.bpf.o")
+
+
+@pytest.fixture
+def run_rows(run, folder):
+    """Runs a config with these rows, and no built-in module."""
+    def start(*rows, arguments=(), **options):
+        write_config(folder, *rows, **options)
+        return run("--module=", "--config.dir", folder, *arguments)
+    return start
+
+
+def runs(daemon, program):
+    return daemon.scrape().value("ebpf_exporter_runs_total", program=program)
+
+
+def until_runs(daemon, program, number):
+    """Exactly @number, and not more a moment later."""
+    until(lambda: runs(daemon, program) >= number, 5 * PATIENCE,
+          lambda: f"{program} ran {runs(daemon, program)} times, not {number}\n{daemon.log()}")
+    assert runs(daemon, program) == number
+
+
+def program_status(daemon, name):
+    (found,) = (program for unit in daemon.status()["units"] for program in unit["programs"]
+                if program["name"] == name)
+    return found
+
+
+def places(daemon, name):
+    return {row["at"]: row["mechanism"] for row in program_status(daemon, name)["attachments"]}
+
+
+def attached_metric(daemon, name):
+    samples = daemon.scrape()
+    ((labels, _),) = samples.select("ebpf_exporter_ebpf_program_info", program=name)
+    return samples.value("ebpf_exporter_ebpf_program_attached", id=labels["id"])
+
+
+def send_to(namespace, device, to, number):
+    """@number of frames that nobody answers."""
+    frame = bytes.fromhex(mac(to, device).replace(":", "")) + bytes(6) + b"\x88\xb5" + bytes(46)
+    namespace.send_frames(device, [frame] * number)
+
+
+# --- which programs are loaded
+
+def test_programs_on_request_stay_unloaded(run_rows, here):
+    daemon = run_rows("program: on_map_elem, hook: iter, map: seven")
+    states = {program["name"]: program["loaded"]
+              for unit in daemon.status()["units"] for program in unit["programs"]}
+    assert set(states) == set(PROGRAMS)
+    assert [name for name, loaded in states.items() if loaded] == ["on_map_elem"]
+    assert not daemon.complaints()
+
+
+WHEN = "options:\n  - {name: deep, type: bool, default: false}\n"
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_when_switches_a_program_on(run_rows, value):
+    daemon = run_rows("program: on_map_elem, hook: iter, map: seven",
+                      "program: on_perf_event, hook: perf_event, when: deep, "
+                      "event: 'type=software,config=cpu-clock,frequency=50'",
+                      extra=WHEN, arguments=("--option", f"hooks.deep={value}"))
+    program = program_status(daemon, "on_perf_event")
+    assert program["loaded"] == (value == "true")
+    assert bool(program["attachments"]) == (value == "true")
+    assert not daemon.complaints()
+
+
+# --- xdp
+
+XDP = "program: on_xdp, hook: xdp, interfaces: 'wire*'"
+
+
+def test_xdp_counts_each_frame(run_rows, here, there):
+    daemon = run_rows(XDP)
+    assert places(daemon, "on_xdp") == {"wire": "xdp native"}
+    assert attached_metric(daemon, "on_xdp") == 1
+    send_to(there, "wire", here, 37)
+    until_runs(daemon, "on_xdp", 37)
+    assert not daemon.complaints()
+
+
+@pytest.mark.parametrize("mode, mechanism", [("native", "xdp native"), ("generic", "xdp generic")])
+def test_xdp_mode(run_rows, here, there, mode, mechanism):
+    daemon = run_rows(f"{XDP}, mode: {mode}")
+    assert places(daemon, "on_xdp") == {"wire": mechanism}
+    send_to(there, "wire", here, 5)
+    until_runs(daemon, "on_xdp", 5)
+
+
+def test_xdp_is_generic_with_a_warning_where_the_driver_has_none(run_rows, here):
+    daemon = run_rows("program: on_xdp, hook: xdp, interfaces: lo")
+    assert places(daemon, "on_xdp") == {"lo": "xdp generic"}
+    assert "lo: native XDP is refused (the driver has none)" in daemon.log()
+
+
+def test_xdp_native_where_the_driver_has_none_is_told(run_rows, here):
+    daemon = run_rows("program: on_xdp, hook: xdp, interfaces: lo, mode: native")
+    assert places(daemon, "on_xdp") == {}
+    assert attached_metric(daemon, "on_xdp") == 0
+    assert "(native) to lo: the driver has none; mode generic or auto may do" in daemon.log()
+
+
+def test_xdp_follows_interfaces(run_rows, here, there, make_namespace):
+    daemon = run_rows(XDP)
+    other = make_namespace()
+    connect(here, other, "wire2")
+    until(lambda: set(places(daemon, "on_xdp")) == {"wire", "wire2"}, 5, "the new one is followed")
+    send_to(other, "wire2", here, 3)
+    until_runs(daemon, "on_xdp", 3)
+    here.ip("link del wire2")
+    until(lambda: set(places(daemon, "on_xdp")) == {"wire"}, 5, "the one that went is forgotten")
+    here.ip("link set wire down")
+    here.ip("link set wire name apart")
+    until(lambda: not places(daemon, "on_xdp"), 5, "the renamed one is left")
+    with here.entered():
+        (net,) = bpftool("net", "show")
+    assert not net["xdp"]
+
+
+@pytest.fixture
+def foreign_xdp(here, there, cleanup, tmp_path):
+    """Somebody else's program at wire; removed at the end."""
+    here.ip(f"link set dev wire xdpdrv obj {object_path('tests/system/foreign_xdp')} sec xdp")
+    cleanup.callback(here.ip, "link set dev wire xdpdrv off")
+
+
+def xdp_program(namespace, device):
+    with namespace.entered():
+        (net,) = bpftool("net", "show")
+    (row,) = (row for row in net["xdp"] if row["devname"] == device)
+    return row["id"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "native", "generic"])
+def test_xdp_of_another_is_never_replaced(run_rows, here, there, foreign_xdp, mode):
+    before = xdp_program(here, "wire")
+    daemon = run_rows(f"{XDP}, mode: {mode}")
+    assert xdp_program(here, "wire") == before
+    assert attached_metric(daemon, "on_xdp") == 0
+    error = program_status(daemon, "on_xdp")["error"]
+    assert f"the program {before} (foreign) is there, and it is not replaced" in error
+    advice = re.search("if nobody needs it: (.*)", error)[1]
+    assert advice == "ip link set dev wire xdpdrv off"
+
+
+def test_xdp_link_of_another_daemon_is_never_replaced(run, run_rows, here, there, tmp_path):
+    run_rows(XDP)
+    before = xdp_program(here, "wire")
+    second = tmp_path / "second"
+    second.mkdir()
+    write_config(second, XDP)
+    daemon = run("--module=", "--config.dir", second, listen="127.0.0.1:9436")
+    assert xdp_program(here, "wire") == before
+    advice = re.search("if nobody needs it: bpftool link detach id ([0-9]+)$",
+                       program_status(daemon, "on_xdp")["error"])
+    assert bpftool("link", "show", "id", advice[1])["type"] == "xdp"
+
+
+def test_strict_ends_where_xdp_is_taken(launch, folder, here, there, foreign_xdp):
+    write_config(folder, XDP)
+    code, log = launch("--module=", "--config.dir", folder, "--config.strict").fails()
+    assert code == 1 and "is there, and it is not replaced" in log, log
+
+
+def test_xdp_is_gone_after_kill(run_rows, here, there):
+    daemon = run_rows(XDP)
+    held = holdings(daemon)
+    daemon.kill()
+    assert_released(held)
+    with here.entered():
+        (net,) = bpftool("net", "show")
+    assert not net["xdp"]
+
+
+# --- xdp, reload
+
+class HeldMap:
+    """A map of others' by its id, which outlives them while it is held."""
+
+    def __init__(self, number):
+        self.fd = check(lib.bpf_map_get_fd_by_id(number), "map")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        os.close(self.fd)
+
+    def value(self, index):
+        value = ctypes.create_string_buffer(8)
+        check(lib.bpf_map_lookup_elem(self.fd, index.to_bytes(4, "little"), value), "lookup")
+        return int.from_bytes(value.raw, "little")
+
+def reload_rows(daemon, folder, *rows, **options):
+    write_config(folder, *rows, **options)
+    said = daemon.reload()
+    assert "the new configuration runs" in said, said
+
+
+SENDER = """
+import select, socket, sys
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+sock.bind((sys.argv[1], 0))
+frame, sent = bytes.fromhex(sys.argv[2]), 0
+while sent < 100000 and not select.select([sys.stdin], [], [], 0.0005)[0]:
+    sent += sock.send(frame) > 0
+print(sent)
+"""
+
+
+@contextmanager
+def frames_all_the_while(namespace, device, to):
+    """Afterwards the function that it gives says how many there were."""
+    frame = mac(to, device).replace(":", "") + "00" * 6 + "88b5" + "00" * 46
+    with namespace.entered():
+        process = subprocess.Popen([sys.executable, "-c", SENDER, device, frame],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    sent = []
+    try:
+        yield lambda: sent[0]
+    finally:
+        sent.append(int(process.communicate("stop\n", timeout=60)[0]))
+
+
+def test_xdp_program_is_swapped_in_its_place(run_rows, folder, here, there):
+    """The same link has the new program: at no time there was none."""
+    daemon = run_rows(XDP)
+    links = daemon.bpf_objects("link")
+    program = xdp_program(here, "wire")
+    for number in range(5):
+        reload_rows(daemon, folder, XDP, metrics=f"{METRICS}description: {number}\n")
+        assert daemon.bpf_objects("link") == links
+        assert xdp_program(here, "wire") != program
+        program = xdp_program(here, "wire")
+    send_to(there, "wire", here, 4)
+    until_runs(daemon, "on_xdp", 4)
+
+
+def test_no_frame_passes_unseen_in_a_reload(run_rows, folder, here, there):
+    """What the old program and the new one have counted together is what was sent."""
+    daemon = run_rows(XDP)
+    shown = [bpftool("map", "show", "id", number) for number in daemon.bpf_objects("map")]
+    (old,) = (row["id"] for row in shown if row.get("name") == "runs_total")
+    with HeldMap(old) as before, frames_all_the_while(there, "wire", here) as sent:
+        until(lambda: runs(daemon, "on_xdp") > 10, 5 * PATIENCE, "frames are counted")
+        reload_rows(daemon, folder, XDP, metrics=CHANGED)
+        counted = until_stable(lambda: before.value(0), 5)
+        until(lambda: runs(daemon, "on_xdp") > 10, 5 * PATIENCE, "frames are counted")
+    until_runs(daemon, "on_xdp", sent() - counted)
+
+
+def test_xdp_another_program_takes_the_place(run_rows, folder, here, there):
+    daemon = run_rows(XDP)
+    reload_rows(daemon, folder, "program: on_xdp_other, hook: xdp, interfaces: wire")
+    assert places(daemon, "on_xdp_other") == {"wire": "xdp native"}
+    send_to(there, "wire", here, 6)
+    until_runs(daemon, "on_xdp_other", 6)
+    assert not daemon.complaints()
+
+
+def test_xdp_another_mode_takes_the_place(run_rows, folder, here, there):
+    daemon = run_rows(f"{XDP}, mode: generic")
+    reload_rows(daemon, folder, f"{XDP}, mode: native")
+    assert places(daemon, "on_xdp") == {"wire": "xdp native"}
+    assert not daemon.complaints()
+
+
+def test_xdp_of_a_config_that_goes_makes_room(run_rows, folder, here, there):
+    daemon = run_rows(XDP)
+    (folder / "hooks.yaml").unlink()
+    reload_rows(daemon, folder, XDP, name="others")
+    assert places(daemon, "on_xdp") == {"wire": "xdp native"}
+    assert not daemon.complaints()
+
+
+def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
+    daemon = run_rows(XDP)
+    send_to(there, "wire", here, 9)
+    until_runs(daemon, "on_xdp", 9)
+    write_config(folder, "program: on_map_elem, hook: iter, map: seven", name="second",
+                 metrics="")
+    assert "the new configuration runs" in daemon.reload()
+    send_to(there, "wire", here, 2)
+    until_runs(daemon, "on_xdp", 11)
+
+
+# --- netfilter
+
+def has_symbol(name):
+    with open("/proc/kallsyms") as file:
+        return any(line.split()[2] == name for line in file)
+
+
+needs_netfilter = pytest.mark.skipif(not has_symbol("bpf_nf_link_attach"),
+                                     reason="this kernel has no BPF links of netfilter")
+NETFILTER = "program: on_netfilter, hook: netfilter, family: ipv6, netfilter_hook: input"
+
+
+def send_datagrams(source, target, address, number):
+    """UDP from one namespace to another; each is received."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with target.entered():
+        receiver = socket.socket(family, socket.SOCK_DGRAM)
+        receiver.bind((address, 4711))
+    with source.entered():
+        sender = socket.socket(family, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.settimeout(5)
+        for _ in range(number):
+            sender.sendto(b"x", (address, 4711))
+            receiver.recv(16)
+
+
+@pytest.fixture
+def wire6(here, there):
+    """The daemon is asked over IPv4: all packets of IPv6 are the test's."""
+    address_pair(here, there)
+
+
+@needs_netfilter
+def test_netfilter_counts_each_packet(run_rows, here, there, wire6):
+    daemon = run_rows(f"{NETFILTER}, priority: -50")
+    assert places(daemon, "on_netfilter") == {"ipv6 input -50": "netfilter link"}
+    assert attached_metric(daemon, "on_netfilter") == 1
+    send_datagrams(there, here, "fd00::1", 12)
+    until_runs(daemon, "on_netfilter", 12)
+    send_datagrams(here, there, "fd00::2", 3)  # not its hook
+    assert runs(daemon, "on_netfilter") == 12
+
+
+FRAGMENTS = f"{NETFILTER.replace('input', 'prerouting')}, priority: -300"
+
+
+@needs_netfilter
+@pytest.mark.parametrize("more, number", [("", 3), (", defragment: true", 1)])
+def test_netfilter_sees_fragments_or_the_whole(run_rows, here, there, wire6, more, number):
+    daemon = run_rows(FRAGMENTS + more)
+    with here.entered():
+        receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        receiver.bind(("fd00::1", 4711))
+    with there.entered():
+        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.settimeout(5)
+        sender.sendto(bytes(4000), ("fd00::1", 4711))
+        assert len(receiver.recv(8000)) == 4000
+    until_runs(daemon, "on_netfilter", number)
+
+
+@needs_netfilter
+def test_netfilter_takes_the_next_priority_that_is_free(run_rows, here):
+    daemon = run_rows(NETFILTER, NETFILTER)
+    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 0", "ipv6 input 1"}
+
+
+@needs_netfilter
+def test_netfilter_counts_on_in_a_reload(run_rows, folder, here, there, wire6):
+    daemon = run_rows(NETFILTER)
+    reload_rows(daemon, folder, NETFILTER, metrics=CHANGED)
+    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 1"}
+    send_datagrams(there, here, "fd00::1", 4)
+    until_runs(daemon, "on_netfilter", 4)
+    reload_rows(daemon, folder, NETFILTER)
+    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 0"}
+
+
+@needs_netfilter
+def test_netfilter_defragment_behind_the_point_where_that_is_done(run_rows):
+    daemon = run_rows(f"{NETFILTER}, priority: -400, defragment: true")
+    assert attached_metric(daemon, "on_netfilter") == 0
+    error = program_status(daemon, "on_netfilter")["error"]
+    assert "defragment needs a priority over -400" in error
+
+
+@needs_netfilter
+def test_netfilter_is_gone_after_kill(run_rows, here, there, wire6):
+    daemon = run_rows(NETFILTER)
+    held = holdings(daemon)
+    daemon.kill()
+    assert_released(held)
+
+
+# --- cgroups
+
+def cgroup_root():
+    with open("/proc/self/mountinfo") as file:
+        for line in file:
+            fields, _, filesystem = line.partition(" - ")
+            if filesystem.split()[0] == "cgroup2":
+                return Path(fields.split()[4])
+    return None
+
+
+@pytest.fixture
+def cgroup(cleanup):
+    """A cgroup of the test's own."""
+    root = cgroup_root()
+    if not root:
+        pytest.skip("cgroup2 is not mounted")
+    path = root / f"wg-{secrets.token_hex(4)}"
+    path.mkdir()
+    cleanup.callback(lambda: until(lambda: try_rmdir(path), 5, f"{path} is empty"))
+    return path
+
+
+def try_rmdir(path):
+    try:
+        path.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def run_in(cgroup, namespace, code):
+    """Runs Python in the cgroup."""
+    with namespace.entered():
+        done = subprocess.run(
+            ["sh", "-c", 'echo $$ > "$1"/cgroup.procs; exec "$2" -c "$3"', "sh", cgroup,
+             sys.executable, code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+DATAGRAMS = """
+import socket
+receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiver.bind(("127.0.0.1", 4712))
+receiver.settimeout(5)
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(17):
+    sender.sendto(b"x", ("127.0.0.1", 4712))
+    receiver.recv(16)
+"""
+CONNECTIONS = """
+import socket
+listener = socket.create_server(("127.0.0.1", 4713))
+for _ in range(5):
+    with socket.create_connection(("127.0.0.1", 4713)):
+        listener.accept()[0].close()
+"""
+
+
+@pytest.mark.parametrize("program, hook, code, number", [
+    ("on_skb_ingress", "cgroup_skb_ingress", DATAGRAMS, 17),
+    ("on_skb_egress", "cgroup_skb_egress", DATAGRAMS, 17),
+    ("on_skb_egress", "cgroup", DATAGRAMS, 17),
+    ("on_sock_ops", "sock_ops", CONNECTIONS, 5),
+    ("on_sock_ops", "cgroup", CONNECTIONS, 5),
+    ("on_connect4", "cgroup", CONNECTIONS, 5),
+], ids=lambda value: "traffic" if "import" in str(value) else str(value))
+def test_cgroup_hooks_count_what_is_done_there(run_rows, here, cgroup, program, hook, code, number):
+    daemon = run_rows(f"program: {program}, hook: {hook}, cgroup: {cgroup}")
+    assert places(daemon, program) == {str(cgroup): "cgroup link"}
+    run_in(cgroup, here, code)
+    until_runs(daemon, program, number)
+    held = holdings(daemon)
+    daemon.kill()
+    assert_released(held)
+
+
+def test_without_a_cgroup_it_is_the_root(run_rows, here, cgroup):
+    daemon = run_rows("program: on_connect4, hook: cgroup")
+    assert places(daemon, "on_connect4") == {str(cgroup_root()): "cgroup link"}
+    run_in(cgroup, here, CONNECTIONS)
+    assert runs(daemon, "on_connect4") >= 5  # others of this machine may connect, too
+
+
+@pytest.mark.parametrize("path, text", [
+    ("/nonexistent", "cannot open the cgroup /nonexistent: No such file or directory"),
+    ("/tmp", "/tmp is not a cgroup of cgroup2"),
+])
+def test_no_such_cgroup(run_rows, path, text):
+    daemon = run_rows(f"program: on_connect4, hook: cgroup, cgroup: {path}")
+    assert attached_metric(daemon, "on_connect4") == 0
+    assert text in program_status(daemon, "on_connect4")["error"]
+    assert text in daemon.log()
+
+
+def test_cgroup_program_counts_on_in_a_reload(run_rows, folder, here, cgroup):
+    row = f"program: on_connect4, hook: cgroup, cgroup: {cgroup}"
+    daemon = run_rows(row)
+    reload_rows(daemon, folder, row, metrics=CHANGED)
+    run_in(cgroup, here, CONNECTIONS)
+    until_runs(daemon, "on_connect4", 5)
+
+
+# --- perf events
+
+def cpus_online():
+    with open("/sys/devices/system/cpu/online") as file:
+        ranges = [part.split("-") for part in file.read().strip().split(",")]
+    return [cpu for ends in ranges for cpu in range(int(ends[0]), int(ends[-1]) + 1)]
+
+
+def perf_event(event):
+    return f"program: on_perf_event, hook: perf_event, event: '{event}'"
+
+
+@pytest.mark.parametrize("event", [
+    "type=1,config=0,frequency=100", "type=software,config=cpu-clock,frequency=100",
+    "type=software,config=0x0,sample_period=10000000",
+])
+def test_perf_event_runs_on_each_cpu(run_rows, event):
+    daemon = run_rows(perf_event(event))
+    assert places(daemon, "on_perf_event") == {f"cpu {cpu}": "perf event" for cpu in cpus_online()}
+    until(lambda: runs(daemon, "on_perf_event") > 20, 10 * PATIENCE, "the clock ticks")
+    held = holdings(daemon)
+    daemon.kill()
+    assert_released(held)
+
+
+def test_perf_event_counts_each_page_fault(run_rows, here):
+    """With a period of 1 each event is one run: as many as the kernel's own counts of a process."""
+    daemon = run_rows(perf_event("type=software,config=page-faults,sample_period=1"))
+    before = runs(daemon, "on_perf_event")
+    code = ("import mmap, resource\n"
+            "m = mmap.mmap(-1, 4096 * 3000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+            "m.madvise(15)\n"  # MADV_NOHUGEPAGE: each page by itself
+            "[m.__setitem__(i * 4096, 1) for i in range(3000)]\n"
+            "r = resource.getrusage(resource.RUSAGE_SELF)\n"
+            "print(r.ru_minflt + r.ru_majflt)\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    faults = int(done.stdout)
+    assert faults >= 3000
+    # Others of this machine have faults, too; the kernel may leave out some when there are many.
+    assert runs(daemon, "on_perf_event") - before >= 0.9 * faults
+
+
+def test_perf_event_that_this_machine_has_not(run_rows):
+    daemon = run_rows(perf_event("type=4095,config=1,frequency=100"))
+    assert attached_metric(daemon, "on_perf_event") == 0
+    error = program_status(daemon, "on_perf_event")["error"]
+    assert "cannot open the perf event on CPU 0: this machine has no such event" in error
+
+
+# --- iterators
+
+def test_iterator_runs_at_each_scrape(run_rows):
+    daemon = run_rows("program: on_map_elem, hook: iter, map: seven")
+    assert places(daemon, "on_map_elem") == {"seven": "iterator"}
+    first = runs(daemon, "on_map_elem")
+    assert first % 7 == 0 and first > 0
+    assert [runs(daemon, "on_map_elem") for _ in range(3)] == [first + 7 * i for i in (1, 2, 3)]
+
+
+def test_iterator_runs_not_more_often_than_its_interval(run_rows):
+    daemon = run_rows("program: on_map_elem, hook: iter, map: seven, interval: 1h")
+    assert [runs(daemon, "on_map_elem") for _ in range(4)] == [7] * 4
+
+
+def test_iterator_of_a_map_needs_one(run_rows):
+    daemon = run_rows("program: on_map_elem, hook: section")
+    assert attached_metric(daemon, "on_map_elem") == 0
+    assert "a row of `attach:` with `map:`" in program_status(daemon, "on_map_elem")["error"]
+
+
+# --- status for people
+
+def test_status_says_where_each_program_is(run_rows, here, there, cgroup):
+    daemon = run_rows(XDP, f"program: on_connect4, hook: cgroup, cgroup: {cgroup}",
+                      perf_event("type=1,config=0,frequency=10"))
+    text = command("status", "--control.socket", daemon.control).stdout
+    assert re.search(r"on_xdp\s.* wire \(xdp native\)", text), text
+    assert f"{cgroup} (cgroup link)" in text
+    assert "cpu 0" in text and "(perf event)" in text
+    assert re.search(r"on_netfilter\s.*not loaded", text), text
