@@ -56,3 +56,11 @@ int capabilities_keep(const struct strv *keep, struct error *e)
 		return error_set(e, -errno, "cannot give up capabilities: %s", strerror(errno));
 	return 0;
 }
+
+void capabilities_drop(void)
+{
+	_cleanup_(free_caps) cap_t none = cap_init();
+
+	if (none)
+		(void)cap_set_proc(none);
+}
