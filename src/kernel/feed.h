@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,8 @@ struct feed {
 	size_t stride;           /* bytes from the values of one entry to those of the next */
 	size_t values_per_entry; /* one for each possible CPU in a per-CPU map, else 1; each
 				    begins stride / values_per_entry behind the last */
+	bool is_tally;           /* not a map's values, but an 8-byte number for each of the
+				    config's `values`; a histogram has no entry with its sum */
 };
 
 static inline int feed_read(struct feed *f, feed_fn fn, void *ctx, struct error *e)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "metrics/exposition.h"
 
 /* How long what an entry names must be unknown before `delete_unknown` removes the entry from the
@@ -74,7 +75,7 @@ static enum entry_state decode_bucket(struct collector *c, const uint8_t *key, u
 	if (decode_parse_decimal(text.text, text.len, &number))
 		return ENTRY_BROKEN;
 	*word = buckets_index(buckets, number);
-	if (*word == BUCKET_OUTSIDE)
+	if (*word == BUCKET_OUTSIDE || (*word == BUCKET_SUM && c->feed->is_tally))
 		return ENTRY_IGNORED;
 	if (*word == BUCKET_SUM)
 		*word = buckets->count;
@@ -230,33 +231,12 @@ static bool must_decode(const struct collector *c, const struct entry *entry)
 	       (entry->unknown && c->now - entry->since >= RETRY_AFTER_SEC);
 }
 
-static uint64_t read_number(const uint8_t *at, uint32_t size)
-{
-	uint64_t u64;
-	uint32_t u32;
-	uint16_t u16;
-
-	switch (size) {
-	case sizeof(u64):
-		memcpy(&u64, at, sizeof(u64));
-		return u64;
-	case sizeof(u32):
-		memcpy(&u32, at, sizeof(u32));
-		return u32;
-	case sizeof(u16):
-		memcpy(&u16, at, sizeof(u16));
-		return u16;
-	default:
-		return *at;
-	}
-}
-
 static void add_array(const struct field *f, uint64_t *to, const uint8_t *value)
 {
 	for (uint32_t i = 0; i < f->buckets.count; i++)
-		to[i] += read_number(value + f->offset + i * sizeof(uint64_t), sizeof(uint64_t));
+		to[i] += number_read(value + f->offset + i * sizeof(uint64_t), sizeof(uint64_t));
 	if (f->has_sum)
-		to[f->buckets.count] += read_number(value + f->sum_offset, sizeof(uint64_t));
+		to[f->buckets.count] += number_read(value + f->sum_offset, sizeof(uint64_t));
 }
 
 void collector_add_field(const struct field *f, const struct entry *entry, uint64_t *to,
@@ -265,7 +245,7 @@ void collector_add_field(const struct field *f, const struct entry *entry, uint6
 	if (f->array)
 		add_array(f, to, value);
 	else
-		to[entry->word] += read_number(value + f->offset, f->size);
+		to[entry->word] += number_read(value + f->offset, f->size);
 }
 
 /* Adds one value (of one CPU, for a per-CPU map) to the series of its entry. */
