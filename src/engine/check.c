@@ -44,14 +44,19 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 	static const struct decode_env nothing;
 	const struct collector_env env = {.decode = &nothing, .prefix = PREFIX_USER};
 	struct collector *collector;
+	struct events *events = NULL;
 	struct map_info map;
+	struct feed *feed;
 	int err;
 
 	if (object_find_map(o, m->name.text, &map))
 		return unit_report_missing_map(o, c, &m->name, report);
-	err = collector_new(m, &c->source, &map, NULL, &env, report, &collector);
+	err = events_add(&events, o, m, &c->source, report, &map, &feed);
+	if (!err)
+		err = collector_new(m, &c->source, &map, feed, &env, report, &collector);
 	if (!err)
 		collector_free(collector);
+	events_free(events);
 	return err;
 }
 

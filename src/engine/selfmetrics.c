@@ -69,6 +69,47 @@ static void read_errors(const struct family *f, const struct exposition *x, stru
 			     a->units[i]->read_errors);
 }
 
+/* ---- events ---- */
+
+typedef uint64_t (*events_number_fn)(const struct events_stats *stats);
+
+static void each_events(const struct family *f, const struct exposition *x, struct buf *out,
+			events_number_fn number)
+{
+	const struct agent *a = f->ctx;
+	struct events_stats stats;
+
+	for (size_t i = 0; i < a->n_units; i++) {
+		for (size_t k = 0; events_stats(a->units[i]->events, k, &stats); k++) {
+			struct buf *labels = begin_labels(f);
+
+			label_text_add_str(labels, "config", a->units[i]->plan->name);
+			label_text_add_str(labels, "map", stats.map);
+			x->add_uint(out, f, as_label_text(labels), number(&stats));
+		}
+	}
+}
+
+static uint64_t number_lost(const struct events_stats *stats)
+{
+	return stats->lost;
+}
+
+static void events_lost(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_events(f, x, out, number_lost);
+}
+
+static uint64_t number_overflow(const struct events_stats *stats)
+{
+	return stats->overflow;
+}
+
+static void events_overflow(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_events(f, x, out, number_overflow);
+}
+
 /* ---- programs ---- */
 
 typedef void (*program_fn)(const struct family *f, const struct exposition *x, struct buf *out,
@@ -323,6 +364,10 @@ static const struct {
 	 "Virtual memory size in bytes"},
 	{"process_virtual_memory_max_bytes", METRIC_GAUGE, process_virtual_max,
 	 "Maximum amount of virtual memory available in bytes"},
+	{"wiregauge_events_lost_total", METRIC_COUNTER, events_lost,
+	 "Events that found the buffer between the programs and the daemon full", "config,map"},
+	{"wiregauge_events_overflow_total", METRIC_COUNTER, events_overflow,
+	 "Events that are in no series, because there was no room for another key", "config,map"},
 	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
 	 "Maps that could not be read in a scrape; their metrics were left out of it", "config"},
 };

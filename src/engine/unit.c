@@ -135,11 +135,15 @@ static int add_collector(struct unit *u, const struct module *m, const struct me
 		.when_ctx = m,
 	};
 	struct map_info map;
+	struct feed *feed;
 	int err;
 
 	if (object_find_map(u->object, metric->name.text, &map))
 		return unit_report_missing_map(u->object, m->config, &metric->name, report);
-	err = collector_new(metric, &m->config->source, &map, NULL, &collector_env, report,
+	err = events_add(&u->events, u->object, metric, &m->config->source, report, &map, &feed);
+	if (err)
+		return err;
+	err = collector_new(metric, &m->config->source, &map, feed, &collector_env, report,
 			    &u->collectors[u->n_collectors]);
 	u->n_collectors += !err;
 	return err;
@@ -345,6 +349,8 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	if (!err &&
 	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, env, report))))
 		sum_up_report(u, report, err, e);
+	if (!err)
+		err = events_start(u->events, e);
 	if (err) {
 		unit_free(u);
 		return err;
@@ -375,6 +381,7 @@ void unit_free(struct unit *u)
 		return;
 	placements_free(u);
 	cgroup_maps_free(u);
+	events_free(u->events);
 	for (size_t i = 0; i < u->n_collectors; i++)
 		collector_free(u->collectors[i]);
 	free(u->collectors);
@@ -400,4 +407,5 @@ void unit_read(struct unit *u)
 		}
 		u->decode_errors += decode_errors;
 	}
+	u->decode_errors += events_take_malformed(u->events);
 }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "decode/decoder.h"
+#include "engine/events.h"
 #include "engine/hook.h"
 #include "engine/plan.h"
 #include "kernel/cgroups.h"
@@ -61,6 +62,7 @@ struct unit {
 	size_t n_cgroup_maps;
 	struct collector **collectors;
 	size_t n_collectors;
+	struct events *events; /* NULL without metrics that come as events */
 	_Atomic uint64_t decode_errors;
 	_Atomic uint64_t read_errors;
 	uint64_t read_error_logged; /* log_due() */

@@ -102,7 +102,7 @@ static int check_value_field(const struct value_config *v, const struct field *f
 			     const struct map_info *map, const struct source *source,
 			     struct report *report)
 {
-	uint64_t end = (uint64_t)v->offset + (f->array ? 8 * (uint64_t)f->buckets.count : v->size);
+	uint64_t end = (uint64_t)f->offset + (f->array ? 8 * (uint64_t)f->buckets.count : f->size);
 
 	if (end > map->value_size)
 		return report_error(
@@ -126,8 +126,13 @@ static int add_value_field(struct collector *c, const struct value_config *v,
 	struct field *f = &c->fields[c->n_fields++];
 	int err;
 
-	f->offset = v->offset;
-	f->size = v->size;
+	if (c->feed && c->feed->is_tally) {
+		f->size = sizeof(uint64_t);
+		f->offset = (uint32_t)(v - c->config->values.items) * f->size;
+	} else {
+		f->offset = v->offset;
+		f->size = v->size;
+	}
 	f->array = v->type == METRIC_HISTOGRAM;
 	f->has_sum = v->has_sum_offset;
 	f->sum_offset = v->sum_offset;

@@ -45,6 +45,17 @@ struct {
 	__type(value, __u64);
 } slots SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} samples SEC(".maps");
+
 const volatile __u8 small = 1;
 const volatile char word[8] = "abc";
 
