@@ -3,16 +3,22 @@
 as they are, while something happens, they show the series that ebpf_exporter documents."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import ARP, Ether
 
 from bpf import object_path
 from daemon import ROOT
+from waiting import until
+
 
 @pytest.fixture
 def drop_in(run, tmp_path):
@@ -45,6 +51,12 @@ def as_ours(action):
     thread.join()
     assert not failures, failures
 
+
+def labels_of(samples, name):
+    return {tuple(sorted(labels.items())): value for labels, value in samples.select(name)}
+
+
+# --- counters: uint, syscall, errno
 
 # --- histograms of all four types, with and without a sum
 
@@ -105,6 +117,63 @@ def test_fixed(offsets):
     assert offsets.value(f"ebpf_exporter_{name}_sum") == sum(OFFSETS)
     assert offsets.value(f"ebpf_exporter_{name}_count") == len(OFFSETS)
     assert "# TYPE ebpf_exporter_fixed_offset_bytes histogram\n" in offsets.text
+
+
+# --- per-CPU maps
+
+# --- kallsyms
+
+# --- events
+
+# --- cgroups
+
+def cgroup_root():
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, kind = line.split(" - ")
+        if kind.split()[0] == "cgroup2":
+            return Path(fields.split()[4])
+    pytest.skip("no cgroup2 hierarchy is mounted")
+
+
+@pytest.fixture
+def make_cgroup(cleanup):
+    def make(prefix):
+        path = cgroup_root() / f"{prefix}-{secrets.token_hex(4)}"
+        path.mkdir()
+        cleanup.callback(path.rmdir)
+        return path
+    return make
+
+
+def lseek_in(cgroup, times):
+    """A process in @cgroup that calls lseek."""
+    script = (f"import os, sys; sys.stdin.read(); fd = os.open('/dev/null', os.O_RDONLY)\n"
+              f"for i in range({times}): os.lseek(fd, 0, 0)")
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as child:
+        (cgroup / "cgroup.procs").write_text(str(child.pid))
+        child.stdin.close()
+        assert child.wait(30) == 0
+
+
+def test_cgroup_id_map_holds_the_cgroups_that_match(drop_in, make_cgroup):
+    before = make_cgroup("dropin-traced")
+    other = make_cgroup("dropin-other")
+    daemon = drop_in("cgroups")
+    later = make_cgroup("dropin-traced")
+    name = "ebpf_exporter_cgroup_lseeks_total"
+
+    def counts():
+        return {Path(labels["cgroup"]).name: value for labels, value
+                in daemon.scrape().select(name)}
+
+    def calls(cgroup):
+        lseek_in(cgroup, 100)
+        return counts().get(cgroup.name, 0) >= 100
+
+    assert calls(before)
+    until(lambda: calls(later), 10, "the new cgroup is traced")
+    assert not calls(other)
+    assert set(counts()) == {before.name, later.name}
 
 
 # --- attaching
