@@ -21,6 +21,18 @@ static enum exit_code exit_of_errno(int code)
 	}
 }
 
+const char *error_words(int code)
+{
+	switch (-code) {
+	case EMFILE:
+		return "too many open files; raise the limit (LimitNOFILE=, ulimit -n)";
+	case ENOMEM:
+		return "no memory; raise the limit (MemoryMax=) or give the host more";
+	default:
+		return strerror(-code);
+	}
+}
+
 PRINTF_LIKE(4, 0)
 static int fill(struct error *e, int code, enum exit_code exit, const char *fmt, va_list args)
 {

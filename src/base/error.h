@@ -26,6 +26,9 @@ struct error {
 	char text[2048];     /* the sentence, without a final newline; cut at the end if too long */
 };
 
+/* strerror(3) of a negative errno, and what to do about it where that is the same everywhere. */
+const char *error_words(int code);
+
 /*
  * Fill @e (may be NULL) with the sentence and give @code back, for "return error_set(...)".
  * @exit follows from @code: EPERM and EACCES mean EXIT_DENIED; EOPNOTSUPP, ENOSYS and

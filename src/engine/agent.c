@@ -448,7 +448,7 @@ static int open_kernel(struct agent *a, struct error *e)
 	if (!err)
 		err = loop_add(a->loop, cgroups_fd(a->cgroups), on_cgroups_readable, a);
 	if (err)
-		return error_set(e, err, "cannot set up the event loop: %s", strerror(-err));
+		return error_set(e, err, "cannot set up the event loop: %s", error_words(err));
 	remove_leftovers(a);
 	return 0;
 }

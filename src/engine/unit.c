@@ -284,7 +284,7 @@ static int sum_up_report(const struct unit *u, struct report *report, int err, s
 				       report->errors);
 	if (err == -EINVAL)
 		return error_set_usage(e, "%s", buf_str(&report->first));
-	return error_set(e, err, "cannot load '%s': %s", u->plan->name, strerror(-err));
+	return error_set(e, err, "cannot load '%s': %s", u->plan->name, error_words(err));
 }
 
 /* The object as the options say, not yet in the kernel. */

@@ -114,7 +114,7 @@ int mapread_new(const struct map_info *map, struct mapread **ret, struct error *
 	r = set_up(m);
 	if (r < 0)
 		return error_set(e, r, "cannot set up reading map \"%s\": %s", map->name,
-				 strerror(-r));
+				 error_words(r));
 	*ret = TAKE_PTR(m);
 	return 0;
 }
@@ -342,7 +342,7 @@ int mapread_all(struct mapread *m, feed_fn fn, void *ctx, struct error *e)
 				 "entries of a map of this type (%u)",
 				 m->map.name, m->map.type);
 	if (r < 0)
-		return error_set(e, r, "cannot read map \"%s\": %s", m->map.name, strerror(-r));
+		return error_set(e, r, "cannot read map \"%s\": %s", m->map.name, error_words(r));
 	return 0;
 }
 

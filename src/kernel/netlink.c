@@ -40,12 +40,13 @@ int netlink_open(uint32_t groups, struct netlink **ret, struct error *e)
 		return error_set(e, -ENOMEM, "cannot open a netlink socket: out of memory");
 	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!n->socket)
-		return error_set(e, -errno, "cannot open a netlink socket: %s", strerror(errno));
+		return error_set(e, -errno, "cannot open a netlink socket: %s",
+				 error_words(-errno));
 	r = configure(n, groups != 0);
 	if (r == 0 && mnl_socket_bind(n->socket, groups, MNL_SOCKET_AUTOPID) < 0)
 		r = -errno;
 	if (r < 0)
-		return error_set(e, r, "cannot set up a netlink socket: %s", strerror(-r));
+		return error_set(e, r, "cannot set up a netlink socket: %s", error_words(r));
 	*ret = TAKE_PTR(n);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -55,7 +56,11 @@ static const struct reason {
 	const char *message;
 	enum exit_code exit;
 	const char *meaning;
+	int code; /* what it is instead of libbpf's; 0: as that says */
 } reasons[] = {
+	/* First: what comes after it in the log only follows from it. */
+	{"Too many open files", EXIT_FAILED, NULL, -EMFILE},
+	{"Cannot allocate memory", EXIT_FAILED, NULL, -ENOMEM},
 	{"-- END PROG LOAD LOG --", EXIT_FAILED, "the kernel's verifier refuses a program"},
 	{"failed to find kernel BTF type ID of", EXIT_HOST_LACKS,
 	 "this kernel has no such tracepoint or function"},
@@ -83,8 +88,10 @@ static int object_error(struct error *e, int code, struct libbpf_log *log, const
 	const struct reason *reason = find_reason(code, log);
 	char detail[DETAIL_SIZE];
 
+	if (reason && reason->code)
+		return error_set(e, reason->code, "%s: %s", what, error_words(reason->code));
 	libbpf_log_tail(log, detail, sizeof(detail));
-	error_set(e, code, "%s: %s%s%s%s", what, reason ? reason->meaning : strerror(-code),
+	error_set(e, code, "%s: %s%s%s%s", what, reason ? reason->meaning : error_words(code),
 		  code == -EPERM ? denied_advice() : "", *detail ? "\n" : "", detail);
 	if (e && reason)
 		e->exit = reason->exit;
@@ -346,9 +353,49 @@ static int find_failed_program(const struct object *o, struct libbpf_log *log)
 	return -1;
 }
 
+/* No program's fault: without it the next one fails as well. */
+static bool is_scarcity(int code)
+{
+	return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+}
+
 int object_failed_program(const struct object *o)
 {
 	return o->failed_program;
+}
+
+/* Descriptors that libbpf uses while it loads: of BTF, and of what it probes the kernel with. */
+enum { LOAD_DESCRIPTORS = 8 };
+
+/* Whether so many can be had; none is kept. */
+static int try_descriptors(size_t count)
+{
+	_cleanup_free_ int *fds = calloc(count, sizeof(*fds));
+	size_t n = 0;
+	int r = 0;
+
+	if (!fds)
+		return -ENOMEM;
+	while (r == 0 && n < count) {
+		fds[n] = epoll_create1(EPOLL_CLOEXEC);
+		r = fds[n] < 0 ? -errno : 0;
+		n += r == 0;
+	}
+	while (n > 0)
+		fd_close(fds[--n]);
+	return r;
+}
+
+/* A feature of the kernel that libbpf could not probe is one that it believes not to be there, and
+ * what comes of that misleads: so there have to be enough descriptors beforehand. */
+static int check_descriptors(const struct object *o)
+{
+	const struct bpf_map *map;
+	size_t maps = 0;
+
+	bpf_object__for_each_map(map, o->bpf)
+		maps++;
+	return try_descriptors(maps + o->n_programs + LOAD_DESCRIPTORS);
 }
 
 int object_load(struct object *o, struct error *e)
@@ -357,10 +404,15 @@ int object_load(struct object *o, struct error *e)
 	int r;
 
 	libbpf_log_begin(&log);
+	r = check_descriptors(o);
+	if (r < 0)
+		return load_error(e, r, &log, o);
 	r = bpf_object__load(o->bpf);
 	if (r < 0) {
-		o->failed_program = find_failed_program(o, &log);
-		return load_error(e, r, &log, o);
+		r = load_error(e, r, &log, o);
+		if (!is_scarcity(r))
+			o->failed_program = find_failed_program(o, &log);
+		return r;
 	}
 	o->loaded = true;
 	for (size_t i = 0; i < o->n_programs && r == 0; i++)

@@ -43,7 +43,7 @@ static int hook_error(struct error *e, int code, const char *what, uint32_t ifin
 	if_indextoname(ifindex, name);
 	return error_set(e, code, "cannot %s %s of interface %u (%s): %s%s", what,
 			 directions[direction].name, ifindex, name,
-			 why && *why ? why : strerror(-code),
+			 why && *why ? why : error_words(code),
 			 code == -EPERM
 				 ? "; run as root or give CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
 				 : "");
@@ -69,8 +69,6 @@ static const char *tcx_reason(int code)
 		       "--tc.mechanism=clsact";
 	case ERANGE:
 		return "too many programs are attached there";
-	case EMFILE:
-		return "too many open files: raise the limit (LimitNOFILE=, ulimit -n)";
 	default:
 		return NULL;
 	}
@@ -528,7 +526,7 @@ int tc_claim(int *ret_fd, struct error *e)
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
-		return error_set(e, -errno, "cannot make a socket: %s", strerror(errno));
+		return error_set(e, -errno, "cannot make a socket: %s", error_words(-errno));
 	if (bind(fd, (struct sockaddr *)&name, sizeof(name)))
 		return error_set(e, -errno,
 				 errno == EADDRINUSE

@@ -79,7 +79,9 @@ class Samples:
 class Daemon:
     """`wiregauge run` in a namespace, its files in @directory."""
 
-    def __init__(self, namespace, directory, *arguments, listen=None, env=None, pass_fds=()):
+    def __init__(self, namespace, directory, *arguments, listen=None, env=None, pass_fds=(),
+                 through=()):
+        """@through: a command that ends by becoming the daemon, such as prlimit."""
         self.namespace = namespace
         self.control = directory / "control.sock"
         self.log_path = directory / "log"
@@ -88,7 +90,8 @@ class Daemon:
                    "--control.socket": self.control}
         with namespace.entered(), open(self.log_path, "w") as log:
             self.process = subprocess.Popen(
-                [BINARY, "run", *map(str, sum(options.items(), ())), *map(str, arguments)],
+                [*through, BINARY, "run", *map(str, sum(options.items(), ())),
+                 *map(str, arguments)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds,
                 env={**os.environ, **(env or {})})
         self.pid = self.process.pid

@@ -92,9 +92,18 @@ static void test_too_long_is_cut(void **state)
 	assert_int_equal(e.text[0], 'x');
 }
 
+static void words_say_what_to_do(void **state)
+{
+	(void)state;
+	assert_string_equal(error_words(-EMFILE),
+			    "too many open files; raise the limit (LimitNOFILE=, ulimit -n)");
+	assert_string_equal(error_words(-ENOENT), strerror(ENOENT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_say_what_to_do),
 		cmocka_unit_test(test_exit_follows_from_the_code),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_nobody_listens),
