@@ -145,7 +145,6 @@ static void *consume(void *arg)
 	struct events *events = arg;
 	int ms = NAP_FIRST_MS;
 
-	pthread_setname_np(pthread_self(), "events");
 	capabilities_drop();
 	do {
 		int filled = drain_all(events);
@@ -444,6 +443,7 @@ int events_start(struct events *events, struct error *e)
 	if (err)
 		return error_set(e, -err, "cannot start the thread that reads events: %s",
 				 strerror(err));
+	pthread_setname_np(events->thread, "events");
 	events->runs = true;
 	return 0;
 }

@@ -289,7 +289,7 @@ static unsigned check_head(struct head *h)
 /* The line at *at as a C string; *at is behind it then. */
 static char *take_line(char **at)
 {
-	char *line = *at, *end = strchr(line, '\r');
+	char *line = *at, *end = rawmemchr(line, '\r');
 
 	*end = '\0';
 	*at = end + 2;

@@ -9,8 +9,10 @@
 #include "base/number.h"
 
 enum {
-	LEAST_KEY = 4,     /* of what has no labels */
-	SLOTS_OF_A_KEY = 4 /* at most, of 4 bytes each: base/table.c */
+	LEAST_KEY = 4,      /* of what has no labels */
+	SLOTS_OF_A_KEY = 4, /* at most, of 4 bytes each: base/table.c */
+	KEYS_OF_A_SERIES = 16,
+	KEYS_OF_A_HISTOGRAM = 256,
 };
 
 /* Labels that touch become one piece. Gives back the bytes that they take with their paddings. */
@@ -45,9 +47,21 @@ static void place_values(struct tally *t, const struct metric_config *metric)
 	}
 }
 
+/* Several keys can be of one series, so that it is not the tally that decides which series there
+ * are; and each bucket of a histogram is a key. */
+static uint32_t most_keys(const struct metric_config *metric, size_t bytes_of_key)
+{
+	uint64_t for_series =
+		(uint64_t)metric->max_series *
+		(metric->type == METRIC_HISTOGRAM ? KEYS_OF_A_HISTOGRAM : KEYS_OF_A_SERIES);
+	uint64_t most = TALLY_MOST_BYTES / bytes_of_key;
+
+	return (uint32_t)(metric->max_series ? MIN(most, for_series) : most);
+}
+
 int tally_init(struct tally *t, const struct metric_config *metric)
 {
-	size_t key_size, bytes;
+	size_t key_size;
 
 	*t = (struct tally){.n_values = MAX(metric->values.count, (size_t)1)};
 	t->pieces = calloc(metric->labels.count + 1, sizeof(*t->pieces));
@@ -61,9 +75,8 @@ int tally_init(struct tally *t, const struct metric_config *metric)
 	if (!t->key)
 		goto no_memory;
 	table_init(&t->keys, key_size);
-	bytes = key_size + t->n_values * sizeof(uint64_t) + sizeof(bool) +
-		SLOTS_OF_A_KEY * sizeof(uint32_t);
-	t->most = (uint32_t)(TALLY_MOST_BYTES / bytes);
+	t->most = most_keys(metric, key_size + t->n_values * sizeof(uint64_t) + sizeof(bool) +
+					    SLOTS_OF_A_KEY * sizeof(uint32_t));
 	return 0;
 no_memory:
 	tally_free(t);

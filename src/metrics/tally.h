@@ -18,8 +18,8 @@
 #include "base/table.h"
 #include "config/config.h"
 
-/* Of one map; for keys, numbers and how they are found. */
-enum { TALLY_MOST_BYTES = 64 << 20 };
+/* Of one map, for keys, numbers and how they are found; less where max_series says so. */
+enum { TALLY_MOST_BYTES = 32 << 20 };
 
 struct tally_piece {
 	uint32_t offset;

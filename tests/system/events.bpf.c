@@ -14,6 +14,7 @@ EVENTS(ring_total, 4096);
 EVENTS(ring_values, 4096);
 EVENTS(ring_bytes, 4096);
 EVENTS(ring_plain_total, 4096);
+EVENTS(limited_total, 4096);
 
 #define PERF(name)                                                                                 \
 	struct {                                                                                   \
@@ -89,6 +90,11 @@ SEC("tc") int to_plain(struct __sk_buff *skb)
 	} record = {0};
 
 	return !events_send(ring_plain_total, &record);
+}
+
+SEC("tc") int to_limited(struct __sk_buff *skb)
+{
+	return send(skb, &limited_total, &limited_total_lost, 0);
 }
 
 SEC("tc") int to_perf(struct __sk_buff *skb)

@@ -32,6 +32,7 @@ metrics:
   counters:
     - {{name: ring_total, labels: [{LABEL % ("id", 4)}]}}
     - {{name: ring_plain_total}}
+    - {{name: limited_total, max_series: 3, ttl: 1s, labels: [{LABEL % ("id", 4)}]}}
     - {{name: perf_total, perf_event_array: true, labels: [{LABEL % ("id", 4)}]}}
     - name: flushed_total
       perf_event_array: true
@@ -225,8 +226,12 @@ def test_many_events_wake_the_daemon_seldom(daemon, send, program, name):
 
 def test_the_thread_that_reads_events_has_no_capabilities(daemon):
     (task,) = consumer(daemon)
-    sets = re.findall(r"^Cap(?:Prm|Eff):\s*(\w+)", (task / "status").read_text(), re.M)
-    assert [int(text, 16) for text in sets] == [0, 0]
+
+    def capabilities():
+        sets = re.findall(r"^Cap(?:Prm|Eff):\s*(\w+)", (task / "status").read_text(), re.M)
+        return [int(text, 16) for text in sets]
+
+    until(lambda: capabilities() == [0, 0], 5, capabilities)
 
 
 def test_counters_begin_anew_at_each_flush_interval(daemon, send):
@@ -242,6 +247,20 @@ def test_counters_begin_anew_at_each_flush_interval(daemon, send):
 
     until(sent_and_shown, 5 * PATIENCE, "only what came after it is shown")
     assert lost(daemon, "flushed_total") == 0
+
+
+def test_limits_hold_for_events_too(daemon, send):
+    for number in range(10):
+        assert send("to_limited", u32(number))
+    shown = series(daemon, "limited_total")
+    assert len(shown) == 4 and shown["other"] == 7 and sum(shown.values()) == 10
+    for number in range(100):  # beyond what the tally keeps for three series
+        assert send("to_limited", u32(number))
+    assert daemon.scrape().value("wiregauge_events_overflow_total", map="limited_total") > 0
+    until(lambda: set(series(daemon, "limited_total")) <= {"other"}, 10 * PATIENCE,
+          "what did not change for a second is gone")
+    assert send("to_limited", u32(77))
+    assert series(daemon, "limited_total")["77"] == 1
 
 
 def test_a_reload_keeps_what_was_counted_and_ends_what_is_gone(daemon, send, folder):

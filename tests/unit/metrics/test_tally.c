@@ -224,10 +224,23 @@ static void test_full(void **state)
 		memcpy(record, &n, sizeof(n));
 	while (add(&t, record, sizeof(record)) == TALLY_ADDED && ++n < 100000);
 	assert_int_equal(add(&t, record, sizeof(record)), TALLY_FULL);
-	assert_true(n > 10000 && n * sizeof(record) <= TALLY_MOST_BYTES);
+	assert_true(n > 5000 && n * sizeof(record) <= TALLY_MOST_BYTES);
 	memset(record, 0, sizeof(record));
 	assert_int_equal(add(&t, record, sizeof(record)), TALLY_ADDED);
 	assert_int_equal(number(&t, record, 0), 2);
+	tally_free(&t);
+}
+
+static void test_max_series_bounds_the_keys(void **state)
+{
+	uint32_t n = 0;
+	struct tally t;
+
+	(void)state;
+	init(&t, "max_series: 3, labels: [" LABEL("l", "4", "") "]");
+	while (add(&t, &n, sizeof(n)) == TALLY_ADDED && n < 1000)
+		n++;
+	assert_int_equal(n, 3 * 16);
 	tally_free(&t);
 }
 
@@ -242,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_removed_keys_begin_anew),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_max_series_bounds_the_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
