@@ -69,6 +69,86 @@ static void read_errors(const struct family *f, const struct exposition *x, stru
 			     a->units[i]->read_errors);
 }
 
+/* ---- maps ---- */
+
+typedef bool (*map_number_fn)(const struct metric_config *metric,
+			      const struct collector_counts *counts, uint64_t *ret);
+
+/* A sample for each map of which @number has something to say. */
+static void each_map(const struct family *f, const struct exposition *x, struct buf *out,
+		     map_number_fn number)
+{
+	const struct agent *a = f->ctx;
+
+	for (size_t i = 0; i < a->n_units; i++) {
+		const struct unit *u = a->units[i];
+
+		for (size_t k = 0; k < u->n_collectors; k++) {
+			const struct metric_config *m = collector_config(u->collectors[k]);
+			struct buf *labels = begin_labels(f);
+			struct collector_counts counts;
+			uint64_t value;
+
+			collector_counts(u->collectors[k], &counts);
+			if (!number(m, &counts, &value))
+				continue;
+			label_text_add_str(labels, "config", u->plan->name);
+			label_text_add_str(labels, "map", m->name.text);
+			x->add_uint(out, f, as_label_text(labels), value);
+		}
+	}
+}
+
+static bool number_entries(const struct metric_config *m, const struct collector_counts *counts,
+			   uint64_t *ret)
+{
+	(void)m;
+	*ret = counts->entries;
+	return counts->max_entries > 0;
+}
+
+static void map_entries(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_map(f, x, out, number_entries);
+}
+
+static bool number_max_entries(const struct metric_config *m, const struct collector_counts *counts,
+			       uint64_t *ret)
+{
+	(void)m;
+	*ret = counts->max_entries;
+	return counts->max_entries > 0;
+}
+
+static void map_max_entries(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_map(f, x, out, number_max_entries);
+}
+
+static bool number_overflowed(const struct metric_config *m, const struct collector_counts *counts,
+			      uint64_t *ret)
+{
+	*ret = counts->overflowed;
+	return m->max_series > 0;
+}
+
+static void entries_overflow(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_map(f, x, out, number_overflowed);
+}
+
+static bool number_expired(const struct metric_config *m, const struct collector_counts *counts,
+			   uint64_t *ret)
+{
+	*ret = counts->expired;
+	return m->ttl_ns > 0;
+}
+
+static void entries_expired(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_map(f, x, out, number_expired);
+}
+
 /* ---- events ---- */
 
 typedef uint64_t (*events_number_fn)(const struct events_stats *stats);
@@ -297,6 +377,48 @@ static void process_virtual(const struct family *f, const struct exposition *x, 
 	add_statm(f, x, out, STATM_SIZE);
 }
 
+/* The words of the two lines that begin with @prefix: names and numbers, each in its place. */
+static bool find_netstat(const char *text, const char *prefix, const char *name, uint64_t *ret)
+{
+	const char *names = strstr(text, prefix), *numbers;
+	size_t len = strlen(name);
+
+	numbers = names ? strstr(names + 1, prefix) : NULL;
+	while (numbers) {
+		names = strchr(names, ' ');
+		numbers = strchr(numbers, ' ');
+		if (!names++ || !numbers++)
+			return false;
+		if (strncmp(names, name, len) == 0 && (names[len] == ' ' || names[len] == '\n')) {
+			*ret = strtoull(numbers, NULL, 10);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of the network namespace, which is what Prometheus's clients call the process's. */
+static void add_netstat(const struct family *f, const struct exposition *x, struct buf *out,
+			const char *name)
+{
+	char text[16384];
+	uint64_t value;
+
+	if (file_read_short("/proc/self/net/netstat", text, sizeof(text)) > 0 &&
+	    find_netstat(text, "IpExt: ", name, &value))
+		x->add_uint(out, f, (struct label_text){0}, value);
+}
+
+static void process_received(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	add_netstat(f, x, out, "InOctets");
+}
+
+static void process_transmitted(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	add_netstat(f, x, out, "OutOctets");
+}
+
 /* Field 22 of proc_pid_stat(5), in ticks since boot; 0 when it cannot be read. */
 static uint64_t start_ticks(void)
 {
@@ -355,6 +477,10 @@ static const struct {
 	 "Total user and system CPU time spent in seconds"},
 	{"process_max_fds", METRIC_GAUGE, process_max_fds,
 	 "Maximum number of open file descriptors"},
+	{"process_network_receive_bytes_total", METRIC_COUNTER, process_received,
+	 "Number of bytes received by the process over the network"},
+	{"process_network_transmit_bytes_total", METRIC_COUNTER, process_transmitted,
+	 "Number of bytes sent by the process over the network"},
 	{"process_open_fds", METRIC_GAUGE, process_open_fds, "Number of open file descriptors"},
 	{"process_resident_memory_bytes", METRIC_GAUGE, process_resident,
 	 "Resident memory size in bytes"},
@@ -364,10 +490,18 @@ static const struct {
 	 "Virtual memory size in bytes"},
 	{"process_virtual_memory_max_bytes", METRIC_GAUGE, process_virtual_max,
 	 "Maximum amount of virtual memory available in bytes"},
+	{"wiregauge_entries_expired_total", METRIC_COUNTER, entries_expired,
+	 "Entries deleted because they did not change for the ttl of their metric", "config,map"},
+	{"wiregauge_entries_overflow_total", METRIC_COUNTER, entries_overflow,
+	 "Entries that found no place among the max_series of their metric", "config,map"},
 	{"wiregauge_events_lost_total", METRIC_COUNTER, events_lost,
 	 "Events that found the buffer between the programs and the daemon full", "config,map"},
 	{"wiregauge_events_overflow_total", METRIC_COUNTER, events_overflow,
 	 "Events that are in no series, because there was no room for another key", "config,map"},
+	{"wiregauge_map_entries", METRIC_GAUGE, map_entries,
+	 "Entries in the map of a metric at this scrape", "config,map"},
+	{"wiregauge_map_max_entries", METRIC_GAUGE, map_max_entries,
+	 "Entries that the map of a metric has room for", "config,map"},
 	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
 	 "Maps that could not be read in a scrape; their metrics were left out of it", "config"},
 };

@@ -509,6 +509,8 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 		err = settle(c);
 	c->valid = !err;
 	c->n_series = err ? 0 : count_series(c);
+	c->n_entries = c->live / (c->layout.by_cpu ? c->feed->values_per_entry : 1);
+	c->max_entries = err ? 0 : c->map_max_entries;
 	*decode_errors += c->errors;
 	if (err == -ENOMEM)
 		return error_set(e, err, "no memory for the series of map '%s'",
@@ -523,6 +525,11 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 }
 
 /* ---- showing ---- */
+
+const struct metric_config *collector_config(const struct collector *c)
+{
+	return c->config;
+}
 
 size_t collector_family_count(const struct collector *c)
 {
@@ -558,7 +565,12 @@ void collector_samples(const struct family *family, const struct exposition *x, 
 
 void collector_counts(const struct collector *c, struct collector_counts *ret)
 {
-	*ret = (struct collector_counts){.overflowed = c->n_overflowed, .expired = c->n_expired};
+	*ret = (struct collector_counts){
+		.entries = c->n_entries,
+		.max_entries = c->max_entries,
+		.overflowed = c->n_overflowed,
+		.expired = c->n_expired,
+	};
 }
 
 size_t collector_series(const struct collector *c)

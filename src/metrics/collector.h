@@ -39,6 +39,9 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 		  struct report *report, struct collector **ret);
 void collector_free(struct collector *c);
 
+/* The metric that it was made for; its name is that of the map. */
+const struct metric_config *collector_config(const struct collector *c);
+
 size_t collector_family_count(const struct collector *c);
 const struct family *collector_family(const struct collector *c, size_t index);
 
@@ -48,8 +51,11 @@ const struct family *collector_family(const struct collector *c, size_t index);
  */
 int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e);
 
-/* Entries of the map, all since the start. Any thread may ask. */
+/* Entries of the map. Any thread may ask. */
 struct collector_counts {
+	uint64_t entries;     /* in the map at the last read */
+	uint64_t max_entries; /* for how many it has room; 0: they are in no map, or not read */
+	/* All since the start: */
 	uint64_t overflowed; /* found no place among max_series: summed as other, or dropped */
 	uint64_t expired;    /* deleted because they did not change for the metric's ttl */
 };

@@ -221,6 +221,7 @@ static int open_map(struct collector *c, const struct map_info *map, const struc
 	if (err)
 		return report_error(report, source, c->config->name.place, "%s", error.text);
 	c->feed = mapread_feed(reader);
+	c->map_max_entries = map->max_entries;
 	return 0;
 }
 

@@ -107,7 +107,9 @@ struct collector {
 	struct buf waiting; /* index and values of each entry that waits for a place */
 	uint8_t *extended_key;
 	uint8_t *last_values;                     /* with ttl: of the entry that was deleted */
-	_Atomic uint64_t n_overflowed, n_expired; /* for collector_counts() */
+	_Atomic uint64_t n_overflowed, n_expired; /* for collector_counts(), … */
+	_Atomic uint64_t n_entries, max_entries;  /* … after each read */
+	uint32_t map_max_entries;                 /* 0: the feed is not the map itself */
 };
 
 /* The entry of an extended key; TABLE_NONE without memory. */
