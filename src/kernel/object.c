@@ -13,6 +13,7 @@
 #include "base/trial.h"
 #include "kernel/compat.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/reason.h"
 #include "kernel/rodata.h"
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
@@ -51,50 +52,28 @@ static const char *denied_advice(void)
 	       "forbids it (before Linux 5.11 also RLIMIT_MEMLOCK: ulimit -l unlimited)";
 }
 
-/* What some of libbpf's messages mean, where its errno alone would mislead. */
-static const struct reason {
-	const char *message;
-	enum exit_code exit;
-	const char *meaning;
-	int code; /* what it is instead of libbpf's; 0: as that says */
-} reasons[] = {
-	/* First: what comes after it in the log only follows from it. */
-	{"Too many open files", EXIT_FAILED, NULL, -EMFILE},
-	{"Cannot allocate memory", EXIT_FAILED, NULL, -ENOMEM},
-	{"-- END PROG LOAD LOG --", EXIT_FAILED, "the kernel's verifier refuses a program"},
-	{"failed to find kernel BTF type ID of", EXIT_HOST_LACKS,
-	 "this kernel has no such tracepoint or function"},
-	{"failed to attach to raw tracepoint", EXIT_HOST_LACKS,
-	 "this kernel has no such tracepoint"},
-	{"failed to determine tracepoint", EXIT_HOST_LACKS, "this kernel has no such tracepoint"},
-	{"failed to create kprobe", EXIT_HOST_LACKS, "this kernel cannot probe this function"},
-	{"failed to add legacy kprobe", EXIT_HOST_LACKS, "this kernel cannot probe this function"},
-};
-
-static const struct reason *find_reason(int code, struct libbpf_log *log)
+/* @what was tried with the program of @section, and what came back, with libbpf's own words where
+ * it has some. */
+static int object_error(struct error *e, int code, struct libbpf_log *log, const char *section,
+			const char *what)
 {
-	if (code == -EPERM)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
-		if (libbpf_log_has(log, reasons[i].message))
-			return &reasons[i];
-	}
-	return NULL;
-}
-
-/* @what was tried, and what came back, with libbpf's own words where it has some. */
-static int object_error(struct error *e, int code, struct libbpf_log *log, const char *what)
-{
-	const struct reason *reason = find_reason(code, log);
+	_cleanup_buf_ struct buf reason = {0};
+	enum exit_code exit = EXIT_FAILED;
+	int shortage = reason_shortage(code, log);
 	char detail[DETAIL_SIZE];
+	bool known;
 
-	if (reason && reason->code)
-		return error_set(e, reason->code, "%s: %s", what, error_words(reason->code));
+	if (shortage)
+		return error_set(e, shortage, "%s: %s", what, error_words(shortage));
+	known = reason_add(&reason, section, code, log, &exit);
+	if (!known)
+		buf_add_str(&reason, error_words(code));
+	if (code == -EPERM && (!known || geteuid() != 0))
+		buf_add_str(&reason, denied_advice());
 	libbpf_log_tail(log, detail, sizeof(detail));
-	error_set(e, code, "%s: %s%s%s%s", what, reason ? reason->meaning : error_words(code),
-		  code == -EPERM ? denied_advice() : "", *detail ? "\n" : "", detail);
-	if (e && reason)
-		e->exit = reason->exit;
+	error_set(e, code, "%s: %s%s%s", what, buf_str(&reason), *detail ? "\n" : "", detail);
+	if (e && known)
+		e->exit = exit;
 	return code;
 }
 
@@ -107,11 +86,16 @@ static int open_error(struct error *e, int code, struct libbpf_log *log, const c
 
 	snprintf(what, sizeof(what), "cannot read \"%s\" as a BPF object", name);
 	if (code != -EINVAL && code > -LIBBPF_CODES)
-		return object_error(e, code, log, what);
+		return object_error(e, code, log, "", what);
 	libbpf_log_tail(log, detail, sizeof(detail));
 	return error_set_usage(
 		e, "%s: it is none, or damaged; compile it with: clang -target bpf -g%s%s", what,
 		*detail ? "\n" : "", detail);
+}
+
+static const char *failed_section(const struct object *o)
+{
+	return o->failed_program < 0 ? "" : o->programs[o->failed_program].info.section;
 }
 
 static int load_error(struct error *e, int code, struct libbpf_log *log, const struct object *o)
@@ -130,7 +114,7 @@ static int load_error(struct error *e, int code, struct libbpf_log *log, const s
 				       "file that has its BTF (--btf.path)",
 				       o->name);
 	snprintf(what, sizeof(what), "cannot load \"%s\"", o->name);
-	return object_error(e, code, log, what);
+	return object_error(e, code, log, failed_section(o), what);
 }
 
 /* --- open --- */
@@ -409,10 +393,9 @@ int object_load(struct object *o, struct error *e)
 		return load_error(e, r, &log, o);
 	r = bpf_object__load(o->bpf);
 	if (r < 0) {
-		r = load_error(e, r, &log, o);
-		if (!is_scarcity(r))
+		if (!is_scarcity(r) && !reason_shortage(r, &log))
 			o->failed_program = find_failed_program(o, &log);
-		return r;
+		return load_error(e, r, &log, o);
 	}
 	o->loaded = true;
 	for (size_t i = 0; i < o->n_programs && r == 0; i++)
@@ -447,6 +430,7 @@ static const char *const attaching_sections[] = {
 	"fexit.s/",
 	"fmod_ret/",
 	"fmod_ret.s/",
+	"freplace/",
 	"lsm/",
 	"lsm.s/",
 	"iter/",
@@ -468,6 +452,7 @@ int object_attach(struct object *o, size_t index, struct error *e)
 {
 	struct program *program = &o->programs[index];
 	_cleanup_libbpf_log_ struct libbpf_log log;
+	_cleanup_free_ char *lsms = NULL;
 	char what[256];
 	int r;
 
@@ -478,11 +463,16 @@ int object_attach(struct object *o, size_t index, struct error *e)
 		return error_set(e, -EINVAL, "%s: it was not loaded", what);
 	if (program->link)
 		return 0;
+	if (program->info.type == BPF_PROG_TYPE_LSM && !reason_lsm_runs(&lsms))
+		return error_set_lacks(e, -EOPNOTSUPP,
+				       "%s: the kernel would never run it: 'bpf' is not among its "
+				       "LSMs; boot it with lsm=%s,bpf",
+				       what, lsms);
 	program->link = bpf_program__attach(program->bpf);
 	if (program->link)
 		return 0;
 	r = -errno;
-	return object_error(e, r, &log, what);
+	return object_error(e, r, &log, program->info.section, what);
 }
 
 void object_detach(struct object *o, size_t index)

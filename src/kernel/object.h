@@ -79,7 +79,8 @@ size_t object_program_count(const struct object *o);
 void object_program(const struct object *o, size_t index, struct program_info *ret);
 
 /* True for a SEC() that says where its program goes (tp_btf/…, kprobe/…), so that object_attach()
- * can; false for those that need an interface or a manifest's `attach:` (tc, xdp, cgroup …). */
+ * can, unless object_refuses() it; false for those that need an interface or a manifest's `attach:`
+ * (tc, xdp, cgroup …). */
 bool object_section_says_where(const char *section);
 
 /* Attach program @index where its SEC() says, until object_detach() or object_close(). */

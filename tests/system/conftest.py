@@ -37,6 +37,14 @@ def there(make_namespace, here):
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """A config.dir."""
+    path = tmp_path / "configs"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def launch(cleanup, here, tmp_path):
     """Starts a daemon, ready or not; each has a directory of its own."""
     assert BINARY.exists(), f"{BINARY} is not built; WIREGAUGE names another"

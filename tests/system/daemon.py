@@ -80,7 +80,7 @@ class Daemon:
     """`wiregauge run` in a namespace, its files in @directory."""
 
     def __init__(self, namespace, directory, *arguments, listen=None, env=None, pass_fds=(),
-                 through=()):
+                 through=(), cwd=None):
         """@through: a command that ends by becoming the daemon, such as prlimit."""
         self.namespace = namespace
         self.control = directory / "control.sock"
@@ -92,7 +92,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [*through, BINARY, "run", *map(str, sum(options.items(), ())),
                  *map(str, arguments)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=pass_fds, cwd=cwd,
                 env={**os.environ, **(env or {})})
         self.pid = self.process.pid
 

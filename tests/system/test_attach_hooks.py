@@ -6,7 +6,6 @@ import ctypes
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,83 +14,31 @@ from pathlib import Path
 
 import pytest
 
+from attaching import (attached_metric, metrics_of, places, program_status, runs, send_to,
+                       silent_frame, until_runs, write_config)
 from bpf import check, lib, object_path
 from daemon import PATIENCE, command
 from kernel import assert_released, bpftool, holdings
-from netns import address_pair, connect, mac
+from netns import address_pair, connect
 from waiting import until, until_stable
 
 PROGRAMS = ("on_xdp", "on_xdp_other", "on_netfilter", "on_skb_ingress", "on_skb_egress",
             "on_sock_ops", "on_connect4", "on_perf_event", "on_map_elem")
-METRICS = """
-metrics:
-  counters:
-    - name: runs_total
-      help: How often each program ran
-      labels:
-        - name: program
-          size: 4
-          decoders:
-            - name: uint
-            - {name: static_map, static_map: {%s}}
-""" % ", ".join(f"{number}: {name}" for number, name in enumerate(PROGRAMS))
+METRICS = metrics_of(PROGRAMS)
 CHANGED = METRICS + "description: changed\n"
 
 
-@pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "configs"
-    path.mkdir()
-    return path
-
-
-def write_config(folder, *rows, name="hooks", extra="", metrics=METRICS):
-    """A config whose programs are those of attach_hooks.bpf.c"""
-    attach = "attach:\n" + "".join(f"  - {{{row}}}\n" for row in rows) if rows else ""
-    (folder / f"{name}.yaml").write_text(extra + attach + metrics)
-    shutil.copy(object_path("tests/system/attach_hooks"), folder / f"{name}.bpf.o")
+def write_rows(folder, *rows, name="hooks", metrics=METRICS, **options):
+    write_config(folder, name, "attach_hooks", rows, metrics=metrics, **options)
 
 
 @pytest.fixture
 def run_rows(run, folder):
     """Runs a config with these rows, and no built-in module."""
     def start(*rows, arguments=(), **options):
-        write_config(folder, *rows, **options)
+        write_rows(folder, *rows, **options)
         return run("--module=", "--config.dir", folder, *arguments)
     return start
-
-
-def runs(daemon, program):
-    return daemon.scrape().value("ebpf_exporter_runs_total", program=program)
-
-
-def until_runs(daemon, program, number):
-    """Exactly @number, and not more a moment later."""
-    until(lambda: runs(daemon, program) >= number, 5 * PATIENCE,
-          lambda: f"{program} ran {runs(daemon, program)} times, not {number}\n{daemon.log()}")
-    assert runs(daemon, program) == number
-
-
-def program_status(daemon, name):
-    (found,) = (program for unit in daemon.status()["units"] for program in unit["programs"]
-                if program["name"] == name)
-    return found
-
-
-def places(daemon, name):
-    return {row["at"]: row["mechanism"] for row in program_status(daemon, name)["attachments"]}
-
-
-def attached_metric(daemon, name):
-    samples = daemon.scrape()
-    ((labels, _),) = samples.select("ebpf_exporter_ebpf_program_info", program=name)
-    return samples.value("ebpf_exporter_ebpf_program_attached", id=labels["id"])
-
-
-def send_to(namespace, device, to, number):
-    """@number of frames that nobody answers."""
-    frame = bytes.fromhex(mac(to, device).replace(":", "")) + bytes(6) + b"\x88\xb5" + bytes(46)
-    namespace.send_frames(device, [frame] * number)
 
 
 # --- which programs are loaded
@@ -203,7 +150,7 @@ def test_xdp_link_of_another_daemon_is_never_replaced(run, run_rows, here, there
     before = xdp_program(here, "wire")
     second = tmp_path / "second"
     second.mkdir()
-    write_config(second, XDP)
+    write_rows(second, XDP)
     daemon = run("--module=", "--config.dir", second, listen="127.0.0.1:9436")
     assert xdp_program(here, "wire") == before
     advice = re.search("if nobody needs it: bpftool link detach id ([0-9]+)$",
@@ -212,7 +159,7 @@ def test_xdp_link_of_another_daemon_is_never_replaced(run, run_rows, here, there
 
 
 def test_strict_ends_where_xdp_is_taken(launch, folder, here, there, foreign_xdp):
-    write_config(folder, XDP)
+    write_rows(folder, XDP)
     code, log = launch("--module=", "--config.dir", folder, "--config.strict").fails()
     assert code == 1 and "is there, and it is not replaced" in log, log
 
@@ -247,7 +194,7 @@ class HeldMap:
         return int.from_bytes(value.raw, "little")
 
 def reload_rows(daemon, folder, *rows, **options):
-    write_config(folder, *rows, **options)
+    write_rows(folder, *rows, **options)
     said = daemon.reload()
     assert "the new configuration runs" in said, said
 
@@ -266,7 +213,7 @@ print(sent)
 @contextmanager
 def frames_all_the_while(namespace, device, to):
     """Afterwards the function that it gives says how many there were."""
-    frame = mac(to, device).replace(":", "") + "00" * 6 + "88b5" + "00" * 46
+    frame = silent_frame(to, device).hex()
     with namespace.entered():
         process = subprocess.Popen([sys.executable, "-c", SENDER, device, frame],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -332,7 +279,7 @@ def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
     daemon = run_rows(XDP)
     send_to(there, "wire", here, 9)
     until_runs(daemon, "on_xdp", 9)
-    write_config(folder, "program: on_map_elem, hook: iter, map: seven", name="second",
+    write_rows(folder, "program: on_map_elem, hook: iter, map: seven", name="second",
                  metrics="")
     assert "the new configuration runs" in daemon.reload()
     send_to(there, "wire", here, 2)
@@ -348,38 +295,39 @@ def has_symbol(name):
 
 needs_netfilter = pytest.mark.skipif(not has_symbol("bpf_nf_link_attach"),
                                      reason="this kernel has no BPF links of netfilter")
-NETFILTER = "program: on_netfilter, hook: netfilter, family: ipv6, netfilter_hook: input"
+NETFILTER = "program: on_netfilter, hook: netfilter, family: ipv4, netfilter_hook: input"
 
 
-def send_datagrams(source, target, address, number):
+def udp_socket(namespace, address=None):
+    with namespace.entered():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if address:
+        sock.bind((address, 4711))
+    sock.settimeout(5)
+    return sock
+
+
+def send_datagrams(source, target, address, number, size=1):
     """UDP from one namespace to another; each is received."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with target.entered():
-        receiver = socket.socket(family, socket.SOCK_DGRAM)
-        receiver.bind((address, 4711))
-    with source.entered():
-        sender = socket.socket(family, socket.SOCK_DGRAM)
-    with receiver, sender:
-        receiver.settimeout(5)
+    with udp_socket(target, address) as receiver, udp_socket(source) as sender:
         for _ in range(number):
-            sender.sendto(b"x", (address, 4711))
-            receiver.recv(16)
+            sender.sendto(bytes(size), (address, 4711))
+            assert len(receiver.recv(8000)) == size
 
 
 @pytest.fixture
-def wire6(here, there):
-    """The daemon is asked over IPv4: all packets of IPv6 are the test's."""
+def addresses(here, there):
     address_pair(here, there)
 
 
 @needs_netfilter
-def test_netfilter_counts_each_packet(run_rows, here, there, wire6):
+def test_netfilter_counts_each_packet(run_rows, here, there, addresses):
     daemon = run_rows(f"{NETFILTER}, priority: -50")
-    assert places(daemon, "on_netfilter") == {"ipv6 input -50": "netfilter link"}
+    assert places(daemon, "on_netfilter") == {"ipv4 input -50": "netfilter link"}
     assert attached_metric(daemon, "on_netfilter") == 1
-    send_datagrams(there, here, "fd00::1", 12)
+    send_datagrams(there, here, "10.0.0.1", 12)
     until_runs(daemon, "on_netfilter", 12)
-    send_datagrams(here, there, "fd00::2", 3)  # not its hook
+    send_datagrams(here, there, "10.0.0.2", 3)  # not its hook
     assert runs(daemon, "on_netfilter") == 12
 
 
@@ -388,35 +336,27 @@ FRAGMENTS = f"{NETFILTER.replace('input', 'prerouting')}, priority: -300"
 
 @needs_netfilter
 @pytest.mark.parametrize("more, number", [("", 3), (", defragment: true", 1)])
-def test_netfilter_sees_fragments_or_the_whole(run_rows, here, there, wire6, more, number):
+def test_netfilter_sees_fragments_or_the_whole(run_rows, here, there, addresses, more, number):
     daemon = run_rows(FRAGMENTS + more)
-    with here.entered():
-        receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        receiver.bind(("fd00::1", 4711))
-    with there.entered():
-        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    with receiver, sender:
-        receiver.settimeout(5)
-        sender.sendto(bytes(4000), ("fd00::1", 4711))
-        assert len(receiver.recv(8000)) == 4000
+    send_datagrams(there, here, "10.0.0.1", 1, size=4000)
     until_runs(daemon, "on_netfilter", number)
 
 
 @needs_netfilter
 def test_netfilter_takes_the_next_priority_that_is_free(run_rows, here):
     daemon = run_rows(NETFILTER, NETFILTER)
-    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 0", "ipv6 input 1"}
+    assert set(places(daemon, "on_netfilter")) == {"ipv4 input 0", "ipv4 input 1"}
 
 
 @needs_netfilter
-def test_netfilter_counts_on_in_a_reload(run_rows, folder, here, there, wire6):
+def test_netfilter_counts_on_in_a_reload(run_rows, folder, here, there, addresses):
     daemon = run_rows(NETFILTER)
     reload_rows(daemon, folder, NETFILTER, metrics=CHANGED)
-    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 1"}
-    send_datagrams(there, here, "fd00::1", 4)
+    assert set(places(daemon, "on_netfilter")) == {"ipv4 input 1"}
+    send_datagrams(there, here, "10.0.0.1", 4)
     until_runs(daemon, "on_netfilter", 4)
     reload_rows(daemon, folder, NETFILTER)
-    assert set(places(daemon, "on_netfilter")) == {"ipv6 input 0"}
+    assert set(places(daemon, "on_netfilter")) == {"ipv4 input 0"}
 
 
 @needs_netfilter
@@ -428,7 +368,7 @@ def test_netfilter_defragment_behind_the_point_where_that_is_done(run_rows):
 
 
 @needs_netfilter
-def test_netfilter_is_gone_after_kill(run_rows, here, there, wire6):
+def test_netfilter_is_gone_after_kill(run_rows, here, there, addresses):
     daemon = run_rows(NETFILTER)
     held = holdings(daemon)
     daemon.kill()

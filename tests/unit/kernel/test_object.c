@@ -150,7 +150,7 @@ static void test_sections(void **state)
 					   "usdt/a:b:c",          "raw_tp/x",
 					   "fentry.s/x",          "lsm/file_open"};
 	static const char *const without[] = {"tc",     "xdp",        "tp_btf/",           "kprobe",
-					      "socket", "freplace/x", "cgroup_skb/ingress"};
+					      "socket", "cgroup_skb/ingress"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
