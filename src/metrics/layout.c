@@ -76,7 +76,7 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 		 const struct decode_env *env, const struct source *source, struct report *report)
 {
 	const struct label_config *cpu = find_cpu_label(metric, map);
-	/* The one key of an array that is there for its per-CPU value says nothing. */
+	/* The one key of a map that is there for its one value, or one for each CPU, says nothing. */
 	bool index_only = map->key_size == sizeof(uint32_t) &&
 			  metric->labels.count - last_label_is_bucket(metric) == (cpu ? 1 : 0) &&
 			  !last_label_is_bucket(metric);
@@ -86,6 +86,7 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 	*l = (struct layout){
 		.has_bucket = last_label_is_bucket(metric),
 		.by_cpu = cpu,
+		.only_zero = index_only,
 		.key_size = map->key_size,
 		.extended_key_size = map->key_size + (cpu ? (uint32_t)sizeof(uint16_t) : 0),
 	};

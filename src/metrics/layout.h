@@ -21,6 +21,7 @@ struct layout {
 	bool has_bucket;
 	struct key_label bucket; /* of a histogram whose map has a key for each bucket */
 	bool by_cpu;             /* one entry for each CPU instead of their sum */
+	bool only_zero;          /* no label is in the key, 4 bytes: only entry 0 is shown */
 	uint32_t key_size;       /* the map's */
 	uint32_t extended_key_size;
 };

@@ -30,7 +30,7 @@ static void open_map(struct bench *b, enum bpf_map_type type, uint32_t key, uint
 	bool per_cpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_ARRAY ||
 		       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 	bool array = type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
-	uint32_t max = array ? 2 : 100000;
+	uint32_t max = array ? 4 : 100000;
 
 	*b = (struct bench){.map = {"m", -1, type, key, value, max, per_cpu}};
 	b->map.fd = bpf_map_create(type, "m", key, value, max, NULL);
@@ -160,15 +160,21 @@ static void test_churn(void **state)
 
 static void test_no_labels(void **state)
 {
-	uint32_t zero = 0;
+	uint32_t zero = 0, one = 1;
 	uint64_t value = 11;
+	uint64_t errors = 0;
 	struct bench b;
 
 	(void)state;
 	open_map(&b, BPF_MAP_TYPE_HASH, 4, 8);
 	open_collector(&b, COUNTER);
 	put(&b, &zero, &value);
-	assert_string_equal(scrape(&b, NULL), "p_m 11\n");
+	assert_string_equal(scrape(&b, &errors), "p_m 11\n");
+	assert_int_equal(errors, 0);
+	/* As there is no label for it, it is not this metric's. */
+	put(&b, &one, &value);
+	assert_string_equal(scrape(&b, &errors), "p_m 11\n");
+	assert_int_equal(errors, 0);
 	close_bench(&b);
 }
 
@@ -203,7 +209,7 @@ static void test_per_cpu_sum_and_split(void **state)
 	int n = libbpf_num_possible_cpus();
 	uint64_t values[1024], sum = 0;
 	char line[64];
-	uint32_t key = 5, zero = 0;
+	uint32_t key = 5, zero = 0, one = 1;
 	struct bench b;
 
 	(void)state;
@@ -229,9 +235,9 @@ static void test_per_cpu_sum_and_split(void **state)
 	assert_non_null(strstr(buf_str(&b.out), line));
 	close_bench(&b);
 
-	/* `cpu` alone: the array's index is no label. */
+	/* `cpu` alone: the array's index is no label, and only 0 has none. */
 	open_map(&b, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
-	b.map.max_entries = 1;
+	put(&b, &one, values);
 	open_collector(&b, COUNTER "      labels:\n"
 				   "        - {name: cpu, size: 2, decoders: [{name: uint}]}\n");
 	put(&b, &zero, values);
@@ -267,6 +273,69 @@ static void test_histogram_by_key(void **state)
 					      "p_m_bucket{l=\"1\",le=\"+Inf\"} 11\n"
 					      "p_m_sum{l=\"1\"} 1\n"
 					      "p_m_count{l=\"1\"} 11\n");
+	close_bench(&b);
+}
+
+#define BUCKETS_OF_TWO                                                                             \
+	"      bucket_type: linear\n      bucket_min: 1\n      bucket_max: 2\n      labels:\n"
+#define CPU_LABEL "        - {name: cpu, size: 2, decoders: [{name: uint}]}\n"
+
+/* CPU n has n more in each bucket and in the sum. */
+static void check_histogram_of_cpus(struct bench *b, const char *labels)
+{
+	int n = libbpf_num_possible_cpus();
+
+	scrape(b, NULL);
+	assert_int_equal(collector_series(b->collector), n);
+	for (int cpu = 0; cpu < n; cpu++) {
+		char lines[512];
+
+		snprintf(lines, sizeof(lines),
+			 "p_m_bucket{cpu=\"%d\"%s,le=\"1\"} %d\n"
+			 "p_m_bucket{cpu=\"%d\"%s,le=\"2\"} %d\n"
+			 "p_m_bucket{cpu=\"%d\"%s,le=\"+Inf\"} %d\n"
+			 "p_m_sum{cpu=\"%d\"%s} %d\n"
+			 "p_m_count{cpu=\"%d\"%s} %d\n",
+			 cpu, labels, 10 + cpu, cpu, labels, 30 + 2 * cpu, cpu, labels,
+			 30 + 2 * cpu, cpu, labels, 70 + cpu, cpu, labels, 30 + 2 * cpu);
+		if (!strstr(buf_str(&b->out), lines))
+			fail_msg("%s\nhas not: %s", buf_str(&b->out), lines);
+	}
+}
+
+/* The bucket is the last label, the CPU the one before it, which is not in the key. */
+static void test_histogram_of_each_cpu(void **state)
+{
+	static const uint64_t firsts[] = {10, 20, 70};
+	int n = libbpf_num_possible_cpus();
+	uint64_t values[1024];
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_LRU_PERCPU_HASH, sizeof(struct bucket_key), 8);
+	open_collector(&b, HISTOGRAM BUCKETS_OF_TWO
+		       "        - {name: l, size: 4, decoders: [{name: uint}]}\n" CPU_LABEL
+		       "        - {name: bucket, size: 4, decoders: [{name: uint}]}\n");
+	for (uint32_t i = 0; i < ARRAY_SIZE(firsts); i++) {
+		struct bucket_key key = {5, 1 + i};
+
+		fill_cpus(values, n, firsts[i]);
+		put(&b, &key, values);
+	}
+	check_histogram_of_cpus(&b, ",l=\"5\"");
+	close_bench(&b);
+
+	/* All of an array's entries are there; the first is no bucket. */
+	open_map(&b, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
+	open_collector(&b, HISTOGRAM BUCKETS_OF_TWO CPU_LABEL
+		       "        - {name: bucket, size: 4, decoders: [{name: uint}]}\n");
+	for (uint32_t i = 0; i < ARRAY_SIZE(firsts); i++) {
+		uint32_t key = 1 + i;
+
+		fill_cpus(values, n, firsts[i]);
+		put(&b, &key, values);
+	}
+	check_histogram_of_cpus(&b, "");
 	close_bench(&b);
 }
 
@@ -759,6 +828,7 @@ int main(void)
 		cmocka_unit_test(test_entry_that_cannot_be_decoded),
 		cmocka_unit_test(test_per_cpu_sum_and_split),
 		cmocka_unit_test(test_histogram_by_key),
+		cmocka_unit_test(test_histogram_of_each_cpu),
 		cmocka_unit_test(test_native_histogram_by_key),
 		cmocka_unit_test(test_native_histogram_in_the_value),
 		cmocka_unit_test(test_struct_values),
