@@ -76,7 +76,7 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 		 const struct decode_env *env, const struct source *source, struct report *report)
 {
 	const struct label_config *cpu = find_cpu_label(metric, map);
-	/* The one key of a map that is there for its one value, or one for each CPU, says nothing. */
+	/* The key of a map that is there for one value, or one for each CPU, says nothing. */
 	bool index_only = map->key_size == sizeof(uint32_t) &&
 			  metric->labels.count - last_label_is_bucket(metric) == (cpu ? 1 : 0) &&
 			  !last_label_is_bucket(metric);
