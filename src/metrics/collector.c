@@ -60,8 +60,8 @@ static int decode_label(struct collector *c, const struct key_label *label, cons
 	return result;
 }
 
-/* All labels of @key; an enum entry_state, *unknown says whether a name should be looked up
- * again. */
+/* All labels of @key; an enum entry_state (NEW: no memory), *unknown says whether a name should be
+ * looked up again. */
 static enum entry_state decode_labels(struct collector *c, const uint8_t *key, bool *unknown)
 {
 	enum entry_state state = ENTRY_SHOWN;
@@ -76,14 +76,14 @@ static enum entry_state decode_labels(struct collector *c, const uint8_t *key, b
 		if (result == DECODE_DROP)
 			return ENTRY_IGNORED;
 		if (result < 0)
-			return ENTRY_BROKEN;
+			return result == -ENOMEM ? ENTRY_NEW : ENTRY_BROKEN;
 		if (result == DECODE_UNKNOWN) {
 			*unknown = true;
 			if (label->decoder.config->delete_unknown)
 				state = ENTRY_HIDDEN;
 		}
 	}
-	return buf_ok(&c->decoded) ? state : ENTRY_BROKEN;
+	return buf_ok(&c->decoded) ? state : ENTRY_NEW;
 }
 
 /* Which number of the histogram the bucket label of @key names. */
@@ -146,7 +146,8 @@ uint32_t collector_resolve(struct collector *c, uint32_t view, uint32_t series)
 	return v->other;
 }
 
-/* The series of the labels that were decoded; WAITING when there is no place for it (yet). */
+/* The series of the labels that were decoded; WAITING when there is no place for it (yet), NEW
+ * without memory. */
 static enum entry_state find_series(struct collector *c, uint32_t *series)
 {
 	uint32_t without_place =
@@ -163,7 +164,7 @@ static enum entry_state find_series(struct collector *c, uint32_t *series)
 								 c->label_text.len)
 					       : TABLE_NONE;
 		if (found == TABLE_NONE)
-			return ENTRY_BROKEN;
+			return ENTRY_NEW;
 		if (found == VIEW_FULL && !c->settling)
 			return ENTRY_WAITING;
 		overflowed |= found == VIEW_FULL;
@@ -173,8 +174,9 @@ static enum entry_state find_series(struct collector *c, uint32_t *series)
 	return ENTRY_SHOWN;
 }
 
-static void decode_entry(struct collector *c, struct entry *entry, uint32_t *series,
-			 const uint8_t *key)
+/* Without memory the entry stays new, for the next read. */
+static int decode_entry(struct collector *c, struct entry *entry, uint32_t *series,
+			const uint8_t *key)
 {
 	bool was_hidden = entry->state == ENTRY_HIDDEN;
 
@@ -187,6 +189,7 @@ static void decode_entry(struct collector *c, struct entry *entry, uint32_t *ser
 		entry->state = find_series(c, series);
 	if (entry->state != ENTRY_HIDDEN || !was_hidden)
 		entry->since = c->now;
+	return entry->state == ENTRY_NEW ? -ENOMEM : 0;
 }
 
 /* ---- reading ---- */
@@ -346,8 +349,8 @@ static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *val
 	}
 	entry->seen = c->scrape;
 	c->live++;
-	if (must_decode(c, entry))
-		decode_entry(c, entry, series_of(c, index), key);
+	if (must_decode(c, entry) && decode_entry(c, entry, series_of(c, index), key))
+		return -ENOMEM;
 	use_entry(c, index, key, values, n_values);
 	return 0;
 }
@@ -427,23 +430,25 @@ static int start_epoch(struct collector *c)
 static int settle(struct collector *c)
 {
 	struct waiting w;
+	size_t at;
 
 	if (!buf_ok(&c->waiting))
 		return -ENOMEM;
 	for (size_t i = 0; i < c->n_views; i++)
 		view_release(&c->views[i], c->scrape);
 	c->settling = true;
-	for (size_t at = 0; at < c->waiting.len; at += w.n_values * c->value_stride) {
+	for (at = 0; at < c->waiting.len; at += w.n_values * c->value_stride) {
 		const uint8_t *key;
 
 		memcpy(&w, c->waiting.data + at, sizeof(w));
 		at += sizeof(w);
 		key = table_key(&c->keys, w.index);
-		decode_entry(c, &c->entries[w.index], series_of(c, w.index), key);
+		if (decode_entry(c, &c->entries[w.index], series_of(c, w.index), key))
+			break;
 		use_entry(c, w.index, key, (const uint8_t *)c->waiting.data + at, w.n_values);
 	}
 	c->settling = false;
-	return 0;
+	return at < c->waiting.len ? -ENOMEM : 0;
 }
 
 static bool entry_is_live(const void *ctx, uint32_t index)

@@ -64,8 +64,12 @@ uint32_t view_find_or_add(struct view *v, const char *text, size_t len)
 	uint32_t id;
 	bool added;
 
-	if (at + len > UINT32_MAX || !buf_reserve(&v->text, len))
+	if (at + len > UINT32_MAX)
 		return TABLE_NONE;
+	if (!buf_reserve(&v->text, len)) {
+		v->text.failed = false; /* what is in it is whole, and there may be memory later */
+		return TABLE_NONE;
+	}
 	id = table_add(&v->ids, &hash, &added);
 	if (id == TABLE_NONE || !added)
 		return id;

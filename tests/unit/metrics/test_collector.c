@@ -9,10 +9,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "config_text.h"
 #include "metrics/collector.h"
 #include "metrics/exposition.h"
@@ -157,6 +159,56 @@ static void test_churn(void **state)
 	assert_string_equal(scrape(&b, NULL), "p_m{a=\"1\",z=\"200\"} 42\n");
 	close_bench(&b);
 }
+
+#ifndef __SANITIZE_ADDRESS__ /* which ends a program that gets no memory */
+
+/* What RLIMIT_DATA counts: proc_pid_status(5), in bytes. */
+static rlim_t data_size(void)
+{
+	char text[4096], *at;
+
+	assert_true(file_read_short("/proc/self/status", text, sizeof(text)) > 0);
+	at = strstr(text, "VmData:");
+	assert_non_null(at);
+	return strtoul(at + strlen("VmData:"), NULL, 10) << 10;
+}
+
+/* A read without memory shows nothing, and what it did not get to is in a later one, wherever it
+ * ended. */
+static void test_lack_of_memory(void **state)
+{
+	enum { KEYS = 30000, STEPS = 100, STEP_BYTES = 16 << 10 };
+	uint64_t value = 1, errors = 0;
+	unsigned failed = 0;
+	struct rlimit limit;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(struct two), 8);
+	open_collector(&b, TWO_LABELS);
+	for (uint32_t i = 0; i < KEYS; i++)
+		put(&b, &(struct two){.a = i}, &value);
+	assert_int_equal(getrlimit(RLIMIT_DATA, &limit), 0);
+	for (unsigned i = 0; i < STEPS; i++) {
+		struct rlimit tight = {data_size() + i * STEP_BYTES, limit.rlim_max};
+		struct error error;
+		int err;
+
+		assert_int_equal(setrlimit(RLIMIT_DATA, &tight), 0);
+		err = collector_read(b.collector, &errors, &error);
+		assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
+		assert_true(err == 0 || err == -ENOMEM);
+		assert_int_equal(collector_series(b.collector), err ? 0 : KEYS);
+		failed += err != 0;
+	}
+	assert_true(failed > 0);
+	scrape(&b, &errors);
+	assert_int_equal(collector_series(b.collector), KEYS);
+	assert_int_equal(errors, 0);
+	close_bench(&b);
+}
+
+#endif
 
 static void test_no_labels(void **state)
 {
@@ -824,6 +876,9 @@ int main(void)
 		cmocka_unit_test(test_labels_are_sorted_and_padding_skipped),
 		cmocka_unit_test(test_a_deleted_key_is_gone),
 		cmocka_unit_test(test_churn),
+#ifndef __SANITIZE_ADDRESS__
+		cmocka_unit_test(test_lack_of_memory),
+#endif
 		cmocka_unit_test(test_no_labels),
 		cmocka_unit_test(test_entry_that_cannot_be_decoded),
 		cmocka_unit_test(test_per_cpu_sum_and_split),
