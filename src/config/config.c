@@ -51,6 +51,11 @@ static const char *const option_types[] = {
 	[OPTION_LIST] = "list",
 };
 
+static const char *const port_protocols[] = {
+	[PROTOCOL_ANY] = "any",   [PROTOCOL_TCP] = "tcp",   [PROTOCOL_UDP] = "udp",
+	[PROTOCOL_SCTP] = "sctp", [PROTOCOL_DCCP] = "dccp",
+};
+
 static const char *const cgroup_map_types[] = {
 	[CGROUP_MAP_HASH] = "hash",
 	[CGROUP_MAP_STORAGE] = "cgrp_storage",
@@ -105,6 +110,17 @@ static const struct key decoder_keys[] = {
 	 .doc = "decoder static_map: pass on what is not in the map, instead of unknown:…"},
 	{"regexps", KEY_TEXTS, AT(decoder_config, regexps),
 	 .doc = "decoder regexp: patterns; entries that match none are left out"},
+	{"btf_enum", KEY_TEXT, AT(decoder_config, btf_enum),
+	 .doc = "decoder btf_enum: name of an enum of the running kernel"},
+	{"prefix", KEY_U32, AT(decoder_config, prefix), .max = 32,
+	 .has = offsetof(struct decoder_config, has_prefix),
+	 .doc = "decoder prefix: bits of an IPv4 address that are its network"},
+	{"prefix6", KEY_U32, AT(decoder_config, prefix6), .max = 128,
+	 .has = offsetof(struct decoder_config, has_prefix6),
+	 .doc = "decoder prefix: bits of an IPv6 address that are its network"},
+	{"protocol", KEY_ENUM, AT(decoder_config, protocol), NAMES(port_protocols),
+	 .has = offsetof(struct decoder_config, has_protocol),
+	 .doc = "decoder port_name: whose names; any (default): the first that has one"},
 };
 
 static const struct schema decoder_schema = {"a decoder", "decoders", sizeof(struct decoder_config),

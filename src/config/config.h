@@ -35,6 +35,9 @@ struct mapping_row {
 	char *to;
 };
 
+/* Whose names for ports; any: the first that has one. */
+enum port_protocol { PROTOCOL_ANY, PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP, PROTOCOL_DCCP };
+
 struct decoder_config {
 	struct place place;
 	struct text name;
@@ -45,6 +48,11 @@ struct decoder_config {
 	bool has_static_map;
 	bool allow_unknown;
 	struct text_list regexps;
+	struct text btf_enum;
+	bool has_prefix, has_prefix6;
+	uint32_t prefix, prefix6;
+	bool has_protocol;
+	enum port_protocol protocol;
 };
 
 struct label_config {

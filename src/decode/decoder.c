@@ -7,8 +7,10 @@
 
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "decode/hostnames.h"
 #include "kernel/cgroups.h"
 #include "kernel/links.h"
+#include "kernel/netnames.h"
 
 /* The bounds of the section that DECODER() fills; the linker makes these two names. */
 extern const struct decoder *const __start_wiregauge_decoders[];
@@ -61,14 +63,19 @@ static const struct {
 	enum decoder_parameter parameter;
 	const char *key;
 } parameter_keys[] = {
-	{DECODER_PARAM_STATIC_MAP, "static_map"},
-	{DECODER_PARAM_REGEXPS, "regexps"},
+	{DECODER_PARAM_STATIC_MAP, "static_map"}, {DECODER_PARAM_REGEXPS, "regexps"},
+	{DECODER_PARAM_BTF_ENUM, "btf_enum"},     {DECODER_PARAM_PREFIX, "prefix"},
+	{DECODER_PARAM_PREFIX6, "prefix6"},       {DECODER_PARAM_PROTOCOL, "protocol"},
 };
 
 static unsigned given_parameters(const struct decoder_config *config)
 {
 	return (config->has_static_map ? DECODER_PARAM_STATIC_MAP : 0) |
-	       (config->regexps.count ? DECODER_PARAM_REGEXPS : 0);
+	       (config->regexps.count ? DECODER_PARAM_REGEXPS : 0) |
+	       (config->btf_enum.text ? DECODER_PARAM_BTF_ENUM : 0) |
+	       (config->has_prefix ? DECODER_PARAM_PREFIX : 0) |
+	       (config->has_prefix6 ? DECODER_PARAM_PREFIX6 : 0) |
+	       (config->has_protocol ? DECODER_PARAM_PROTOCOL : 0);
 }
 
 static int check_parameters(const struct decoder *d, const struct decoder_config *config,
@@ -320,12 +327,18 @@ static uint64_t generation_of_cgroups(const struct decode_env *env)
 	return cgroups_generation(env->cgroups);
 }
 
+static uint64_t generation_of_netns(const struct decode_env *env)
+{
+	return netnames_generation(env->host->netnames);
+}
+
 static const struct {
 	enum name_source source;
 	uint64_t (*generation)(const struct decode_env *env);
 } name_sources[] = {
 	{FOLLOWS_LINKS, generation_of_links},
 	{FOLLOWS_CGROUPS, generation_of_cgroups},
+	{FOLLOWS_NETNS, generation_of_netns},
 };
 
 uint64_t decode_generation(const struct decode_env *env, unsigned sources)
@@ -367,9 +380,15 @@ int decode_parse_decimal(const void *in, size_t len, uint64_t *ret)
 
 const char *number_name_find(const struct number_name *rows, size_t count, uint64_t number)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].number == number)
-			return rows[i].name;
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (rows[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	return low < count && rows[low].number == number ? rows[low].name : NULL;
 }

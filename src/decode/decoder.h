@@ -17,6 +17,7 @@
 struct links;
 struct ksyms;
 struct cgroups;
+struct hostnames;
 
 /* What decoders may ask about this host. All is thread-safe; each may be NULL where no decoder that
  * needs it is used, and all are where a config is only checked. */
@@ -24,12 +25,14 @@ struct decode_env {
 	const struct links *links;
 	struct ksyms *ksyms;
 	struct cgroups *cgroups;
+	struct hostnames *host;
 };
 
 /* Where names come from that change while the daemon runs: texts of them are made anew then. */
 enum name_source {
 	FOLLOWS_LINKS = 1 << 0,
 	FOLLOWS_CGROUPS = 1 << 1,
+	FOLLOWS_NETNS = 1 << 2,
 };
 
 /* A number that changes with every change in one of @sources, a set of enum name_source. */
@@ -57,6 +60,10 @@ enum decode_form {
 enum decoder_parameter {
 	DECODER_PARAM_STATIC_MAP = 1 << 0,
 	DECODER_PARAM_REGEXPS = 1 << 1,
+	DECODER_PARAM_BTF_ENUM = 1 << 2,
+	DECODER_PARAM_PREFIX = 1 << 3,
+	DECODER_PARAM_PREFIX6 = 1 << 4,
+	DECODER_PARAM_PROTOCOL = 1 << 5,
 };
 
 struct decoder;
@@ -155,7 +162,7 @@ int decode_parse_decimal(const void *in, size_t len, uint64_t *ret);
 /* prepare() of decoders of cgroups: from now on they are followed. */
 int decode_prepare_cgroups(const struct decoder_setup *setup, struct decode_step *step);
 
-/* For decoders with a table of names: the row with @number, or NULL. */
+/* For decoders with a table of names: the one with @number, or NULL. Rows ascend. */
 struct number_name {
 	uint32_t number;
 	const char *name;

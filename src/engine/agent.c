@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "decode/hostnames.h"
 #include "engine/mark.h"
 #include "engine/selfmetrics.h"
 #include "kernel/cgroups.h"
@@ -438,6 +439,8 @@ static int open_kernel(struct agent *a, struct error *e)
 	if (!err)
 		err = cgroups_new(&a->cgroups);
 	if (!err)
+		err = hostnames_new(a->options.btf_path, &a->host);
+	if (!err)
 		err = loop_new(&a->loop);
 	if (!err)
 		err = arrivals_open(&a->arrivals);
@@ -457,7 +460,10 @@ static struct unit_env make_env(const struct agent *a)
 {
 	return (struct unit_env){
 		.links = a->links,
-		.decode = {.links = a->links, .ksyms = a->ksyms, .cgroups = a->cgroups},
+		.decode = {.links = a->links,
+			   .ksyms = a->ksyms,
+			   .cgroups = a->cgroups,
+			   .host = a->host},
 		.btf_path = a->options.btf_path,
 		.tc_mechanism = a->options.tc_mechanism,
 		.strict = a->options.strict,
@@ -604,6 +610,7 @@ void agent_stop(struct agent *a)
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
 	fd_close(a->claim_fd);
+	hostnames_free(a->host);
 	cgroups_free(a->cgroups);
 	ksyms_free(a->ksyms);
 	pthread_mutex_destroy(&a->lock);

@@ -21,6 +21,7 @@
 
 struct ksyms;
 struct cgroups;
+struct hostnames;
 
 struct agent_options {
 	struct plan_options plan;
@@ -41,6 +42,7 @@ struct agent {
 	struct links *links;
 	struct ksyms *ksyms;
 	struct cgroups *cgroups;
+	struct hostnames *host;
 	uint64_t cgroups_logged; /* log_due() */
 	struct loop *loop;
 	int claim_fd;             /* tc_claim(); -1 while another daemon has it */

@@ -18,6 +18,7 @@ enum {
 	ARENA_CHUNK = 256 << 10,
 	FIRST_SYMBOLS = 16384,
 	REREAD_S = 10,
+	FARTHEST = 1 << 20, /* no function is that large */
 };
 
 /* Names lie here one behind the other and never move, because they were handed out. */
@@ -90,19 +91,29 @@ static const char *arena_add(struct arena **arena, const char *name)
 	return copy;
 }
 
-static const struct symbol *find(const struct symbols *s, uint64_t address)
+/* The last symbol at or before @address. */
+static const struct symbol *find_nearest(const struct symbols *s, uint64_t address)
 {
 	size_t low = 0, high = s->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (s->items[middle].address < address)
+		if (s->items[middle].address <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < s->count && s->items[low].address == address ? &s->items[low] : NULL;
+	if (low == 0 || address - s->items[low - 1].address > FARTHEST)
+		return NULL;
+	return &s->items[low - 1];
+}
+
+static const struct symbol *find(const struct symbols *s, uint64_t address)
+{
+	const struct symbol *nearest = find_nearest(s, address);
+
+	return nearest && nearest->address == address ? nearest : NULL;
 }
 
 /* "ffffffff81000000 T _stext" or "ffffffffc0000000 t name\t[module]": the name is cut out of @line.
@@ -207,24 +218,35 @@ static void read_again(struct ksyms *k)
 	k->symbols = fresh;
 }
 
-const char *ksyms_name(struct ksyms *k, uint64_t address)
+static const char *look_up(struct ksyms *k, uint64_t address,
+			   const struct symbol *(*find_it)(const struct symbols *, uint64_t))
 {
 	const struct symbol *symbol;
 	const char *name = NULL;
 	uint64_t now;
 
 	pthread_mutex_lock(&k->lock);
-	symbol = find(&k->symbols, address);
+	symbol = find_it(&k->symbols, address);
 	now = clock_monotonic_ns();
 	if (!symbol && (k->read_ns == 0 || now - k->read_ns >= REREAD_S * NSEC_PER_SEC)) {
 		k->read_ns = now;
 		read_again(k);
-		symbol = find(&k->symbols, address);
+		symbol = find_it(&k->symbols, address);
 	}
 	if (symbol)
 		name = symbol->name;
 	pthread_mutex_unlock(&k->lock);
 	return name;
+}
+
+const char *ksyms_name(struct ksyms *k, uint64_t address)
+{
+	return look_up(k, address, find);
+}
+
+const char *ksyms_nearest(struct ksyms *k, uint64_t address)
+{
+	return look_up(k, address, find_nearest);
 }
 
 struct search {

@@ -20,5 +20,9 @@ void ksyms_free(struct ksyms *k);
  */
 const char *ksyms_name(struct ksyms *k, uint64_t address);
 
+/* The same for the symbol at or nearest before @address: NULL also where that is so far that the
+ * address cannot be in its code. */
+const char *ksyms_nearest(struct ksyms *k, uint64_t address);
+
 /* The address of @symbol: -ENOENT where there is none, -EPERM where addresses are hidden. */
 int ksyms_address(struct ksyms *k, const char *symbol, uint64_t *ret, struct error *e);

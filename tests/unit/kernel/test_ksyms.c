@@ -44,6 +44,21 @@ static void test_there_and_back(void **state)
 	ksyms_free(k);
 }
 
+static void test_nearest(void **state)
+{
+	struct ksyms *k = new_ksyms();
+	uint64_t address = address_of(k, FUNCTION);
+
+	(void)state;
+	assert_string_equal(ksyms_nearest(k, address), FUNCTION);
+	assert_string_equal(ksyms_nearest(k, address + 1), FUNCTION);
+	assert_string_not_equal(ksyms_nearest(k, address - 1), FUNCTION);
+	/* of a program, far behind the absolute symbols at the beginning */
+	assert_null(ksyms_nearest(k, 0x7fff00001000));
+	assert_null(ksyms_nearest(k, UINT64_MAX));
+	ksyms_free(k);
+}
+
 /* Each of the kernel itself; those of modules and BPF programs may come and go meanwhile. */
 static void test_all_symbols(void **state)
 {
@@ -156,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_all_symbols),
 		cmocka_unit_test(test_no_such_symbol),
 		cmocka_unit_test(test_unknown_addresses_are_cheap),

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "decode/hostnames.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "decode/pci_ids.h"
+#include "decode/services.h"
+#include "kernel/netnames.h"
+#include "kernel/partitions.h"
+
+int hostnames_new(const char *btf_path, struct hostnames **ret)
+{
+	struct hostnames *h = calloc(1, sizeof(*h));
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	h->btf_path = btf_path;
+	err = partitions_new(&h->partitions);
+	if (!err)
+		err = netnames_new(&h->netnames);
+	if (!err)
+		err = pci_ids_new(NULL, &h->pci_ids);
+	if (!err)
+		err = services_new(NULL, &h->services);
+	if (err) {
+		hostnames_free(h);
+		return err;
+	}
+	*ret = h;
+	return 0;
+}
+
+void hostnames_free(struct hostnames *h)
+{
+	if (!h)
+		return;
+	partitions_free(h->partitions);
+	netnames_free(h->netnames);
+	pci_ids_free(h->pci_ids);
+	services_free(h->services);
+	free(h);
+}

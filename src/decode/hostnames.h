@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names that only some decoders ask this host for: each kind is read at the first question, not
+ * before. All of it is thread-safe.
+ */
+#pragma once
+
+struct netnames;
+struct partitions;
+struct pci_ids;
+struct services;
+
+struct hostnames {
+	struct partitions *partitions;
+	struct netnames *netnames;
+	struct pci_ids *pci_ids;
+	struct services *services;
+	const char *btf_path; /* NULL: the running kernel's */
+};
+
+/* @btf_path must outlive it. -ENOMEM without memory. */
+int hostnames_new(const char *btf_path, struct hostnames **ret);
+void hostnames_free(struct hostnames *h);

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "decode/pci.h"
+
+static int decode_pci_vendor(const struct decode_env *env, const struct decode_step *step,
+			     const void *in, size_t len, struct buf *out)
+{
+	(void)step;
+	return pci_decode(PCI_VENDOR, env, in, len, out);
+}
+
+DECODER(pci_vendor, .name = "pci_vendor", .doc = "decimal PCI vendor → its name in pci.ids",
+	.takes = FORM_DECIMAL, .gives = FORM_NAME, .decode = decode_pci_vendor);

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/netnames.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/clock.h"
+
+#ifndef NSFS_MAGIC /* include/uapi/linux/magic.h */
+#define NSFS_MAGIC 0x6e736673
+#endif
+
+/* Docker keeps its own where `ip netns` does not look. */
+static const char *const directories[] = {"/run/netns", "/run/docker/netns"};
+
+enum {
+	N_DIRECTORIES = ARRAY_SIZE(directories),
+	RECHECK_S = 1,
+	TICK_NS = 20 * NSEC_PER_MSEC, /* CONFIG_HZ is 100 or more */
+};
+
+struct netname {
+	uint64_t inode;
+	char *name;
+};
+
+struct list {
+	struct netname *items;
+	size_t count;
+};
+
+struct netnames {
+	pthread_mutex_t lock;
+	struct list names;
+	/* Of the directories when they were read; 0: not there. */
+	uint64_t changed_ns[N_DIRECTORIES];
+	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
+	bool unsettled;   /* a file was there before its namespace was mounted on it */
+	uint64_t generation;
+};
+
+int netnames_new(struct netnames **ret)
+{
+	struct netnames *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	pthread_mutex_init(&n->lock, NULL);
+	*ret = n;
+	return 0;
+}
+
+static void list_free(struct list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->items[i].name);
+	free(l->items);
+	*l = (struct list){0};
+}
+
+void netnames_free(struct netnames *n)
+{
+	if (!n)
+		return;
+	list_free(&n->names);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+/* Without memory a name is not known. */
+static void add(struct list *l, uint64_t inode, const char *name)
+{
+	struct netname *items = reallocarray(l->items, l->count + 1, sizeof(*items));
+
+	if (!items)
+		return;
+	l->items = items;
+	items[l->count] = (struct netname){inode, strdup(name)};
+	l->count += items[l->count].name != NULL;
+}
+
+static bool same(const struct list *a, const struct list *b)
+{
+	for (size_t i = 0; i < a->count && i < b->count; i++) {
+		if (a->items[i].inode != b->items[i].inode ||
+		    !STREQ(a->items[i].name, b->items[i].name))
+			return false;
+	}
+	return a->count == b->count;
+}
+
+/* `ip netns add` makes a file, then mounts the namespace on it. */
+static void read_entry(struct netnames *n, struct list *l, int directory, const char *name)
+{
+	struct statfs fs;
+	struct stat st;
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (fstatfs(fd, &fs) == 0 && fstat(fd, &st) == 0) {
+		if (fs.f_type == NSFS_MAGIC)
+			add(l, st.st_ino, name);
+		else
+			n->unsettled = true;
+	}
+	close(fd);
+}
+
+static void read_directory(struct netnames *n, struct list *l, const char *path)
+{
+	DIR *d = opendir(path);
+	const struct dirent *entry;
+
+	if (!d)
+		return;
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] != '.')
+			read_entry(n, l, dirfd(d), entry->d_name);
+	}
+	closedir(d);
+}
+
+static uint64_t change_time(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return 0;
+	return (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+static uint64_t wall_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Whether a directory may be another than the one that was read, which it then counts as. Times
+ * of files advance by ticks: one that changed just now may change again without showing it.
+ */
+static bool has_changed(struct netnames *n)
+{
+	uint64_t now = wall_clock_ns();
+	bool changed = false;
+
+	for (unsigned i = 0; i < N_DIRECTORIES; i++) {
+		uint64_t at = change_time(directories[i]);
+
+		changed |= at != n->changed_ns[i] || at + TICK_NS > now;
+		n->changed_ns[i] = at;
+	}
+	return changed;
+}
+
+static void read_again(struct netnames *n)
+{
+	struct list fresh = {0};
+	struct stat st;
+
+	n->unsettled = false;
+	for (unsigned i = 0; i < N_DIRECTORIES; i++)
+		read_directory(n, &fresh, directories[i]);
+	/* The last, so that a name that somebody gave it goes first. */
+	if (stat("/proc/1/ns/net", &st) == 0 || stat("/proc/self/ns/net", &st) == 0)
+		add(&fresh, st.st_ino, "host");
+	n->generation += !same(&fresh, &n->names);
+	list_free(&n->names);
+	n->names = fresh;
+}
+
+static void refresh(struct netnames *n)
+{
+	uint64_t now = clock_monotonic_ns();
+	bool due =
+		n->read_ns == 0 || (n->unsettled && now - n->read_ns >= RECHECK_S * NSEC_PER_SEC);
+
+	if (!has_changed(n) && !due)
+		return;
+	n->read_ns = now;
+	read_again(n);
+}
+
+bool netnames_name(struct netnames *n, uint64_t inode, struct buf *out)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&n->lock);
+	refresh(n);
+	for (size_t i = 0; !found && i < n->names.count; i++) {
+		found = n->names.items[i].inode == inode;
+		if (found)
+			buf_add_str(out, n->names.items[i].name);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return found;
+}
+
+uint64_t netnames_generation(struct netnames *n)
+{
+	uint64_t generation;
+
+	pthread_mutex_lock(&n->lock);
+	refresh(n);
+	generation = n->generation;
+	pthread_mutex_unlock(&n->lock);
+	return generation;
+}
