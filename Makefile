@@ -47,6 +47,14 @@ test: ## install what is missing, build, and run all tests (SANITIZE=1: with ASa
 	tools/build $(BUILD) -Dtests=enabled $(options) all meson-test-prereq
 	tools/test $(BUILD)
 
+.PHONY: lab
+lab: ## run tests on other kernels, in guests (KERNEL="5.10 6.1 6.12" TESTS=tests/system/test_attach_kernel.py)
+	$(deps) build test lab
+	tools/build $(BUILD) -Dtests=enabled $(options) all
+	for kernel in $(or $(KERNEL),5.10 6.1 6.12); do
+		tests/lab/run $$kernel $(BUILD) $(or $(TESTS),tests/system/test_attach_kernel.py)
+	done
+
 .PHONY: fuzz
 fuzz: ## give every parser strange input for SECONDS=600 each, with ASan and UBSan (TARGET=one of them)
 	$(deps) build test fuzz

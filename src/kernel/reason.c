@@ -89,6 +89,14 @@ static void say_kprobe_multi(struct buf *b, const char *pattern)
 			   pattern);
 }
 
+static void say_no_kprobe_multi(struct buf *b, const char *pattern)
+{
+	(void)pattern;
+	if (!say_missing_kprobes(b))
+		buf_add_str(b, "this kernel cannot probe several functions at once (Linux 5.18 "
+			       "with CONFIG_FPROBE can)");
+}
+
 static void say_ksyscall(struct buf *b, const char *syscall)
 {
 	if (!say_missing_kprobes(b))
@@ -140,10 +148,10 @@ static const struct rule {
 	{"t", 0, "failed to determine tracepoint", EXIT_HOST_LACKS, NULL, say_tracepoint},
 	{"kprobe.multi", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_kprobe_multi},
 	{"kretprobe.multi", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_kprobe_multi},
-	{"kprobe.multi", -EINVAL, NULL, EXIT_HOST_LACKS,
-	 "this kernel cannot probe several functions at once (Linux 5.18 can)"},
-	{"kretprobe.multi", -EINVAL, NULL, EXIT_HOST_LACKS,
-	 "this kernel cannot probe several functions at once (Linux 5.18 can)"},
+	{"kprobe.multi", -EINVAL, NULL, EXIT_HOST_LACKS, NULL, say_no_kprobe_multi},
+	{"kretprobe.multi", -EINVAL, NULL, EXIT_HOST_LACKS, NULL, say_no_kprobe_multi},
+	{"kprobe.multi", -EOPNOTSUPP, NULL, EXIT_HOST_LACKS, NULL, say_no_kprobe_multi},
+	{"kretprobe.multi", -EOPNOTSUPP, NULL, EXIT_HOST_LACKS, NULL, say_no_kprobe_multi},
 	{"ksyscall", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_ksyscall},
 	{"kretsyscall", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_ksyscall},
 	{"k", 0, "failed to create k", EXIT_HOST_LACKS, NULL, say_kprobe},

@@ -23,8 +23,9 @@ BINARY = Path(os.environ.get("WIREGAUGE", ROOT / "build/wiregauge")).resolve()
 SANITIZER_REPORT = re.compile(r"(ERROR|SUMMARY): \w*Sanitizer|runtime error:")
 SANITIZED = BINARY.exists() and b"__asan_init" in BINARY.read_bytes()
 
-# Under the sanitizers all is slower, and the search for leaks at the end takes long.
-PATIENCE = 10 if SANITIZED else 1
+# Under the sanitizers all is slower, and the search for leaks at the end takes long; so it is on an
+# emulated machine (tests/lab/run).
+PATIENCE = int(os.environ.get("PATIENCE", 10 if SANITIZED else 1))
 PORT = 9435
 
 
