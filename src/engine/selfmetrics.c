@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,17 +318,30 @@ static void process_cpu(const struct family *f, const struct exposition *x, stru
 	x->add_double(out, f, (struct label_text){0}, (double)t.tv_sec + (double)t.tv_nsec / 1e9);
 }
 
+/* Entries of the open directory @fd whose names are numbers; readdir(3) would allocate. */
+static uint64_t count_numbers(int fd)
+{
+	_Alignas(struct dirent64) char entries[4096];
+	uint64_t n = 0;
+	ssize_t size;
+
+	while ((size = getdents64(fd, entries, sizeof(entries))) > 0) {
+		for (ssize_t at = 0; at < size;) {
+			const struct dirent64 *entry = (const void *)(entries + at);
+
+			n += entry->d_name[0] != '.';
+			at += entry->d_reclen;
+		}
+	}
+	return n;
+}
+
 static void process_open_fds(const struct family *f, const struct exposition *x, struct buf *out)
 {
-	DIR *d = opendir("/proc/self/fd");
-	uint64_t n = 0;
+	_cleanup_close_ int fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (!d)
-		return;
-	for (const struct dirent *entry; (entry = readdir(d));)
-		n += entry->d_name[0] != '.';
-	closedir(d);
-	x->add_uint(out, f, (struct label_text){0}, n - 1); /* without the one just opened */
+	if (fd >= 0) /* without the one just opened */
+		x->add_uint(out, f, (struct label_text){0}, count_numbers(fd) - 1);
 }
 
 /* "Unlimited" is what Prometheus's clients call 2^64 - 1. */

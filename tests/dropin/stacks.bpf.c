@@ -3,7 +3,7 @@
 #include <asm/unistd.h>
 
 const volatile __u64 kaddr_do_syscall_64 = 0;
-const volatile __u64 kaddr_init_task = 0;
+const volatile __u64 kaddr_schedule = 0;
 
 enum { DEPTH = 8 };
 
@@ -37,7 +37,7 @@ int sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	increment_map(&lseek_stacks_total, &key, 1);
 	address = kaddr_do_syscall_64;
 	increment_map(&known_addresses_total, &address, 1);
-	address = kaddr_init_task;
+	address = kaddr_schedule;
 	increment_map(&known_addresses_total, &address, 1);
 	address = 1;
 	increment_map(&known_addresses_total, &address, 1);

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -121,9 +122,63 @@ def test_fixed(offsets):
 
 # --- per-CPU maps
 
+def test_cpu_label(drop_in):
+    """Two bytes behind the key; with nothing else, the array's index is stripped."""
+    daemon = drop_in("cpu_samples")
+
+    def samples():
+        return daemon.scrape().select("ebpf_exporter_cpu_samples_total")
+
+    until(lambda: sum(value for _, value in samples()) > 50, 10, "samples are taken")
+    cpus = {labels["cpu"] for labels, _ in samples()}
+    assert all(set(labels) == {"cpu"} for labels, _ in samples())
+    assert {str(cpu) for cpu in os.sched_getaffinity(0)} <= cpus
+    kinds = daemon.scrape().select("ebpf_exporter_cpu_mode_samples_total")
+    assert kinds and all(set(labels) == {"kind", "cpu"} for labels, _ in kinds)
+    assert {labels["kind"] for labels, _ in kinds} == {"0"}
+
+
+def test_xdp_at_a_device_sums_over_cpus(here, there, drop_in):
+    """SEC("xdp/wire"); the array has an entry for every key."""
+    daemon = drop_in("xdp_protocols")
+    ethernet = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    there.send_frames("wire", [ethernet / IP() / UDP()] * 7 + [ethernet / IP() / TCP()] * 5 +
+                      [ethernet / IP() / ICMP()] * 2 + [ethernet / ARP()] * 3)
+    name = "ebpf_exporter_xdp_packets_total"
+
+    def total():
+        return daemon.scrape().total(name)
+
+    until(lambda: total() >= 14, 10, total)
+    samples = daemon.scrape()
+    counts = {labels["protocol"]: value for labels, value in samples.select(name)}
+    assert (counts["udp"], counts["tcp"], counts["icmp"], counts["17"]) == (7, 5, 2, 0) \
+        if "17" in counts else (counts["udp"], counts["tcp"], counts["icmp"]) == (7, 5, 2)
+    assert counts["41"] == 0 and len(counts) == 256  # allow_unknown: the number itself
+    assert total() == 14
+
+
 # --- kallsyms
 
 # --- events
+
+def test_perf_event_array_counts_events(drop_in, cleanup):
+    """Each event counts 1; what no pattern matches is left out, one group is what is shown."""
+    daemon = drop_in("execs")
+    home = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+    home.chmod(0o755)  # not only root runs what is in it
+    for name in ("dropin-one", "dropin-two", "loader"):
+        shutil.copy("/bin/true", home / name)
+    for _ in range(25):
+        subprocess.run([home / "dropin-one"], check=True)
+        subprocess.run([home / "dropin-two"], check=True)
+        subprocess.run([home / "loader"], check=True, user=65534)
+    name = "ebpf_exporter_execs_total"
+    until(lambda: daemon.scrape().total(name) >= 75, 10, lambda: daemon.scrape().select(name))
+    counts = {(labels["command"], labels["uid"]): value
+              for labels, value in daemon.scrape().select(name)}
+    assert counts == {("dropin", "0"): 50, ("loader", "65534"): 25}
+
 
 # --- cgroups
 
@@ -177,6 +232,12 @@ def test_cgroup_id_map_holds_the_cgroups_that_match(drop_in, make_cgroup):
 
 
 # --- attaching
+
+def test_the_daemon_passes_its_mark_once(drop_in):
+    daemon = drop_in("once")
+    assert daemon.scrape().value("ebpf_exporter_post_attach_runs_total") == 1
+    assert daemon.scrape().value("ebpf_exporter_post_attach_runs_total") == 1
+
 
 @pytest.fixture
 def tracefs():
