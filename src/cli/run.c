@@ -19,6 +19,7 @@
 #include "engine/agent.h"
 #include "http/listen.h"
 #include "http/pages.h"
+#include "http/security.h"
 
 /* Far more than scrapers are; the others are slow, idle, or up to something. */
 enum { CONNECTIONS_MAX = 2048 };
@@ -34,6 +35,7 @@ struct run_options {
 	struct cli_list settings;
 	const char *listen_address;
 	const char *telemetry_path;
+	const char *web_config;
 	const char *control_socket;
 	const char *tc_mechanism;
 	const char *btf_path;
@@ -69,6 +71,8 @@ static const struct cli_option run_option_rows[] = {
 	 "Where to serve metrics; fd://N for a socket that was passed"},
 	{"web.telemetry-path", "PATH", "/metrics", NULL, CLI_STRING, AT(telemetry_path),
 	 "The path of the metrics"},
+	{"web.config.file", "FILE", NULL, NULL, CLI_STRING, AT(web_config),
+	 "TLS, users and headers of the listener, as Prometheus's exporters have them in a file"},
 	CLI_OPTION_SOCKET(struct run_options, control_socket),
 	{"tc.mechanism", "auto|tcx|clsact", "auto", "auto tcx clsact", CLI_STRING, AT(tc_mechanism),
 	 "How to attach to interfaces"},
@@ -284,14 +288,31 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 	return err;
 }
 
+/* *ret stays as it is without a web config file. */
+static int load_security(const struct run_options *o, struct http_security **ret, struct error *e)
+{
+	_cleanup_report_ struct report report = {0};
+	int err = o->web_config ? security_load(o->web_config, NULL, &report, ret) : 0;
+
+	if (report.text.len)
+		log_write(report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
+			  buf_str(&report.text));
+	if (err == -EINVAL)
+		return error_set_usage(e, "the web config file '%s' is wrong", o->web_config);
+	return err ? error_set(e, err, "no memory for the web config file") : 0;
+}
+
 /* Sockets first: a port that is in use, or another daemon, is said before anything is attached. */
 static int start(struct daemon *d, const struct agent_options *options, struct error *e)
 {
 	const struct run_options *o = d->options;
 	_cleanup_close_ int web_fd = -1;
 	_cleanup_close_ int control_fd = -1;
-	int err = listen_tcp(o->listen_address, &web_fd, e);
+	_cleanup_(security_unref_p) struct http_security *security = NULL;
+	int err = load_security(o, &security, e);
 
+	if (!err)
+		err = listen_tcp(o->listen_address, &web_fd, e);
 	if (!err && *o->control_socket)
 		err = listen_unix(o->control_socket, &control_fd, e);
 	if (!err)
@@ -308,7 +329,8 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 	return http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
 							       .connections_max = CONNECTIONS_MAX,
 							       .routes = d->pages.routes,
-							       .n_routes = d->pages.n_routes},
+							       .n_routes = d->pages.n_routes,
+							       .security = TAKE_PTR(security)},
 				 &d->web, e);
 }
 
@@ -329,13 +351,20 @@ static enum exit_code fail(const struct error *e)
 	return e->exit;
 }
 
-static enum exit_code check(const struct agent_options *options)
+/* All that is wrong is told, before the first of it decides what the end is. */
+static enum exit_code check(const struct run_options *o, const struct agent_options *options)
 {
-	_cleanup_report_ struct report report = {0};
-	struct error error;
+	_cleanup_(security_unref_p) struct http_security *security = NULL;
+	_cleanup_report_ struct report report = {0}, web_report = {0};
+	struct error error, other;
 	int err = agent_check(options, &report, &error);
 
+	if (listen_check(o->listen_address, err ? &other : &error))
+		err = err ? err : error.code;
+	if (o->web_config && security_load(o->web_config, NULL, &web_report, &security) && !err)
+		err = error_set_usage(&error, "the web config file '%s' is wrong", o->web_config);
 	fputs(buf_str(&report.text), stderr);
+	fputs(buf_str(&web_report.text), stderr);
 	return err ? command_fail(&error) : EXIT_DONE;
 }
 
@@ -351,7 +380,7 @@ static enum exit_code run_run(const struct command_call *call)
 	if (make_agent_options(d.options, &options, &error))
 		return fail(&error);
 	if (d.options->config_check)
-		return check(&options);
+		return check(d.options, &options);
 	raise_descriptor_limit();
 	err = block_signals(&d, &error);
 	if (!err)

@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "config/config.h"
 #include "config/key_types.h"
+#include "config/source.h"
 
 /* How long a list of known keys may be to be shown in a sentence, and how deep '<<' may nest. */
 enum { MOST_KEYS_SHOWN = 12, DEEPEST_MERGE = 8 };
@@ -34,6 +35,13 @@ static size_t find_row(const struct schema *schema, const char *name)
 bool binding_has(const struct binding *at, const char *key)
 {
 	return at->values[find_row(at->schema, key)] != NULL;
+}
+
+bool binding_is_missing(const struct binding *at, const char *key)
+{
+	size_t row = find_row(at->schema, key);
+
+	return !at->values[row] && !at->wrong[row];
 }
 
 bool binding_is_right(const struct binding *at, const char *key)
@@ -238,6 +246,25 @@ void schema_free(const struct schema *schema, void *item)
 
 		key_types[key->type].release(key, (char *)item + key->offset);
 	}
+}
+
+bool schema_is_likely(const struct schema *schema, const char *path)
+{
+	_cleanup_report_ struct report r = {0};
+	_cleanup_yaml_ struct yaml *y = NULL;
+	struct source s = {0};
+	const struct node *root = NULL;
+	bool likely = false;
+
+	if (!source_read(path, &r, &s) && !yaml_parse(&s, &r, &y))
+		root = yaml_root(y);
+	for (const struct node *key = root && root->kind == NODE_MAPPING ? root->first : NULL; key;
+	     key = key->next->next) {
+		if (key->kind == NODE_SCALAR)
+			likely |= find_row(schema, key->text) < schema->n_keys;
+	}
+	source_free(&s);
+	return likely;
 }
 
 struct description {

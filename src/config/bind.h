@@ -97,9 +97,13 @@ void schema_free(const struct schema *schema, void *item);
 void schema_describe(const struct schema *schema, void (*row)(void *ctx, const struct key_doc *key),
 		     void *ctx);
 
+/* Whether the file at @path has a key of @schema; false also when it cannot be read. */
+bool schema_is_likely(const struct schema *schema, const char *path);
+
 /* For checks: whether the key was given, whether it was and is right so far, and the place of its
  * value (of the mapping without it). */
 bool binding_has(const struct binding *at, const char *key);
+bool binding_is_missing(const struct binding *at, const char *key); /* and was not misspelt */
 bool binding_is_right(const struct binding *at, const char *key);
 struct place binding_place(const struct binding *at, const char *key);
 

@@ -165,19 +165,5 @@ void daemon_config_free(struct daemon_config *d)
 
 bool daemon_config_is_likely(const char *path)
 {
-	_cleanup_report_ struct report r = {0};
-	_cleanup_yaml_ struct yaml *y = NULL;
-	struct source s = {0};
-	const struct node *root = NULL;
-	bool likely = false;
-
-	if (!source_read(path, &r, &s) && !yaml_parse(&s, &r, &y))
-		root = yaml_root(y);
-	for (const struct node *key = root && root->kind == NODE_MAPPING ? root->first : NULL; key;
-	     key = key->next->next) {
-		for (size_t i = 0; i < ARRAY_SIZE(daemon_keys); i++)
-			likely |= key->kind == NODE_SCALAR && STREQ(key->text, daemon_keys[i].name);
-	}
-	source_free(&s);
-	return likely;
+	return schema_is_likely(&daemon_schema, path);
 }

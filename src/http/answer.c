@@ -22,6 +22,7 @@ static const struct status {
 	{414, "URI Too Long", "414: the path is too long\n"},
 	{417, "Expectation Failed", "417: only 100-continue can be expected\n"},
 	{422, "Unprocessable Content", NULL},
+	{429, "Too Many Requests", "429: too many passwords are waiting to be checked\n"},
 	{431, "Request Header Fields Too Large", "431: the header is too large\n"},
 	{500, "Internal Server Error", "500: nobody answered\n"},
 	{501, "Not Implemented", "501: no transfer coding but chunked is understood\n"},
@@ -64,6 +65,9 @@ static const char *allowed_methods(const struct http_request *r)
 	return r->route && r->route->method == HTTP_POST ? "POST" : "GET, HEAD";
 }
 
+/* What follows where nothing was configured: the end of the head. */
+static const struct buf head_end = {.data = "\r\n", .len = 2};
+
 static void add_field(char **at, const char *end, const char *name, const char *value)
 {
 	int n = value ? snprintf(*at, (size_t)(end - *at), "%s: %s\r\n", name, value) : 0;
@@ -91,8 +95,10 @@ static void write_head(struct http_request *r, const struct http_fields *fields)
 	add_field(&at, end, "Vary", fields->vary);
 	add_field(&at, end, "Allow", a->status == 405 ? allowed_methods(r) : NULL);
 	add_field(&at, end, "Connection", connection_token(r));
-	at += snprintf(at, (size_t)(end - at), "\r\n");
+	add_field(&at, end, "WWW-Authenticate",
+		  a->status == 401 ? "Basic realm=\"wiregauge\", charset=\"UTF-8\"" : NULL);
 	a->head_len = (size_t)(at - r->output);
+	a->headers = connection_of(r)->security ? &connection_of(r)->security->headers : &head_end;
 }
 
 /* Nothing of a body is sent to who asked for the head alone. */

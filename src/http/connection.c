@@ -27,23 +27,23 @@ enum { READER_SLOWEST_BYTES_PER_SEC = 16 << 10 };
 #define SECONDS(n) ((n)*NSEC_PER_SEC)
 
 static const struct {
-	enum place_use use;
-	struct place_limits limits;
+	enum seat_use use;
+	struct seat_limits limits;
 } states[] = {
-	[STATE_HANDSHAKE] = {PLACE_READING, {SECONDS(5), SECONDS(10)}},
-	[STATE_HEAD] = {PLACE_READING, {SECONDS(5), SECONDS(10)}},
-	[STATE_BODY] = {PLACE_READING, {SECONDS(5), SECONDS(60)}},
-	[STATE_LATER] = {PLACE_KEPT, {UINT64_MAX, UINT64_MAX}},
-	[STATE_ANSWER] = {PLACE_WRITING, {SECONDS(10), SECONDS(10)}},
-	[STATE_LINGER] = {PLACE_IDLE, {SECONDS(2), SECONDS(5)}},
+	[STATE_HANDSHAKE] = {SEAT_READING, {SECONDS(5), SECONDS(10)}},
+	[STATE_HEAD] = {SEAT_READING, {SECONDS(5), SECONDS(10)}},
+	[STATE_BODY] = {SEAT_READING, {SECONDS(5), SECONDS(60)}},
+	[STATE_LATER] = {SEAT_KEPT, {UINT64_MAX, UINT64_MAX}},
+	[STATE_ANSWER] = {SEAT_WRITING, {SECONDS(10), SECONDS(10)}},
+	[STATE_LINGER] = {SEAT_IDLE, {SECONDS(2), SECONDS(5)}},
 };
 
 /* Between two requests: a scraper that comes each minute finds its connection again. */
-static const struct place_limits idle_limits = {SECONDS(90), SECONDS(90)};
+static const struct seat_limits idle_limits = {SECONDS(90), SECONDS(90)};
 
-static struct places *places_of(struct connection *c)
+static struct seats *seats_of(struct connection *c)
 {
-	return &c->request.server->places;
+	return &c->request.server->seats;
 }
 
 static uint64_t now_of(const struct connection *c)
@@ -54,12 +54,12 @@ static uint64_t now_of(const struct connection *c)
 static void set_state(struct connection *c, enum connection_state state)
 {
 	c->state = state;
-	places_use(places_of(c), &c->place, states[state].use, states[state].limits, now_of(c));
+	seats_use(seats_of(c), &c->seat, states[state].use, states[state].limits, now_of(c));
 }
 
 static void touch(struct connection *c)
 {
-	places_touch(places_of(c), &c->place, now_of(c));
+	seats_touch(seats_of(c), &c->seat, now_of(c));
 }
 
 /* ---- a request begins and ends ---- */
@@ -87,17 +87,23 @@ static void next_request(struct connection *c)
 	c->at = 0;
 	begin_request(c);
 	if (c->input_len == 0)
-		places_use(places_of(c), &c->place, PLACE_IDLE, idle_limits, now_of(c));
+		seats_use(seats_of(c), &c->seat, SEAT_IDLE, idle_limits, now_of(c));
 }
 
-void connection_open(struct connection *c, struct stream stream)
+int connection_open(struct connection *c, int fd, struct http_security *security)
 {
-	c->stream = stream;
+	c->stream = (struct stream){.fd = fd};
+	c->security = security_ref(security);
 	c->gone = false;
 	c->input_len = c->at = 0;
 	begin_request(c);
 	set_state(c, STATE_HANDSHAKE);
+	if (security && security->tls && tls_open(security->tls, fd, &c->stream.tls)) {
+		connection_close(c);
+		return -ENOMEM;
+	}
 	server_add_ready(c->request.server, c);
+	return 0;
 }
 
 void connection_close(struct connection *c)
@@ -105,6 +111,8 @@ void connection_close(struct connection *c)
 	answer_release(&c->request);
 	server_forget_given_up(c->request.server, c);
 	stream_close(&c->stream);
+	security_unref(c->security);
+	c->security = NULL;
 	c->state = STATE_CLOSED;
 	server_give_back(c->request.server, c);
 }
@@ -122,7 +130,7 @@ static enum step after_handler(struct connection *c)
 	if (!a->status)
 		answer_status(&c->request, 500);
 	set_state(c, STATE_ANSWER);
-	c->place.limits.whole_ns += SECONDS(slowest);
+	c->seat.limits.whole_ns += SECONDS(slowest);
 	return STEP_ON;
 }
 
@@ -159,13 +167,66 @@ static const struct http_route *find_route(const struct http_request *r, unsigne
 	return NULL;
 }
 
+static void handle(struct http_request *r)
+{
+	if (r->unroutable)
+		answer_status(r, r->unroutable);
+	else
+		r->route->handle(r->route->ctx, r);
+}
+
+static void handle_asker(struct http_request *r, enum auth_verdict verdict)
+{
+	if (verdict == AUTH_YES)
+		handle(r);
+	else
+		answer_status(r, verdict == AUTH_NO ? 401 : 429);
+}
+
+static void on_verdict(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	handle_asker(r, r->question.verdict);
+}
+
+static void on_verdict_unheard(void *ctx)
+{
+	(void)ctx;
+}
+
+/* In the thread that checks. */
+static void verdict_found(struct auth_question *q)
+{
+	http_resume(CONTAINER_OF(q, struct http_request, question));
+}
+
+/* The promise is given first: the other thread may be quick. */
+static void ask_who(struct connection *c)
+{
+	const struct http_later later = {on_verdict, on_verdict_unheard, NULL};
+	struct http_request *r = &c->request;
+	enum auth_verdict verdict;
+
+	r->question = (struct auth_question){.done = verdict_found};
+	if (!http_suspend(r, later))
+		return;
+	verdict = auth_ask(c->security->auth, http_header(r, "Authorization"), c->seat.peer,
+			   &r->question);
+	if (verdict == AUTH_LATER)
+		return;
+	server_take_back_suspended(r->server);
+	c->state = STATE_ANSWER;
+	handle_asker(r, verdict);
+}
+
 static enum step dispatch(struct connection *c)
 {
-	struct http_request *r = &c->request;
-
-	if (r->unroutable)
-		return answer_with(c, r->unroutable);
-	r->route->handle(r->route->ctx, r);
+	/* Since it came, the rules may have changed. */
+	c->request.close |= c->security != c->request.server->security;
+	if (c->security && c->security->auth)
+		ask_who(c);
+	else
+		handle(&c->request);
 	return after_handler(c);
 }
 
@@ -199,13 +260,26 @@ void connection_resume(struct connection *c)
 
 /* ---- steps ---- */
 
+/* Who speaks HTTP where TLS is expected learns that in HTTP. */
+static enum step refuse_plain(struct connection *c)
+{
+	stream_make_plain(&c->stream);
+	c->request.close = true;
+	http_respond_text(&c->request, 400,
+			  "400: TLS is spoken here; the address begins with "
+			  "https://\n");
+	return after_handler(c);
+}
+
 static enum step step_handshake(struct connection *c)
 {
 	int err = stream_handshake(&c->stream);
 
 	if (err == -EAGAIN)
 		return STEP_WAIT;
-	if (err)
+	if (err == -EPROTO)
+		return refuse_plain(c);
+	if (err || (c->stream.tls && !tls_is_acceptable(c->security->tls, c->stream.tls)))
 		return STEP_CLOSE;
 	set_state(c, STATE_HEAD);
 	return STEP_ON;
@@ -221,7 +295,7 @@ static enum step fill(struct connection *c)
 	if (n <= 0)
 		return STEP_CLOSE;
 	c->input_len += (size_t)n;
-	if (c->place.use == PLACE_IDLE)
+	if (c->seat.use == SEAT_IDLE)
 		set_state(c, STATE_HEAD);
 	else
 		touch(c);
@@ -330,20 +404,26 @@ static enum step step_later(struct connection *c)
 	return STEP_WAIT;
 }
 
+/* What is left of a piece after *sent bytes, which count from its beginning. */
+static struct iovec rest_of(const void *data, size_t len, size_t *sent)
+{
+	size_t skip = MIN(*sent, len);
+
+	*sent -= skip;
+	return (struct iovec){(char *)data + skip, MIN(len - skip, (size_t)WRITE_MAX)};
+}
+
 static ssize_t write_some(struct connection *c)
 {
 	struct http_request *r = &c->request;
 	const struct answer *a = &r->answer;
-	struct iovec pieces[2] = {{0}};
+	size_t sent = a->sent;
+	struct iovec pieces[] = {
+		rest_of(r->output, a->head_len, &sent),
+		rest_of(a->headers->data, a->headers->len, &sent),
+		rest_of(a->body, a->body_len, &sent),
+	};
 
-	if (a->sent < a->head_len)
-		pieces[0] = (struct iovec){r->output + a->sent, a->head_len - a->sent};
-	if (a->body_len) {
-		size_t sent = a->sent - MIN(a->sent, a->head_len);
-
-		pieces[1] = (struct iovec){(char *)a->body + sent,
-					   MIN(a->body_len - sent, (size_t)WRITE_MAX)};
-	}
 	return stream_write(&c->stream, pieces, ARRAY_SIZE(pieces));
 }
 
@@ -358,7 +438,7 @@ static enum step step_answer(struct connection *c)
 		return STEP_CLOSE;
 	touch(c);
 	a->sent += (size_t)n;
-	if (a->sent < a->head_len + a->body_len)
+	if (a->sent < a->head_len + a->headers->len + a->body_len)
 		return STEP_ON;
 	answer_release(&c->request);
 	if (!c->request.close) {

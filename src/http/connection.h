@@ -4,7 +4,8 @@
 
 #include "http/body.h"
 #include "http/head.h"
-#include "http/places.h"
+#include "http/seats.h"
+#include "http/security.h"
 #include "http/server.h"
 #include "http/stream.h"
 
@@ -30,8 +31,9 @@ enum connection_state {
 };
 
 struct answer {
-	unsigned status; /* 0: not answered yet */
-	size_t head_len; /* in the output, with the body of a short one behind it */
+	unsigned status;           /* 0: not answered yet */
+	size_t head_len;           /* in the output, with the body of a short one behind it */
+	const struct buf *headers; /* more of the head, with its end */
 	const void *body;
 	size_t body_len;
 	size_t sent;
@@ -48,14 +50,16 @@ struct http_request {
 	const char *body;
 	size_t body_len;
 	struct http_later later;
+	struct auth_question question;
 	bool close; /* after the answer */
 	struct answer answer;
 	char output[OUTPUT_SIZE];
 };
 
 struct connection {
-	struct place place;
+	struct seat seat;
 	struct stream stream;
+	struct http_security *security; /* as it was when it came; NULL: none */
 	enum connection_state state;
 	bool gone; /* the client has left while its answer was being made */
 	bool is_ready;
@@ -83,8 +87,8 @@ static inline struct connection *connection_of(struct http_request *r)
 	return CONTAINER_OF(r, struct connection, request);
 }
 
-/* @c has its place; it takes over @stream. */
-void connection_open(struct connection *c, struct stream stream);
+/* @c has its seat; it takes over @fd, which is for @security. 0 or -ENOMEM, when it is closed. */
+int connection_open(struct connection *c, int fd, struct http_security *security);
 
 /* Goes on as far as it goes without waiting; true when it has more to do, after the others. */
 bool connection_run(struct connection *c);
@@ -98,7 +102,7 @@ void connection_expire(struct connection *c);
 /* Its answer holds what others need. */
 void connection_give_up(struct connection *c);
 
-/* Gives its place back. Not while its answer is being made. */
+/* Gives its seat back. Not while its answer is being made. */
 void connection_close(struct connection *c);
 
 /* ---- answer.c ---- */

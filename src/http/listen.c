@@ -24,10 +24,14 @@
 
 #define PORT_MAX 65535
 
-static int listen_inherited(const char *address, int *ret_fd, struct error *e)
+static bool is_inherited(const char *address)
 {
-	int listening = 0;
-	socklen_t len = sizeof(listening);
+	return strncmp(address, "fd://", strlen("fd://")) == 0;
+}
+
+/* "fd://3" → 3, and so "fd://0", the first of what was passed. */
+static int inherited_number(const char *address, int *ret, struct error *e)
+{
 	char *end;
 	long fd = strtol(address + strlen("fd://"), &end, 10);
 
@@ -35,14 +39,23 @@ static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 		return error_set_usage(e, "'%s' names no descriptor; an example is fd://3",
 				       address);
 	/* ebpf_exporter counts what was passed from 0, and these three are never listened at. */
-	if (fd < FIRST_PASSED)
-		fd += FIRST_PASSED;
-	if (getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
+	*ret = (int)(fd < FIRST_PASSED ? fd + FIRST_PASSED : fd);
+	return 0;
+}
+
+static int listen_inherited(const char *address, int *ret_fd, struct error *e)
+{
+	int listening = 0, fd, err = inherited_number(address, &fd, e);
+	socklen_t len = sizeof(listening);
+
+	if (err)
+		return err;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) || !listening)
 		return error_set(e, -ENOTSOCK,
-				 "descriptor %ld is no listening socket; fd://N is for a "
+				 "descriptor %d is no listening socket; fd://N is for a "
 				 "socket that the service manager passed",
 				 fd);
-	*ret_fd = (int)fd;
+	*ret_fd = fd;
 	return 0;
 }
 
@@ -115,35 +128,63 @@ static int report_bind(const char *address, const char *port, int err, struct er
 	return error_set(e, err, "cannot listen at '%s': %s", address, strerror(-err));
 }
 
-int listen_tcp(const char *address, int *ret_fd, struct error *e)
+/* The addresses that "host:port" stands for, to be freed by freeaddrinfo(3). */
+static int resolve(const char *address, struct addrinfo hints, const char **ret_port,
+		   struct addrinfo **ret, struct error *e)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-	struct addrinfo *list;
-	const char *port;
 	char host[256];
 	int err;
 
-	if (strncmp(address, "fd://", strlen("fd://")) == 0)
-		return listen_inherited(address, ret_fd, e);
-	if (split_address(address, host, sizeof(host), &port))
+	if (split_address(address, host, sizeof(host), ret_port))
 		return error_set_usage(e,
 				       "'%s' is no address to listen at; examples: :9435, "
 				       "127.0.0.1:9435, [::1]:9435, fd://3",
 				       address);
+	if (host[0])
+		hints.ai_family = AF_UNSPEC;
+	err = getaddrinfo(host[0] ? host : NULL, *ret_port, &hints, ret);
+	return err ? error_set_usage(e, "cannot listen at '%s': %s", address, gai_strerror(err))
+		   : 0;
+}
+
+int listen_tcp(const char *address, int *ret_fd, struct error *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				 .ai_flags = AI_PASSIVE,
+				 .ai_family = AF_INET6};
+	struct addrinfo *list;
+	const char *port;
+	int err;
+
+	if (is_inherited(address))
+		return listen_inherited(address, ret_fd, e);
 	/* All addresses: IPv6 first, which takes IPv4 as well; a host without IPv6 gets IPv4. */
-	hints.ai_family = host[0] ? AF_UNSPEC : AF_INET6;
 	for (;;) {
-		err = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
+		err = resolve(address, hints, &port, &list, e);
 		if (err)
-			return error_set_usage(e, "cannot listen at '%s': %s", address,
-					       gai_strerror(err));
+			return err;
 		err = listen_at_any(list, ret_fd);
 		freeaddrinfo(list);
-		if (err != -EAFNOSUPPORT || hints.ai_family != AF_INET6)
+		if (err != -EAFNOSUPPORT || address[0] != ':' || hints.ai_family != AF_INET6)
 			break;
 		hints.ai_family = AF_INET;
 	}
 	return err ? report_bind(address, port, err, e) : 0;
+}
+
+int listen_check(const char *address, struct error *e)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *list;
+	const char *port;
+	int fd, err;
+
+	if (is_inherited(address))
+		return inherited_number(address, &fd, e);
+	err = resolve(address, hints, &port, &list, e);
+	if (!err)
+		freeaddrinfo(list);
+	return err;
 }
 
 /* Whether somebody answers at the socket file @to. */

@@ -10,6 +10,9 @@
  */
 int listen_tcp(const char *address, int *ret_fd, struct error *e);
 
+/* Whether @address says where to listen, without listening there. */
+int listen_check(const char *address, struct error *e);
+
 /*
  * A unix socket at @path with mode 0660, its directory made if it is missing. A socket file that
  * nobody listens at is replaced; -EADDRINUSE when somebody does, -EEXIST when the file is no

@@ -27,19 +27,22 @@ enum {
 /* After that, one who waits without descriptors tries again. */
 #define DESCRIPTORS_AGAIN_NS (100 * NSEC_PER_MSEC)
 
-/* ---- places ---- */
+/* So often, at most, the files of the web config are looked at. */
+#define LOOK_AGAIN_NS NSEC_PER_SEC
+
+/* ---- seats ---- */
 
 static char *input_of(const struct http_server *s, const struct connection *c)
 {
-	size_t index = (size_t)((char *)c - s->places.memory) / s->places.size;
+	size_t index = (size_t)((char *)c - s->seats.memory) / s->seats.size;
 
 	return s->inputs + index * INPUT_SIZE;
 }
 
 void server_give_back(struct http_server *s, struct connection *c)
 {
-	places_give_back(&s->places, &c->place);
-	if (s->places.n_taken > INPUTS_KEPT)
+	seats_give_back(&s->seats, &c->seat);
+	if (s->seats.n_taken > INPUTS_KEPT)
 		madvise(c->input, INPUT_SIZE, MADV_DONTNEED);
 }
 
@@ -84,35 +87,75 @@ static void listen_again(struct http_server *s, bool on)
 	epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->options.listen_fd, &event);
 }
 
-static bool send_away(struct place *victim)
+static bool send_away(struct seat *victim)
 {
 	if (victim)
-		connection_close(CONTAINER_OF(victim, struct connection, place));
+		connection_close(CONTAINER_OF(victim, struct connection, seat));
 	return victim != NULL;
 }
 
 static void take_in(struct http_server *s, int fd, const struct sockaddr *from)
 {
-	uint16_t peer = places_peer(&s->places, from);
+	uint16_t peer = seats_peer(&s->seats, from);
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET};
-	struct place *place, *victim;
+	struct seat *seat, *victim;
 	struct connection *c;
 	const int on = 1;
 
-	if (!places_has_room(&s->places, peer, &victim) && !send_away(victim)) {
+	if (!seats_has_room(&s->seats, peer, &victim) && !send_away(victim)) {
 		fd_close(fd);
 		return;
 	}
 	if (from->sa_family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	place = places_take(&s->places, peer, s->now_ns);
-	c = CONTAINER_OF(place, struct connection, place);
+	seat = seats_take(&s->seats, peer, s->now_ns);
+	c = CONTAINER_OF(seat, struct connection, seat);
 	c->request.server = s;
 	c->input = input_of(s, c);
-	connection_open(c, (struct stream){.fd = fd});
 	event.data.ptr = c;
+	if (connection_open(c, fd, s->security))
+		return;
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event))
 		connection_close(c);
+}
+
+/* ---- what is to be kept to ---- */
+
+static void take_security(struct http_server *s, struct http_security *security)
+{
+	security_unref(s->security);
+	s->security = security;
+	s->retries = false;
+}
+
+/*
+ * The files have changed. Certificate and key are seldom replaced in one step: what does not fit at
+ * first is tried again with the next connection, and only then told.
+ */
+static void read_security_again(struct http_server *s)
+{
+	const char *path = s->security->config->source.name;
+	_cleanup_report_ struct report report = {0};
+	struct http_security *fresh;
+	int err = security_load(path, s->security, &report, &fresh);
+
+	if (!err) {
+		log_info("'%s' or a file that it names has changed and was read again", path);
+		take_security(s, fresh);
+	} else if (s->retries) {
+		log_error("what has changed in '%s' is refused, what was before goes on:\n%s", path,
+			  err == -ENOMEM ? "no memory" : buf_str(&report.text));
+	}
+	s->retries = err && !s->retries;
+}
+
+static void renew_security(struct http_server *s)
+{
+	if (!s->security || s->now_ns - s->looked_ns < LOOK_AGAIN_NS)
+		return;
+	s->looked_ns = s->now_ns;
+	if (security_has_changed(s->security) || s->retries)
+		read_security_again(s);
 }
 
 /* Nothing can be had of the system now. Someone has to go, or all have to wait. */
@@ -122,7 +165,7 @@ static bool make_descriptor(struct http_server *s, int err)
 		return err == ECONNABORTED || err == EINTR;
 	if (log_due(&s->warned_ns))
 		log_warn("no descriptor for a new HTTP connection: %s", strerror(err));
-	if (send_away(places_victim(&s->places)))
+	if (send_away(seats_victim(&s->seats)))
 		return true;
 	listen_again(s, false);
 	return false;
@@ -130,6 +173,7 @@ static bool make_descriptor(struct http_server *s, int err)
 
 static void accept_some(struct http_server *s)
 {
+	renew_security(s);
 	for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof(from);
@@ -162,6 +206,25 @@ bool server_add_suspended(struct http_server *s)
 	s->suspended += !stopping;
 	pthread_mutex_unlock(&s->lock);
 	return !stopping;
+}
+
+void server_take_back_suspended(struct http_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->suspended--;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_secure(struct http_server *s, struct http_security *security)
+{
+	struct http_security *unused;
+
+	pthread_mutex_lock(&s->lock);
+	unused = s->next_security;
+	s->next_security = security;
+	wake(s);
+	pthread_mutex_unlock(&s->lock);
+	security_unref(unused);
 }
 
 void http_resume(struct http_request *r)
@@ -223,16 +286,24 @@ static void take_given_up(struct http_server *s)
 /* What was said so far; whether the thread is to end. */
 static bool take_messages(struct http_server *s)
 {
+	struct http_security *security;
 	struct connection *c, *next;
-	bool end;
+	bool end, stopping;
 
 	pthread_mutex_lock(&s->lock);
+	security = s->next_security;
+	s->next_security = NULL;
 	c = s->resumed;
 	s->resumed = NULL;
 	for (next = c; next; next = next->next_resumed)
 		s->suspended--;
 	end = s->stopping && s->suspended == 0;
+	stopping = s->stopping;
 	pthread_mutex_unlock(&s->lock);
+	if (security)
+		take_security(s, security);
+	if (stopping && s->security && s->security->auth)
+		auth_stop(s->security->auth);
 	/* What was given up before it was resumed is not answered any more. */
 	take_given_up(s);
 	for (; c; c = next) {
@@ -263,10 +334,10 @@ static void on_event(struct http_server *s, const struct epoll_event *event)
 
 static void expire(struct http_server *s)
 {
-	struct place *place;
+	struct seat *seat;
 
-	while ((place = places_expired(&s->places, s->now_ns)))
-		connection_expire(CONTAINER_OF(place, struct connection, place));
+	while ((seat = seats_expired(&s->seats, s->now_ns)))
+		connection_expire(CONTAINER_OF(seat, struct connection, seat));
 	if (!s->listens && s->now_ns >= s->listen_again_ns)
 		listen_again(s, true);
 }
@@ -274,7 +345,7 @@ static void expire(struct http_server *s)
 /* For epoll_wait(2): until the next thing that has its time. */
 static int next_timeout(const struct http_server *s)
 {
-	uint64_t at = s->places.earliest_ns;
+	uint64_t at = s->seats.earliest_ns;
 
 	if (s->ready)
 		return 0;
@@ -287,8 +358,8 @@ static int next_timeout(const struct http_server *s)
 
 static void close_all(struct http_server *s)
 {
-	for (size_t i = 0; i < s->places.count; i++) {
-		struct connection *c = (struct connection *)places_at(&s->places, i);
+	for (size_t i = 0; i < s->seats.count; i++) {
+		struct connection *c = (struct connection *)seats_at(&s->seats, i);
 
 		if (c->request.server && c->state != STATE_CLOSED)
 			connection_close(c);
@@ -327,7 +398,7 @@ static int set_up(struct http_server *s)
 {
 	size_t inputs = s->options.connections_max * INPUT_SIZE;
 	int flags = fcntl(s->options.listen_fd, F_GETFL);
-	int err = places_init(&s->places, s->options.connections_max, sizeof(struct connection));
+	int err = seats_init(&s->seats, s->options.connections_max, sizeof(struct connection));
 
 	if (err)
 		return err;
@@ -347,7 +418,9 @@ static void server_free(struct http_server *s)
 {
 	if (s->inputs)
 		munmap(s->inputs, s->options.connections_max * INPUT_SIZE);
-	places_free(&s->places);
+	seats_free(&s->seats);
+	security_unref(s->security);
+	security_unref(s->next_security);
 	fd_close(s->epoll_fd);
 	fd_close(s->wake_fd);
 	fd_close(s->options.listen_fd);
@@ -363,9 +436,11 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 
 	if (!s) {
 		fd_close(options->listen_fd);
+		security_unref(options->security);
 		return error_set(e, -ENOMEM, "no memory for the HTTP server");
 	}
 	s->options = *options;
+	s->security = options->security;
 	s->epoll_fd = s->wake_fd = -1;
 	s->listens = true;
 	pthread_mutex_init(&s->lock, NULL);

@@ -14,8 +14,9 @@
 
 #include "base/error.h"
 
-struct http_server;  /* opaque */
-struct http_request; /* opaque; lives until it is answered and the answer is sent */
+struct http_server;   /* opaque */
+struct http_request;  /* opaque; lives until it is answered and the answer is sent */
+struct http_security; /* http/security.h */
 
 enum http_method { HTTP_GET /* and HEAD */, HTTP_POST };
 
@@ -31,10 +32,16 @@ struct http_server_options {
 	size_t connections_max;
 	const struct http_route *routes; /* must outlive the server */
 	size_t n_routes;
+	/* From security_load(), or NULL; taken over in any case. It is read anew when its files
+	 * change. */
+	struct http_security *security;
 };
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret,
 		      struct error *e);
+
+/* From now on; @security is taken over. Connections that there are end with their next answer. */
+void http_server_secure(struct http_server *s, struct http_security *security);
 
 /* Waits for suspended requests, then closes all connections. */
 void http_server_stop(struct http_server *s);

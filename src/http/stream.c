@@ -45,6 +45,12 @@ int stream_handshake(struct stream *s)
 	return -EIO;
 }
 
+void stream_make_plain(struct stream *s)
+{
+	gnutls_deinit(s->tls);
+	s->tls = NULL;
+}
+
 ssize_t stream_read(struct stream *s, void *to, size_t len)
 {
 	ssize_t n = s->tls ? gnutls_record_recv(s->tls, to, len) : recv(s->fd, to, len, 0);

@@ -19,6 +19,9 @@ struct stream {
  * is still unread then; -EIO when TLS fails. */
 int stream_handshake(struct stream *s);
 
+/* It was plain all along. */
+void stream_make_plain(struct stream *s);
+
 /* At least 1; 0 at the end; or a negative errno. */
 ssize_t stream_read(struct stream *s, void *to, size_t len);
 

@@ -20,8 +20,15 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "config/config.h"
+#include "config/web.h"
 
-enum { LARGEST = 1 << 20, LEAST_BROKEN = 30, LEAST_VALID = 5 };
+enum {
+	LARGEST = 1 << 20,
+	LEAST_BROKEN = 30,
+	LEAST_VALID = 5,
+	LEAST_BROKEN_WEB = 10,
+	LEAST_VALID_WEB = 2
+};
 
 static const char *base_name(const char *path)
 {
@@ -32,6 +39,7 @@ static const char *base_name(const char *path)
 static int parse(const char *path, struct report *r)
 {
 	struct source s = {.name = strdup(base_name(path))};
+	struct web_config *web = NULL;
 	struct config *c = NULL;
 	void *text = NULL;
 	int err;
@@ -39,9 +47,13 @@ static int parse(const char *path, struct report *r)
 	assert_int_equal(file_read(path, LARGEST, &text, &s.len, NULL), 0);
 	s.text = text;
 	r->lenient = strstr(path, "lenient") != NULL;
-	err = config_parse("golden", s, r, &c);
-	if (!err)
+	if (strstr(path, "/golden/web/")) {
+		err = web_config_parse(s, r, &web);
+		web_config_free(web);
+	} else {
+		err = config_parse("golden", s, r, &c);
 		config_free(c);
+	}
 	return err;
 }
 
@@ -109,12 +121,14 @@ static void test_broken(void **state)
 {
 	(void)state;
 	for_each("tests/golden/config/*.yaml", LEAST_BROKEN, check_broken);
+	for_each("tests/golden/web/*.yaml", LEAST_BROKEN_WEB, check_broken);
 }
 
 static void test_valid(void **state)
 {
 	(void)state;
 	for_each("tests/golden/config/valid/*.yaml", LEAST_VALID, check_valid);
+	for_each("tests/golden/web/valid/*.yaml", LEAST_VALID_WEB, check_valid);
 }
 
 int main(void)
