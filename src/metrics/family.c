@@ -50,17 +50,23 @@ void label_text_add_str(struct buf *b, const char *name, const char *value)
 
 bool label_text_next(struct label_text *rest, struct label_pair *ret)
 {
-	const char *at = rest->text, *end = at + rest->len;
+	const char *at = rest->text, *end;
 
 	if (rest->len == 0)
 		return false;
+	end = at + rest->len;
 	ret->name = at;
 	while (*at != '=')
 		at++;
 	ret->name_len = (size_t)(at - ret->name);
 	ret->value = at += 2; /* ="*/
-	while (*at != '"')
-		at += *at == '\\' ? 2 : 1;
+	ret->escapes = 0;
+	for (; *at != '"'; at++) {
+		if (*at == '\\') {
+			ret->escapes++;
+			at++;
+		}
+	}
 	ret->value_len = (size_t)(at - ret->value);
 	at += at + 1 < end ? 2 : 1; /* the quote, and a comma */
 	*rest = (struct label_text){at, (size_t)(end - at)};

@@ -47,6 +47,7 @@ struct label_pair {
 	size_t name_len;
 	const char *value;
 	size_t value_len;
+	size_t escapes; /* of two bytes for one, in the value */
 };
 
 /* Takes the first label off @rest; false when there is none. */

@@ -40,14 +40,7 @@ enum { PB_SPAN_OFFSET = 1, PB_SPAN_LENGTH };
 enum { PB_BUCKET_CUMULATIVE_COUNT = 1, PB_BUCKET_UPPER_BOUND };
 
 /* Bytes that the lengths of most such messages take. */
-enum {
-	LABEL_ROOM = 1,
-	SPAN_ROOM = 1,
-	BUCKET_ROOM = 1,
-	METRIC_ROOM = 2,
-	HISTOGRAM_ROOM = 2,
-	FAMILY_ROOM = 4
-};
+enum { SPAN_ROOM = 1, BUCKET_ROOM = 1, METRIC_ROOM = 2, HISTOGRAM_ROOM = 2, FAMILY_ROOM = 4 };
 
 #define VARINT_MAX 10
 
@@ -150,45 +143,55 @@ static void end_message(struct buf *out, size_t begin, size_t room)
 
 /* ---- metrics ---- */
 
-/* What label_text_add() has escaped. */
-static void add_unescaped(struct buf *out, const char *text, size_t len)
+/* Writes at @to what label_text_add() has escaped; gives back the end. */
+static char *put_unescaped(char *to, const char *text, size_t len)
 {
-	const char *escape;
+	const char *end = text + len;
 
-	while ((escape = memchr(text, '\\', len))) {
-		size_t before = (size_t)(escape - text);
+	while (text < end) {
+		bool escaped = *text == '\\';
 
-		buf_add(out, text, before);
-		buf_add_char(out, escape[1] == 'n' ? '\n' : escape[1]);
-		text += before + 2;
-		len -= before + 2;
+		text += escaped;
+		*to++ = escaped && *text == 'n' ? '\n' : *text;
+		text++;
 	}
-	buf_add(out, text, len);
+	return to;
 }
 
-static void add_label_value(struct buf *out, const struct label_pair *label)
+static size_t varint_len(uint64_t n)
 {
-	size_t begin;
+	return (70 - (size_t)__builtin_clzll(n | 1)) / 7;
+}
 
-	buf_add_char(out, TAG_LEN(PB_LABEL_VALUE));
-	begin = begin_message(out, LABEL_ROOM);
-	add_unescaped(out, label->value, label->value_len);
-	end_message(out, begin, LABEL_ROOM);
+/* Most of what is written are labels: their lengths are known, and room is made once. */
+static void add_label(struct buf *out, const struct label_pair *label)
+{
+	size_t value_len = label->value_len - label->escapes;
+	size_t len = 1 + varint_len(label->name_len) + label->name_len + 1 + varint_len(value_len) +
+		     value_len;
+	char *at;
+
+	if (!buf_reserve(out, 1 + VARINT_MAX + len))
+		return;
+	at = out->data + out->len;
+	*at++ = TAG_LEN(PB_METRIC_LABEL);
+	at = put_varint(at, len);
+	*at++ = TAG_LEN(PB_LABEL_NAME);
+	at = put_varint(at, label->name_len);
+	at = mempcpy(at, label->name, label->name_len);
+	*at++ = TAG_LEN(PB_LABEL_VALUE);
+	at = put_varint(at, value_len);
+	at = label->escapes ? put_unescaped(at, label->value, label->value_len)
+			    : mempcpy(at, label->value, label->value_len);
+	out->len = (size_t)(at - out->data);
 }
 
 static void add_labels(struct buf *out, struct label_text labels)
 {
 	struct label_pair label;
 
-	while (label_text_next(&labels, &label)) {
-		size_t begin;
-
-		buf_add_char(out, TAG_LEN(PB_METRIC_LABEL));
-		begin = begin_message(out, LABEL_ROOM);
-		add_bytes(out, TAG_LEN(PB_LABEL_NAME), label.name, label.name_len);
-		add_label_value(out, &label);
-		end_message(out, begin, LABEL_ROOM);
-	}
+	while (label_text_next(&labels, &label))
+		add_label(out, &label);
 }
 
 static size_t begin_metric(struct buf *out, struct label_text labels)

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -10,11 +11,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_free_ char *field = strndup((const char *)data, size);
+	_cleanup_free_ char *field = calloc(1, size + 1);
 	struct negotiated n;
 
 	if (!field)
 		return 0;
+	memcpy(field, data, size);
 	n = negotiate_format(field);
 	assert(n.format < EXPOSITION_FORMATS);
 	/* What is offered can be asked for. */
