@@ -275,6 +275,18 @@ def test_xdp_of_a_config_that_goes_makes_room(run_rows, folder, here, there):
     assert not daemon.complaints()
 
 
+def test_xdp_leaves_what_the_row_no_longer_names(run_rows, folder, here, there, make_namespace):
+    other = make_namespace()
+    connect(here, other, "wire2")
+    daemon = run_rows(XDP)
+    assert set(places(daemon, "on_xdp")) == {"wire", "wire2"}
+    reload_rows(daemon, folder, "program: on_xdp, hook: xdp, interfaces: ['wire*', '!wire2']")
+    assert set(places(daemon, "on_xdp")) == {"wire"}
+    with here.entered():
+        (net,) = bpftool("net", "show")
+    assert [row["devname"] for row in net["xdp"]] == ["wire"]
+
+
 def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
     daemon = run_rows(XDP)
     send_to(there, "wire", here, 9)
@@ -546,6 +558,33 @@ def test_iterator_of_a_map_needs_one(run_rows):
     daemon = run_rows("program: on_map_elem, hook: section")
     assert attached_metric(daemon, "on_map_elem") == 0
     assert "a row of `attach:` with `map:`" in program_status(daemon, "on_map_elem")["error"]
+
+
+# --- all at once
+
+ALL = [XDP, "program: on_sock_ops, hook: sock_ops", "program: on_connect4, hook: cgroup",
+       "program: on_skb_ingress, hook: cgroup_skb_ingress",
+       "program: on_skb_egress, hook: cgroup_skb_egress",
+       "program: on_map_elem, hook: iter, map: seven",
+       perf_event("type=software,config=cpu-clock,frequency=10"),
+       *([NETFILTER] if has_symbol("bpf_nf_link_attach") else [])]
+
+
+def test_nothing_is_left_after_a_stop(run_rows, folder, here, there, cgroup):
+    daemon = run_rows(*ALL)
+    assert all(program_status(daemon, row.split()[1].rstrip(","))["attached"] for row in ALL)
+    held = holdings(daemon)
+    assert len(held["link"]) >= len(ALL)
+    daemon.stop()
+    assert_released(held)
+
+
+def test_a_refused_reload_leaves_all_as_it_was(run_rows, folder, here, there, cgroup):
+    daemon = run_rows(*ALL)
+    held = holdings(daemon)
+    write_rows(folder, *ALL, "program: on_xdp, hook: xdp", metrics=CHANGED)
+    assert "the new configuration is refused" in daemon.reload()
+    assert holdings(daemon) == held
 
 
 # --- status for people
