@@ -330,15 +330,18 @@ static int start(struct unit *u, struct placement *p, struct error *e)
 {
 	const struct hook_request r = request(u, p, NULL);
 	struct error error;
+	int err = hook_of(p)->attach(&r, &error);
 
-	return hook_of(p)->attach(&r, &error) ? failed_to_start(u, p, &error, e) : 0;
+	if (!err)
+		return 0;
+	return failed_to_start(u, p, &error, e);
 }
 
 /* SEC("xdp/eth0") where there is no eth0: it is followed all the same. */
 static int check_device(struct unit *u, struct placement *p, struct error *e)
 {
 	const struct unit_program *program = &u->programs[p->program];
-	struct error error;
+	struct error error = {0};
 
 	if (!p->argument || if_nametoindex(p->argument))
 		return 0;

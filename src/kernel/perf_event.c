@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,11 +217,11 @@ static int attach_to(int event, int prog_fd)
 {
 	int link = bpf_link_create(prog_fd, event, BPF_PERF_EVENT, NULL);
 
-	if (link >= 0 || link != -EINVAL)
+	if (link != -EINVAL)
 		return link;
 	if (ioctl(event, PERF_EVENT_IOC_SET_BPF, prog_fd) < 0)
 		return -errno;
-	link = dup(event);
+	link = fcntl(event, F_DUPFD_CLOEXEC, 0);
 	return link < 0 ? -errno : link;
 }
 

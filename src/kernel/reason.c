@@ -134,6 +134,8 @@ static const struct rule {
 	{"fmod_ret", -EPERM, NULL, EXIT_DENIED, TRAMPOLINES},
 	{"lsm", -EPERM, NULL, EXIT_DENIED, TRAMPOLINES},
 	{"", 0, "-- END PROG LOAD LOG --", EXIT_FAILED, "the kernel's verifier refuses a program"},
+	{"", 0, "missing BPF prog type", EXIT_USAGE,
+	 "no kind of program that is known here has such a SEC()"},
 	{"tp_btf", 0, "failed to find kernel BTF type ID of", EXIT_HOST_LACKS,
 	 "this kernel has no such tracepoint"},
 	{"lsm", 0, "failed to find kernel BTF type ID of", EXIT_HOST_LACKS,

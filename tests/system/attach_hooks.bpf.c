@@ -4,6 +4,7 @@
  * unless a row asks for it, since no kernel has all of these hooks.
  */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_helpers.h>
@@ -18,6 +19,7 @@ enum program {
 	CONNECT4,
 	PERF_EVENT,
 	MAP_ELEM,
+	TCX,
 	PROGRAMS
 };
 
@@ -142,6 +144,15 @@ int on_map_elem(struct bpf_iter__bpf_map_elem *ctx)
 	if (ctx->key)
 		count(MAP_ELEM);
 	return 0;
+}
+
+/* As newer versions of libbpf want it; attached by clsact where there is no TCX. */
+SEC("?tcx/ingress")
+int on_tcx(struct __sk_buff *skb)
+{
+	(void)skb;
+	count(TCX);
+	return TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

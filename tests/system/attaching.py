@@ -33,6 +33,12 @@ def write_config(folder, name, test_object, rows=(), extra="", metrics=""):
     shutil.copy(object_path(f"tests/system/{test_object}"), folder / f"{name}.bpf.o")
 
 
+def has_symbol(name):
+    """Whether the kernel has a function of that name."""
+    with open("/proc/kallsyms") as file:
+        return any(line.split()[2] == name for line in file)
+
+
 def runs(daemon, program):
     return daemon.scrape().value("ebpf_exporter_runs_total", program=program)
 

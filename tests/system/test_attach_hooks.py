@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from attaching import (attached_metric, metrics_of, places, program_status, runs, send_to,
-                       silent_frame, until_runs, write_config)
+from attaching import (attached_metric, has_symbol, metrics_of, places, program_status, runs,
+                       send_to, silent_frame, until_runs, write_config)
 from bpf import check, lib, object_path
 from daemon import PATIENCE, command
 from kernel import assert_released, bpftool, holdings
@@ -23,7 +23,7 @@ from netns import address_pair, connect
 from waiting import until, until_stable
 
 PROGRAMS = ("on_xdp", "on_xdp_other", "on_netfilter", "on_skb_ingress", "on_skb_egress",
-            "on_sock_ops", "on_connect4", "on_perf_event", "on_map_elem")
+            "on_sock_ops", "on_connect4", "on_perf_event", "on_map_elem", "on_tcx")
 METRICS = metrics_of(PROGRAMS)
 CHANGED = METRICS + "description: changed\n"
 
@@ -65,6 +65,20 @@ def test_when_switches_a_program_on(run_rows, value):
     assert program["loaded"] == (value == "true")
     assert bool(program["attachments"]) == (value == "true")
     assert not daemon.complaints()
+
+
+# --- traffic control
+
+@pytest.mark.parametrize("mechanism", ["tcx", "clsact"])
+def test_tc_counts_each_frame(launch, folder, here, there, mechanism):
+    write_rows(folder, "program: on_tcx, hook: tc_ingress, interfaces: wire")
+    daemon = launch("--module=", "--config.dir", folder, "--tc.mechanism", mechanism).wait_ready()
+    if mechanism == "tcx" and not has_symbol("tcx_link_attach"):
+        assert "this kernel has no TCX" in program_status(daemon, "on_tcx")["error"]
+        return
+    assert places(daemon, "on_tcx") == {"wire": mechanism}
+    send_to(there, "wire", here, 14)
+    until_runs(daemon, "on_tcx", 14)
 
 
 # --- xdp
@@ -299,11 +313,6 @@ def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
 
 
 # --- netfilter
-
-def has_symbol(name):
-    with open("/proc/kallsyms") as file:
-        return any(line.split()[2] == name for line in file)
-
 
 needs_netfilter = pytest.mark.skipif(not has_symbol("bpf_nf_link_attach"),
                                      reason="this kernel has no BPF links of netfilter")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from attaching import (attached_metric, metrics_of, places, program_status, until_runs,
-                       write_config)
+from attaching import (attached_metric, has_symbol, metrics_of, places, program_status,
+                       until_runs, write_config)
 from kernel import assert_released, holdings
 
 PROGRAMS = ("on_kprobe", "on_kretprobe", "on_kprobe_multi", "on_kretprobe_multi", "on_ksyscall",
@@ -50,11 +50,6 @@ def run_program(run, folder, comm):
 def make_events(namespace, comm):
     with namespace.entered():
         subprocess.run([sys.executable, "-c", EVENTS, comm], check=True, timeout=120)
-
-
-def has_symbol(name):
-    with open("/proc/kallsyms") as file:
-        return any(line.split()[2] == name for line in file)
 
 
 def lack_of(program):

@@ -35,9 +35,9 @@ METRICS = metrics_of(PROGRAMS)
 # A mount namespace of the daemon's own, with tracefs or without.
 WITH_TRACEFS = ["unshare", "--mount", "sh", "-c",
                 "mount -t tracefs tracefs /sys/kernel/tracing; exec \"$@\"", "sh"]
+# debugfs has it inside.
 WITHOUT_TRACEFS = ["unshare", "--mount", "sh", "-c",
-                   "while umount -t tracefs -a 2>/dev/null && "
-                   "grep -q ' - tracefs ' /proc/self/mountinfo; do :; done; exec \"$@\"", "sh"]
+                   "umount -R /sys/kernel/debug /sys/kernel/tracing 2>/dev/null; exec \"$@\"", "sh"]
 
 
 @pytest.fixture
@@ -241,6 +241,7 @@ REFUSED = {
                             else NO_KPROBES,
     "on_ksyscall_missing": "this kernel has no system call 'wiregauge_no_such'" if KPROBES
                            else NO_KPROBES,
+    "on_no_kind": "no kind of program that is known here has such a SEC",
     "on_raw_missing": "this kernel has no such tracepoint",
     "on_uprobe_no_file": "there is no such file",
     "on_uprobe_no_symbol": "the file has no such function",
