@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import struct
+import threading
+import time
 from contextlib import contextmanager
 from ctypes import c_int, c_uint32
 from pathlib import Path
@@ -276,6 +278,45 @@ def test_a_reload_keeps_what_was_counted_and_ends_what_is_gone(daemon, send, fol
     daemon.reload()
     assert enabled(daemon) == {"kinds"} and consumer(daemon) == []
     assert daemon.scrape().select(LOST) == []
+
+
+def test_nothing_is_lost_while_all_happens_at_once(daemon, send, folder):
+    """Events, scrapes, questions and reloads, of this config unchanged and of others that come and
+    go; a build with ThreadSanitizer sees here who touches what."""
+    done, sent, failed = threading.Event(), {"ring_total": 0, "perf_total": 0}, []
+
+    def repeat(action):
+        def loop():
+            try:
+                while not done.is_set():
+                    action()
+            except BaseException as error:
+                failed.append(error)
+        return threading.Thread(target=loop)
+
+    def send_some():
+        for program, name in KINDS:
+            for number in range(20):
+                sent[name] += send(program, u32(number))
+        time.sleep(0.001)  # not faster than they can be read: none is to be lost
+
+    threads = [repeat(send_some), repeat(daemon.status), *(repeat(daemon.scrape) for _ in range(3))]
+    for thread in threads:
+        thread.start()
+    for number in range(20):
+        if number % 3 == 2:
+            (folder / "more.yaml").unlink()
+        else:
+            add_config(folder, "more", f"namespace: n{number}\n{MANIFEST}", "tests/system/events")
+        daemon.reload()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failed, failed
+    for name, count in sent.items():
+        assert sum(series(daemon, name).values()) + lost(daemon, name) >= count > 0
+        assert sum(series(daemon, name).values()) == count
+    daemon.stop()
 
 
 def test_a_daemon_that_is_stopped_while_events_come(daemon, send):
