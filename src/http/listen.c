@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/macro.h"
 
 #define BACKLOG 1024
@@ -107,13 +108,29 @@ static int listen_at(const struct addrinfo *to, int *ret_fd)
 	return 0;
 }
 
+/* A child of a daemon that was killed has what that had, until it gets to run: see trial_run(). */
+#define IN_USE_TRIES    50
+#define IN_USE_PAUSE_MS 20
+
+static int listen_patiently(const struct addrinfo *to, int *ret_fd)
+{
+	const struct timespec pause = {.tv_nsec = IN_USE_PAUSE_MS * NSEC_PER_MSEC};
+	int err = listen_at(to, ret_fd);
+
+	for (int i = 1; err == -EADDRINUSE && i < IN_USE_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		err = listen_at(to, ret_fd);
+	}
+	return err;
+}
+
 /* At the first of the addresses of a name that there is. */
 static int listen_at_any(const struct addrinfo *list, int *ret_fd)
 {
 	int err = -EADDRNOTAVAIL;
 
 	for (const struct addrinfo *to = list; to && err; to = to->ai_next)
-		err = listen_at(to, ret_fd);
+		err = listen_patiently(to, ret_fd);
 	return err;
 }
 

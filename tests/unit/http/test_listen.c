@@ -6,12 +6,15 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "http/listen.h"
@@ -104,12 +107,38 @@ static void test_other_files_stay(void **state)
 	assert_int_equal(fd, -1);
 }
 
+/* As a child of a daemon that was killed has it for a moment. */
+static void test_port_that_becomes_free(void **state)
+{
+	const struct timespec moment = {.tv_nsec = 100000000};
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+	char address[32];
+	struct error error;
+	int held, fd;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(listen_tcp("127.0.0.1:0", &held, &error), 0);
+	assert_int_equal(getsockname(held, (struct sockaddr *)&at, &len), 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(at.sin_port));
+	child = fork();
+	if (child == 0) {
+		nanosleep(&moment, NULL);
+		_exit(0);
+	}
+	close(held);
+	assert_int_equal(listen_tcp(address, &fd, &error), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(listen_tcp(address, &held, &error), -EADDRINUSE);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sockets_that_were_passed),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_sockets_that_were_passed), cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_port_that_becomes_free),   cmocka_unit_test(test_unix_socket),
 		cmocka_unit_test(test_other_files_stay),
 	};
 
