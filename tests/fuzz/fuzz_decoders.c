@@ -64,10 +64,12 @@ static const struct decode_env *host(void)
 /* Takes a line off @data, terminated. */
 static char *take_line(const uint8_t **data, size_t *size)
 {
-	const uint8_t *end = memchr(*data, '\n', *size);
+	const uint8_t *end = *size ? memchr(*data, '\n', *size) : NULL;
 	size_t len = end ? (size_t)(end - *data) : *size;
-	char *line = strndup((const char *)*data, len);
+	char *line = calloc(1, len + 1);
 
+	if (len)
+		memcpy(line, *data, len);
 	*data += len + (end != NULL);
 	*size -= len + (end != NULL);
 	return line;

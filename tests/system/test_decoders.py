@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Decoders whose names the kernel has: the daemon against what the host itself says."""
 
+import re
+import secrets
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from bpf import object_path
 from cgroup import Cgroup, execute, identity, mount_point
-from kernel import Map
+from kernel import Map, bpftool
 from waiting import until
 
 EXECS = "ebpf_exporter_execs_total"
@@ -101,3 +105,113 @@ def test_groups_that_went_are_hidden_where_the_config_says_so(run_config, groups
     groups.remove("job")
     until(lambda: daemon.scrape().value(EXECS, group=str(path)) is None, 10, "it is hidden")
     assert daemon.scrape().value(EXECS, group=str(other)) == 1
+
+
+# --- container
+
+def test_a_container_is_known_by_its_group(run_config, groups):
+    """As Docker makes them without systemd: a group named by the container's 64 digits."""
+    daemon = run_config((CONFIG % "").replace("cgroup}]", "container}]"))
+    digits = secrets.token_hex(32)
+    execute(groups.make(digits), 2)
+    execute(groups.make(f"{digits}/inside"))
+    until(lambda: daemon.scrape().value(EXECS, group=digits[:12]) == 3, 10, "it is known")
+    outside = daemon.scrape().value(EXECS, group="")
+    assert outside > 0  # the shells that started those
+
+
+# --- netns
+
+NAMESPACES = "ebpf_exporter_namespace_execs_total"
+
+NETNS = """
+metrics:
+  counters:
+    - name: namespace_execs_total
+      help: Programs executed by network namespace
+      labels:
+        - {name: namespace, size: 4, decoders: [{name: uint}, {name: netns}]}
+"""
+
+
+def ip_netns(*arguments):
+    subprocess.run(["ip", "netns", *arguments], check=True)
+
+
+@pytest.fixture
+def namespace(cleanup):
+    """The name of one that `ip netns` has made."""
+    name = f"wg-{secrets.token_hex(4)}"
+    cleanup.callback(lambda: Path("/run/netns", name).exists() and ip_netns("delete", name))
+    return name
+
+
+def test_a_network_namespace_has_its_name(run_config, namespace):
+    daemon = run_config(NETNS)
+    ip_netns("add", namespace)
+    inode = Path("/run/netns", namespace).stat().st_ino
+    for _ in range(3):
+        ip_netns("exec", namespace, "/bin/true")
+    # `ip` is executed outside, what it executes then is inside
+    assert daemon.scrape().value(NAMESPACES, namespace=namespace) == 3
+    ip_netns("delete", namespace)
+    samples = daemon.scrape()
+    assert samples.value(NAMESPACES, namespace=namespace) is None
+    assert samples.value(NAMESPACES, namespace=f"unknown:{inode}") == 3
+    ip_netns("add", namespace)
+    ip_netns("exec", namespace, "/bin/true")
+    assert daemon.scrape().value(NAMESPACES, namespace=namespace) == 1
+    assert not daemon.complaints()
+
+
+# --- btf_enum
+
+NUMBERS = "ebpf_exporter_number_total"
+
+ENUM = """
+metrics:
+  counters:
+    - name: number_total
+      help: Numbers that a test writes
+      labels:
+        - {name: reason, size: 4, decoders: [{name: uint}, {name: btf_enum, btf_enum: %s}]}
+"""
+
+
+def enum_values(name):
+    """{number: its first name}, as bpftool reads the kernel's BTF."""
+    path = Path("/sys/kernel/btf/vmlinux")
+    if not path.exists():
+        pytest.skip("this kernel has no BTF")
+    found = {}
+    for row in bpftool("btf", "dump", "file", path)["types"]:
+        if row["kind"] == "ENUM" and row["name"] == name and row["vlen"]:
+            for value in row["values"]:
+                found.setdefault(value["val"] % 2**32, value["name"])
+            return found
+    pytest.skip(f"this kernel has no enum {name}")
+
+
+def test_numbers_of_an_enum_have_the_names_of_this_kernel(run_config):
+    values = enum_values("skb_drop_reason")
+    daemon = run_config(ENUM % "skb_drop_reason")
+    numbers = Map(daemon, "number_total")
+    assert len(values) > 20
+    for number in values:
+        numbers.write(number.to_bytes(4, "little"), number + 1)
+    numbers.write((10**9).to_bytes(4, "little"), 7)
+    shown = {row["reason"]: value for row, value in daemon.scrape().select(NUMBERS)}
+    expected = {name: number + 1 for number, name in values.items()}
+    assert shown == expected | {"unknown:1000000000": 7}
+
+
+def test_an_enum_that_is_not_there_is_refused(launch, tmp_path):
+    enum_values("skb_drop_reason")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    (folder / "decoders.yaml").write_text(ENUM % "skb_drop_raeson")
+    shutil.copy(object_path("tests/system/decoders"), folder)
+    code, log = launch("--module=", "--config.dir", folder).fails()
+    assert code == 2
+    assert re.search(r"decoders.yaml:7:\d+: error: this kernel has no enum 'skb_drop_raeson', "
+                     r"did you mean 'skb_drop_reason'\?", log)
