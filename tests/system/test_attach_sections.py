@@ -241,7 +241,6 @@ REFUSED = {
                             else NO_KPROBES,
     "on_ksyscall_missing": "this kernel has no system call 'wiregauge_no_such'" if KPROBES
                            else NO_KPROBES,
-    "on_no_kind": "no kind of program that is known here has such a SEC",
     "on_raw_missing": "this kernel has no such tracepoint",
     "on_uprobe_no_file": "there is no such file",
     "on_uprobe_no_symbol": "the file has no such function",
@@ -283,6 +282,14 @@ def test_all_of_them_at_once(run, folder):
     daemon = run("--module=", "--config.dir", folder)
     assert attached_metric(daemon, "sound") == 1
     assert all(program_status(daemon, name)["attached"] is False for name in REFUSED)
+
+
+def test_a_kind_that_is_not_known(run, folder):
+    write_config(folder, "unknown", "attach_no_kind", metrics="description: A kind of later\n")
+    daemon = run("--module=", "--config.dir", folder)
+    error = program_status(daemon, "on_no_kind")["error"]
+    assert "no kind of program that is known here has such a SEC" in error
+    assert attached_metric(daemon, "sound") == 1
 
 
 def test_the_last_one_that_cannot_be_is_the_config(run, folder):
