@@ -66,6 +66,10 @@ PROGRAM("fexit/tcp_connect", on_fexit, FEXIT)
 PROGRAM("fmod_ret/security_socket_connect", on_fmod_ret, FMOD_RET)
 PROGRAM("lsm/socket_connect", on_lsm, LSM)
 
+/* In Debian's kernels compilers made "ip_rcv_finish_core.isra.0" of it, or ".constprop.0". */
+PROGRAM("kprobe/ip_rcv_finish_core", on_changed_kprobe, KPROBE)
+PROGRAM("fentry/ip_rcv_finish_core", on_changed_fentry, FENTRY)
+
 /* Each kernel takes this one, so that the config runs without the others. */
 SEC("raw_tp/sys_exit")
 int sound(void *ctx)

@@ -85,6 +85,18 @@ def test_program_runs_as_often_as_the_function(run_program, here, comm, program)
     assert_released(held)
 
 
+@pytest.mark.parametrize("program", ["on_changed_kprobe", "on_changed_fentry"])
+def test_function_that_the_compiler_changed(run_program, program):
+    if has_symbol("ip_rcv_finish_core"):
+        pytest.skip("this kernel has the function as it was written")
+    daemon = run_program(program)
+    error, lack = program_status(daemon, program)["error"], lack_of("on_kprobe")
+    if lack or REFUSAL in error:
+        pytest.skip(lack or REFUSAL)
+    assert "this kernel has 'ip_rcv_finish_core." in error
+    assert "in the place of 'ip_rcv_finish_core', which the compiler changed" in error
+
+
 OTHER_LSMS = ["unshare", "--mount", "sh", "-c",
               "mount -t tmpfs tmpfs /sys/kernel/security && "
               "echo lockdown,yama > /sys/kernel/security/lsm; exec \"$@\"", "sh"]
