@@ -297,9 +297,10 @@ static const struct key attach_keys[] = {
 	 .doc = "a bool option of this file: while it is false, this row is as if it were not "
 		"there"},
 	{"link_layer", KEY_ENUM, AT(attach_config, link_layer), NAMES(link_layers),
-	 .doc = "only interfaces whose packets begin so; none: with the IP header; any"},
+	 .doc = "only interfaces whose packets begin so; none: with the IP header; default "
+		"ethernet"},
 	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
-	 .doc = "names with wildcards, '!' excludes; $NAME is the option of that name"},
+	 .doc = "hooks tc_… and xdp: names with wildcards, '!' excludes; $NAME is the option NAME"},
 	{"mode", KEY_ENUM, AT(attach_config, mode), NAMES(xdp_modes),
 	 .doc = "hook xdp: in the driver (native), behind it (generic); default auto: native, else "
 		"generic"},
@@ -308,8 +309,7 @@ static const struct key attach_keys[] = {
 	{"netfilter_hook", KEY_ENUM, AT(attach_config, netfilter_hook), NAMES(netfilter_hooks),
 	 .doc = "hook netfilter: where on their way"},
 	{"priority", KEY_S32, AT(attach_config, priority),
-	 .doc = "hook netfilter: lower comes first; nft's filter is 0, raw is -300; the next free "
-		"one"},
+	 .doc = "hook netfilter: lower comes first; default 0, nft's filter; if taken, the next"},
 	{"defragment", KEY_BOOL, AT(attach_config, defragment),
 	 .doc = "hook netfilter: put fragments together before (Linux 6.6, priority over -400)"},
 	{"cgroup", KEY_TEXT, AT(attach_config, cgroup),
@@ -319,7 +319,8 @@ static const struct key attach_keys[] = {
 	{"interval", KEY_DURATION, AT(attach_config, interval_ns),
 	 .doc = "hook iter: it runs when metrics are read, but not more often than that"},
 	{"event", KEY_TEXT, AT(attach_config, event),
-	 .doc = "hook perf_event: type=T,config=C,frequency=F, or sample_period=P for the last"},
+	 .doc = "hook perf_event: type=T,config=C,frequency=F (a second) or sample_period=P "
+		"(events)"},
 };
 
 static const struct schema attach_schema = {
