@@ -133,6 +133,14 @@ def test_xdp_follows_interfaces(run_rows, here, there, make_namespace):
     assert not net["xdp"]
 
 
+def test_xdp_follows_interfaces_without_capabilities(run_rows, here, there, make_namespace):
+    daemon = run_rows(XDP, arguments=("--capabilities.keep=none",))
+    other = make_namespace()
+    connect(here, other, "wire2")
+    until(lambda: places(daemon, "on_xdp").get("wire2") == "xdp native", 5,
+          lambda: f"the new one is followed\n{daemon.log()}")
+
+
 @pytest.fixture
 def foreign_xdp(here, there, cleanup, tmp_path):
     """Somebody else's program at wire; removed at the end."""
