@@ -591,7 +591,7 @@ def test_nothing_is_left_after_a_stop(run_rows, folder, here, there, cgroup):
     daemon = run_rows(*ALL)
     assert all(program_status(daemon, row.split()[1].rstrip(","))["attached"] for row in ALL)
     held = holdings(daemon)
-    assert len(held["link"]) >= len(ALL)
+    assert held["link"]  # before Linux 5.15 perf events have none
     daemon.stop()
     assert_released(held)
 
