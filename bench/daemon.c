@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,18 +25,6 @@ enum {
 	RECEIVE_BYTES = 1 << 20,
 };
 
-void bench_fail(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("bench: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -48,7 +35,9 @@ static int compare(const void *a, const void *b)
 double bench_median_us(uint64_t *times, size_t count)
 {
 	qsort(times, count, sizeof(*times), compare);
-	return (double)times[count / 2] / 1e3;
+	size_t middle = count / 2;
+
+	return (double)times[middle] / 1e3;
 }
 
 /* ---- HTTP ---- */

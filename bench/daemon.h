@@ -2,6 +2,7 @@
 /* The real daemon as the benchmarks run it, and an HTTP client that asks it. */
 #pragma once
 
+#include <err.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -54,4 +55,5 @@ int bench_daemon_map(const struct bench_daemon *d, const char *name);
 /* The median of @count times in ns, in microseconds; they get sorted. */
 double bench_median_us(uint64_t *times, size_t count);
 
-void bench_fail(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));
+/* Says why, and ends. */
+#define bench_fail(...) errx(1, __VA_ARGS__)

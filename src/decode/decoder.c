@@ -36,9 +36,10 @@ const struct decoder *decoder_at(size_t index)
 	return index < decoder_count() ? __start_wiregauge_decoders[index] : NULL;
 }
 
-static int report_unknown_decoder(const struct text *name, const struct source *source,
-				  struct report *report)
+static void report_unknown_decoder(const struct text *name, const struct source *source,
+				   struct report *report)
 {
+	_cleanup_buf_ struct buf hint = {0};
 	const char *names[64] = {0};
 	const char *nearest;
 	size_t count = MIN(decoder_count(), ARRAY_SIZE(names));
@@ -47,16 +48,11 @@ static int report_unknown_decoder(const struct text *name, const struct source *
 		names[i] = decoder_at(i)->name;
 	nearest = suggest_nearest(name->text, names, count);
 	if (nearest)
-		return report_error(report, source, name->place,
-				    "unknown decoder '%s', did you mean '%s'?", name->text,
-				    nearest);
-
-	_cleanup_buf_ struct buf list = {0};
-
-	for (size_t i = 0; i < count; i++)
-		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-	return report_error(report, source, name->place, "unknown decoder '%s'; there are: %s",
-			    name->text, buf_str(&list));
+		buf_printf(&hint, ", did you mean '%s'?", nearest);
+	for (size_t i = 0; !nearest && i < count; i++)
+		buf_printf(&hint, "%s%s", i ? ", " : "; there are: ", names[i]);
+	report_error(report, source, name->place, "unknown decoder '%s'%s", name->text,
+		     buf_str(&hint));
 }
 
 static const struct {
@@ -131,34 +127,31 @@ static void add_predecessors(struct buf *b, const struct decoder *d)
 		buf_printf(b, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
 }
 
-/* Whether the step @index of the chain takes what it gets there. */
-static int check_place(const struct label_decoder *d, size_t index, const struct source *source,
-		       struct report *report)
+/* Whether @step takes what the one @before it gives (NULL: the key's bytes). */
+static int check_place(const struct decode_step *before, const struct decode_step *step,
+		       enum decode_form form, const struct source *source, struct report *report)
 {
-	const struct decode_step *step = &d->chain[index];
-	const struct decoder *before = index ? d->chain[index - 1].decoder : NULL;
-	enum decode_form form = before ? before->gives : FORM_BYTES;
+	const char *name = step->decoder->name;
 	struct place place = step->config->name.place;
 	_cleanup_buf_ struct buf others = {0};
 
 	if (step->decoder->takes & form)
 		return 0;
-	if (step->decoder->takes == FORM_BYTES)
+	if (before && step->decoder->takes == FORM_BYTES)
 		return report_error(report, source, place,
 				    "decoder '%s' takes the bytes of the key, so it must be the "
 				    "first; '%s' before it gives %s",
-				    step->decoder->name, before ? before->name : "",
-				    form_name(form));
+				    name, before->config->name.text, form_name(form));
 	add_predecessors(&others, step->decoder);
 	if (!before)
 		return report_error(report, source, place,
 				    "decoder '%s' cannot be the first: it takes text, not the "
 				    "bytes of the key; put before it %s",
-				    step->decoder->name, buf_str(&others));
+				    name, buf_str(&others));
 	return report_error(report, source, place,
 			    "decoder '%s' takes a decimal number, but '%s' before it gives %s; "
 			    "have instead %s",
-			    step->decoder->name, before->name, form_name(form), buf_str(&others));
+			    name, before->config->name.text, form_name(form), buf_str(&others));
 }
 
 /* "1, 2, 4 or 8" */
@@ -198,41 +191,39 @@ static int check_size(const struct decoder *first, const struct label_config *la
 			    label->name.text, label->size, first->name, buf_str(&sizes));
 }
 
-static int check_chain(const struct label_decoder *d, const struct source *source,
-		       struct report *report)
+static int check_step(const struct label_decoder *d, size_t index,
+		      const struct decoder_setup *setup)
 {
-	const struct label_config *label = d->config;
-	int err = 0;
+	const struct decode_step *step = &d->chain[index], *before = index ? step - 1 : NULL;
+	enum decode_form form = before ? d->gives : FORM_BYTES;
+	int err = check_place(before, step, form, setup->source, setup->report);
 
-	for (size_t i = 0; i < label->decoders.count; i++) {
-		const struct decode_step *step = &d->chain[i];
-
-		if (!step->decoder) /* told already, and what follows it cannot be known */
-			return -EINVAL;
-		if (check_place(d, i, source, report) ||
-		    check_parameters(step->decoder, step->config, source, report))
-			err = -EINVAL;
-	}
-	if (d->chain[0].decoder->takes & FORM_BYTES &&
-	    check_size(d->chain[0].decoder, label, source, report))
+	if (check_parameters(step->decoder, step->config, setup->source, setup->report))
+		err = -EINVAL;
+	if (!before && step->decoder->takes & FORM_BYTES &&
+	    check_size(step->decoder, setup->label, setup->source, setup->report))
 		err = -EINVAL;
 	return err;
 }
 
-static int prepare_steps(struct label_decoder *d, const struct decoder_setup *setup)
+static int add_step(struct label_decoder *d, size_t index, const struct decoder_setup *setup)
 {
-	int err = 0;
+	const struct decoder_config *config = &setup->label->decoders.items[index];
+	const struct decoder *decoder = decoder_find(config->name.text);
+	struct decode_step *step = &d->chain[index];
+	int err;
 
-	for (size_t i = 0; i < d->config->decoders.count; i++) {
-		struct decode_step *step = &d->chain[i];
-		int failed = step->decoder->prepare ? step->decoder->prepare(setup, step) : 0;
-
-		d->follows |= step->decoder->follows;
-		d->gives = step->decoder->gives;
-		if (failed)
-			err = failed;
+	if (!decoder) {
+		report_unknown_decoder(&config->name, setup->source, setup->report);
+		return -EINVAL;
 	}
-	return err;
+	*step = (struct decode_step){.config = config, .decoder = decoder};
+	err = check_step(d, index, setup);
+	if (err)
+		return err;
+	d->follows |= decoder->follows;
+	d->gives = decoder->gives;
+	return decoder->prepare ? decoder->prepare(setup, step) : 0;
 }
 
 int label_decoder_build(struct label_decoder *d, const struct label_config *label,
@@ -247,18 +238,9 @@ int label_decoder_build(struct label_decoder *d, const struct label_config *labe
 	d->chain = calloc(count, sizeof(*d->chain));
 	if (!d->chain)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const struct decoder_config *config = &label->decoders.items[i];
-
-		d->chain[i].config = config;
-		d->chain[i].decoder = decoder_find(config->name.text);
-		if (!d->chain[i].decoder)
-			err = report_unknown_decoder(&config->name, source, report);
-	}
-	if (check_chain(d, source, report))
-		err = -EINVAL;
-	if (!err)
-		err = prepare_steps(d, &setup);
+	/* What stands behind a step that is wrong cannot be judged. */
+	for (size_t i = 0; i < count && !err; i++)
+		err = add_step(d, i, &setup);
 	if (err)
 		label_decoder_free(d);
 	return err;

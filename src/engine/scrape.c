@@ -24,7 +24,10 @@
  * wanted it: pages are most of the memory. */
 #define SPARE_FOR_SCRAPES 64
 
-enum { ENCODINGS = 2 }; /* plain, gzip */
+enum {
+	ENCODINGS = 2, /* plain, gzip */
+	N_PAGES = EXPOSITION_FORMATS * ENCODINGS,
+};
 
 struct scraper {
 	struct scrape_source source;
@@ -162,7 +165,7 @@ static void revoke_oldest(struct scraper *s)
 static void drop_idle_pages(struct scraper *s)
 {
 	pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < EXPOSITION_FORMATS * ENCODINGS; i++) {
+	for (size_t i = 0; i < N_PAGES; i++) {
 		struct page **spare = &s->spare[i / ENCODINGS][i % ENCODINGS];
 
 		if (*spare && s->scrape - (*spare)->used > SPARE_FOR_SCRAPES) {
@@ -310,7 +313,7 @@ static void scrape_once(struct scraper *s)
 	batch = read_and_render(s, &scrape);
 	batch = answer_plain(s, batch, &scrape);
 	answer_gzip(s, batch, &scrape);
-	for (size_t i = 0; i < EXPOSITION_FORMATS * ENCODINGS; i++) {
+	for (size_t i = 0; i < N_PAGES; i++) {
 		struct page *p = scrape.pages[i / ENCODINGS][i % ENCODINGS];
 
 		if (p)
@@ -368,7 +371,7 @@ void scraper_stop(struct scraper *s)
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
-	for (size_t i = 0; i < EXPOSITION_FORMATS * ENCODINGS; i++)
+	for (size_t i = 0; i < N_PAGES; i++)
 		page_free(s->spare[i / ENCODINGS][i % ENCODINGS]);
 	libdeflate_free_compressor(s->compressor);
 	pthread_cond_destroy(&s->wake);

@@ -248,10 +248,10 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	table_init(&c->keys, c->layout.extended_key_size);
 	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));
 	c->extended_key = malloc(c->layout.extended_key_size);
-	err = -ENOMEM;
-	if (!c->pieces || !c->extended_key)
+	if (!c->pieces || !c->extended_key) {
+		err = -ENOMEM;
 		goto fail;
-	err = 0;
+	}
 	if (!c->feed && (err = open_map(c, map, source, report)))
 		goto fail;
 	c->value_stride = c->feed->stride / c->feed->values_per_entry;

@@ -91,7 +91,7 @@ static void add_varint(struct buf *out, char tag, uint64_t n)
 /* Of type sint32 and sint64: small ones take few bytes also below 0. */
 static void add_sint(struct buf *out, char tag, int64_t n)
 {
-	add_varint(out, tag, (uint64_t)n << 1 ^ (uint64_t)(n >> 63));
+	add_varint(out, tag, (uint64_t)n << 1 ^ (n < 0 ? UINT64_MAX : 0));
 }
 
 static void add_double(struct buf *out, char tag, double d)

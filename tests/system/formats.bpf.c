@@ -36,8 +36,8 @@ MAP(coarse_seconds, 100, struct bucket_key);
 MAP(fine_seconds, 3000, struct bucket_key);
 
 /* Bounds in units of 2^-30 s; test_formats.py has them in its config. */
-#define OCTAVES	 40
-#define FINE	 5
+#define OCTAVES  40
+#define FINE     5
 #define FINE_MAX (OCTAVES * 32 + 1)
 
 /* Arguments: a number, and the label that it goes under. It is only ever run by BPF_PROG_RUN. */

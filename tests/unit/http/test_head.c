@@ -171,12 +171,19 @@ static void test_which_connections_stay(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char memory[256];
-		struct head h;
+		struct head h = {0};
 
 		assert_int_equal(read_head(rows[i].text, strlen(rows[i].text), memory, &h), 0);
 		if (h.keep_alive != rows[i].keep)
 			fail_msg("%s", rows[i].text);
 	}
+}
+
+/* Without the NUL. */
+static void put(char *to, const char *s)
+{
+	for (; *s; s++)
+		*to++ = *s;
 }
 
 static void test_sizes(void **state)
@@ -194,9 +201,8 @@ static void test_sizes(void **state)
 	/* The largest that fits, and one byte more. */
 	for (size_t more = 0; more < 2; more++) {
 		memset(text, 'a', len);
-		memcpy(text, GET, strlen(GET));
-		memcpy(text + strlen(GET), "A:", 2);
-		memcpy(text + HEAD_MAX + more - 4, "\r\n\r\n", 4);
+		put(text, GET "A:");
+		put(text + HEAD_MAX + more - 4, "\r\n\r\n");
 		scanned = 0;
 		assert_int_equal(head_find_end(text, HEAD_MAX + more, &scanned, &end),
 				 more ? 431 : 0);

@@ -149,8 +149,8 @@ static void test_sections(void **state)
 	static const char *const with[] = {"tp_btf/sched_switch", "kprobe/tcp_connect",
 					   "usdt/a:b:c",          "raw_tp/x",
 					   "fentry.s/x",          "lsm/file_open"};
-	static const char *const without[] = {"tc",     "xdp",        "tp_btf/",           "kprobe",
-					      "socket", "cgroup_skb/ingress"};
+	static const char *const without[] = {"tc",     "xdp",    "tp_btf/",
+					      "kprobe", "socket", "cgroup_skb/ingress"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(with); i++)
