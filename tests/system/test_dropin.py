@@ -59,6 +59,26 @@ def labels_of(samples, name):
 
 # --- counters: uint, syscall, errno
 
+def test_syscalls(drop_in):
+    daemon = drop_in("syscalls")
+
+    def call():
+        for _ in range(1000):
+            os.getppid()
+        for _ in range(500):
+            try:
+                os.stat("/there/is/none")
+            except FileNotFoundError:
+                pass
+
+    as_ours(call)
+    samples = daemon.scrape()
+    assert samples.value("ebpf_exporter_syscalls_total", syscall="getppid") == 1000
+    assert samples.value("ebpf_exporter_syscall_errors_total", error="ENOENT") == 500
+    assert "# HELP ebpf_exporter_syscalls_total Number of calls for each syscall\n" in samples.text
+    assert "# TYPE ebpf_exporter_syscalls_total counter\n" in samples.text
+
+
 # --- histograms of all four types, with and without a sum
 
 OFFSETS = [0, 0, 1, 2, 3, 4, 5, 49, 50, 51, 100, 101, 500, 500, 501, 4096]
@@ -159,6 +179,20 @@ def test_xdp_at_a_device_sums_over_cpus(here, there, drop_in):
 
 
 # --- kallsyms
+
+def test_stacks_and_addresses_of_symbols(drop_in):
+    daemon = drop_in("stacks")
+    with open("/dev/null", "rb", buffering=0) as null:
+        as_ours(lambda: [os.lseek(null.fileno(), 0, os.SEEK_SET) for _ in range(9)])
+    samples = daemon.scrape()
+    name = "ebpf_exporter_known_addresses_total"
+    assert labels_of(samples, name) == {(("function", "do_syscall_64"),): 9,
+                                        (("function", "schedule"),): 9,
+                                        (("function", "unknown_addr:0x1"),): 9}
+    stacks = samples.select("ebpf_exporter_lseek_stacks_total")
+    assert sum(value for _, value in stacks) == 9
+    assert all("do_syscall_64" in labels["kstack"].split("\n") for labels, _ in stacks)
+
 
 # --- events
 

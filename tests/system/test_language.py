@@ -85,3 +85,20 @@ def test_namespace_is_the_prefix(folder, run_configs):
     Map(daemon, "single_total").write(u32(0), 5)
     assert daemon.scrape().value("lab_7_single_total") == 5
     assert exported(daemon) == set()
+
+
+def test_a_map_that_cannot_be_read_takes_no_other_along(folder, run_configs):
+    add_config(folder, "both", f"""
+metrics:
+  counters:
+    - {{name: unreadable_total, help: x, labels: [{LABEL % ("kind", 4)}]}}
+    - {{name: readable_total, help: x}}
+""", "tests/system/unreadable")
+    daemon = run_configs()
+    before = daemon.scrape().value("wiregauge_read_errors_total", config="both")
+    samples = daemon.scrape()
+    assert samples.value("wiregauge_read_errors_total", config="both") == before + 1
+    assert samples.value("ebpf_exporter_readable_total") == 0
+    assert samples.select("ebpf_exporter_unreadable_total") == []
+    assert "unreadable_total" in "\n".join(daemon.complaints())
+    assert len(daemon.complaints()) == 1  # not at each scrape
