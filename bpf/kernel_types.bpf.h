@@ -16,6 +16,11 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* include/linux/sched.h */
+struct task_struct {
+	int pid;
+};
+
 /* include/linux/timer_types.h (include/linux/timer.h before 6.8) */
 struct timer_list {
 	void (*function)(struct timer_list *timer);

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/modules.h"
 #include "config/config.h"
+#include "config/web.h"
 #include "decode/decoder.h"
 #include "engine/builtin.h"
 #include "engine/describe.h"
@@ -137,12 +138,15 @@ static void print_places(const struct group *group)
 	puts(".\n");
 }
 
-static void print_group(const struct group *group)
+static void print_group(const struct group *group, bool with_origin)
 {
-	printf("\n### Keys of %s\n\n", group->name);
+	fputs("\n### Keys of ", stdout);
+	print_cell(group->name);
+	puts("\n");
 	if (group->places.count && *group->places.items[0])
 		print_places(group);
-	puts("| key | value | what | from |\n|---|---|---|---|");
+	puts(with_origin ? "| key | value | what | from |\n|---|---|---|---|"
+			 : "| key | value | what |\n|---|---|---|");
 	for (size_t i = 0; i < group->n_keys; i++) {
 		const struct group_key *key = &group->keys[i];
 
@@ -150,25 +154,43 @@ static void print_group(const struct group *group)
 		print_cell(key->type);
 		fputs(key->required ? "; required | " : " | ", stdout);
 		print_cell(key->doc);
-		printf(" | %s |\n", key->exporters ? "ebpf\\_exporter" : "wiregauge");
+		if (with_origin)
+			printf(" | %s", key->exporters ? "ebpf\\_exporter" : "wiregauge");
+		puts(" |");
 	}
+}
+
+static enum exit_code print_language(
+	void (*describe)(void (*row)(void *ctx, const struct key_doc *key), void *ctx),
+	bool with_origin)
+{
+	_cleanup_(groups_free) struct groups g = {0};
+
+	describe(collect_key, &g);
+	if (g.failed)
+		return EXIT_FAILED;
+	for (size_t i = 0; i < g.count; i++)
+		print_group(&g.items[i], with_origin);
+	return EXIT_DONE;
 }
 
 static enum exit_code run_docs_config(const struct command_call *call)
 {
-	_cleanup_(groups_free) struct groups g = {0};
-
 	(void)call;
-	config_describe(collect_key, &g);
-	if (g.failed)
-		return EXIT_FAILED;
-	for (size_t i = 0; i < g.count; i++)
-		print_group(&g.items[i]);
-	return EXIT_DONE;
+	return print_language(config_describe, true);
 }
 
 COMMAND(docs_config, .name = "docs config", .order = 920, .size = 1, .run = run_docs_config,
 	.summary = "Print the reference of the configuration language, in Markdown");
+
+static enum exit_code run_docs_web(const struct command_call *call)
+{
+	(void)call;
+	return print_language(web_config_describe, false);
+}
+
+COMMAND(docs_web, .name = "docs web", .order = 925, .size = 1, .run = run_docs_web,
+	.summary = "Print the reference of the web config file, in Markdown");
 
 /* ---- decoders ---- */
 

@@ -374,3 +374,8 @@ bool web_config_is_likely(const char *path)
 {
 	return schema_is_likely(&web_schema, path);
 }
+
+void web_config_describe(void (*row)(void *ctx, const struct key_doc *key), void *ctx)
+{
+	schema_describe(&web_schema, row, ctx);
+}

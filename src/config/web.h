@@ -75,5 +75,8 @@ int web_config_parse(struct source source, struct report *r, struct web_config *
 int web_config_parse_file(const char *path, struct report *r, struct web_config **ret);
 void web_config_free(struct web_config *c);
 
+/* Calls @row for each key of the file, as config_describe(). */
+void web_config_describe(void (*row)(void *ctx, const struct key_doc *key), void *ctx);
+
 /* Whether the file at @path has a key that only this format has. */
 bool web_config_is_likely(const char *path);

@@ -17,7 +17,7 @@ from kernel import Map
 from waiting import until
 
 CPUS = lib.libbpf_num_possible_cpus()
-EXAMPLES = ("timers", "softirq_latency")
+EXAMPLES = ("timers", "softirq_latency", "program_starts", "cpu_wait")
 
 
 # --- the examples
@@ -70,6 +70,26 @@ def test_softirq_latency_is_a_histogram_that_grows(examples, run_configs):
         assert 0 < count <= ran[labels["softirq"]] - before[labels["softirq"]]
         total = samples.value(f"{name}_sum", softirq=labels["softirq"])
         assert 0 < total / count < 1  # seconds that one waits
+
+
+def test_programs_are_counted_where_they_start(examples, run_configs):
+    daemon = run_configs("--config.names", "program_starts")
+    for _ in range(7):
+        subprocess.run(["/bin/true"], check=True)
+    counts = daemon.scrape().select("ebpf_exporter_program_starts_total", command="true")
+    assert sum(value for _, value in counts) >= 7
+    assert all(set(labels) == {"command", "container"} for labels, _ in counts)
+
+
+def test_cpu_wait_is_a_histogram_by_octave(examples, run_configs):
+    daemon = run_configs("--config.names", "cpu_wait")
+    name = "ebpf_exporter_cpu_wait_seconds"
+    first = until(lambda: daemon.scrape().value(f"{name}_count"), 10, "tasks wait")
+    until(lambda: daemon.scrape().value(f"{name}_count") > first, 10, "more wait")
+    samples = daemon.scrape()
+    bounds = [float(row["le"]) for row, _ in samples.select(f"{name}_bucket")][1:-1]
+    assert all(high == 2 * low for low, high in pairwise(bounds)) and bounds[-1] == 32
+    assert 0 < samples.value(f"{name}_sum") / samples.value(f"{name}_count") < 1
 
 
 def test_all_configs_of_a_folder(examples, run_configs, run, folder):

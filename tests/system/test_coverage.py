@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/coverage.md has a row for all that the program knows, and each row names a test that is there."""
+"""docs/coverage.md has a row for all that the program knows, and the tests it names are there."""
 
 import ast
 import re
@@ -13,8 +13,8 @@ PAGE = (ROOT / "docs/coverage.md").read_text()
 
 # Sections of programs that ebpf_exporter attaches (config-format: programs and attaching).
 SECTIONS = {"kprobe", "kretprobe", "kprobe.multi", "ksyscall", "uprobe", "uretprobe", "usdt", "tp",
-            "raw_tp", "tp_btf", "fentry", "fexit", "fmod_ret", "lsm", "iter", "freplace", "xdp/DEVICE",
-            "perf_event/type=…", "uprobe//proc/self/exe:post_attach_mark", "?…"}
+            "raw_tp", "tp_btf", "fentry", "fexit", "fmod_ret", "lsm", "iter", "freplace",
+            "xdp/DEVICE", "perf_event/type=…", "uprobe//proc/self/exe:post_attach_mark", "?…"}
 
 
 def rows(heading):
