@@ -172,11 +172,118 @@ static void shortest_digits(double d, char *text, size_t size)
 	strip_zeros(text);
 }
 
+/* Between these, quick_digits() stays within 128 bits. */
+#define QUICK_MIN 1e-4
+#define QUICK_MAX 1e15
+
+static const uint64_t powers_of_ten[] = {
+	1ULL,
+	10ULL,
+	100ULL,
+	1000ULL,
+	10000ULL,
+	100000ULL,
+	1000000ULL,
+	10000000ULL,
+	100000000ULL,
+	1000000000ULL,
+	10000000000ULL,
+	100000000000ULL,
+	1000000000000ULL,
+	10000000000000ULL,
+	100000000000000ULL,
+	1000000000000000ULL,
+	10000000000000000ULL,
+	100000000000000000ULL,
+};
+
+/* log10(@d) rounded down, for QUICK_MIN ≤ d < QUICK_MAX. */
+static int decimal_exponent(double d)
+{
+	int exponent = 0;
+
+	if (d < 1)
+		return d >= 1e-1 ? -1 : d >= 1e-2 ? -2 : d >= 1e-3 ? -3 : -4;
+	while (d >= (double)powers_of_ten[exponent + 1])
+		exponent++;
+	return exponent;
+}
+
+static void write_digits(uint64_t number, int exponent, char *text)
+{
+	char *end = buf_put_u64(text + 1, number);
+
+	text[0] = text[1];
+	text[1] = '.';
+	*end++ = 'e';
+	*end++ = exponent < 0 ? '-' : '+';
+	*end++ = (char)('0' + abs(exponent) / 10);
+	*end++ = (char)('0' + abs(exponent) % 10);
+	*end = '\0';
+}
+
+/*
+ * What shortest_digits() does, for most of the numbers that there are, in a tenth of its time: @d
+ * is m × 2^-s, and n digits of it are m × 10^k × 2^-s rounded to a whole number. That reads back
+ * as @d if it is off by less than half of what m + 1 would make; or by just half, as reading rounds
+ * to even, for an even m. All of it in whole numbers. False: not one of them.
+ */
+static bool quick_digits(double d, char *text)
+{
+	int binary, exponent;
+	uint64_t m;
+
+	if (!(d >= QUICK_MIN && d < QUICK_MAX))
+		return false;
+	m = (uint64_t)ldexp(frexp(d, &binary), DBL_MANT_DIG);
+	if ((m & (m - 1)) == 0) /* with neighbours at different distances */
+		return false;
+	exponent = decimal_exponent(d);
+	for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+		int shift = DBL_MANT_DIG - binary, k = digits - 1 - exponent;
+		unsigned __int128 step = powers_of_ten[MIN(k, DBL_DECIMAL_DIG)];
+		unsigned __int128 scaled, number, off;
+
+		step *= powers_of_ten[MAX(k - DBL_DECIMAL_DIG, 0)];
+		scaled = m * step;
+		number = (scaled + ((unsigned __int128)1 << (shift - 1))) >> shift;
+		off = number << shift > scaled ? (number << shift) - scaled
+					       : scaled - (number << shift);
+		if (off * 2 > step || (off * 2 == step && m & 1))
+			continue;
+		/* The first of two that are as near might be the odd one. */
+		if (number >= powers_of_ten[digits] || number < powers_of_ten[digits - 1] ||
+		    off * 2 == (unsigned __int128)1 << shift)
+			return false;
+		write_digits((uint64_t)number, exponent, text);
+		return true;
+	}
+	return false;
+}
+
+/* The digits of "d.dddde±xx" written out, without an exponent. */
+static void add_fixed(struct buf *b, const char *text, const char *e, int exponent)
+{
+	if (*text == '-')
+		buf_add_char(b, *text++);
+	if (exponent < 0)
+		buf_add(b, "0.0000", (size_t)(1 - exponent));
+	for (; text < e; text++) {
+		if (*text == '.')
+			continue;
+		buf_add_char(b, *text);
+		if (exponent-- == 0 && text + 1 < e)
+			buf_add_char(b, '.');
+	}
+	for (; exponent >= 0; exponent--)
+		buf_add_char(b, '0');
+}
+
 void buf_add_double(struct buf *b, double d)
 {
 	char text[40];
 	const char *e;
-	int exponent, significant;
+	int exponent;
 
 	if (isnan(d)) {
 		buf_add_str(b, "NaN");
@@ -186,16 +293,17 @@ void buf_add_double(struct buf *b, double d)
 		buf_add_str(b, d > 0 ? "+Inf" : "-Inf");
 		return;
 	}
-	shortest_digits(d, text, sizeof(text));
+	if (quick_digits(d, text))
+		strip_zeros(text);
+	else
+		shortest_digits(d, text, sizeof(text));
 	e = strchr(text, 'e');
 	exponent = (int)strtol(e + 1, NULL, 10);
-	significant = (int)(e - text) - (text[0] == '-');
-	significant -= significant > 1; /* the point */
 	/* strconv/ftoa.go: with the shortest precision, the decision takes six digits. */
 	if (exponent < -4 || exponent >= 6)
 		buf_add_str(b, text);
 	else
-		buf_printf(b, "%.*f", MAX(significant - 1 - exponent, 0), d);
+		add_fixed(b, text, e, exponent);
 }
 
 const char *buf_str(struct buf *b)

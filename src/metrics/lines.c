@@ -21,29 +21,23 @@ static char *put_bound(char *at, const struct bucket_bound *le, bool points)
 	return at;
 }
 
-/* A whole line: room is made once, then bytes go behind bytes. @le is for buckets, else NULL. */
+/* A whole line: room is made once, then bytes go behind bytes. */
 static void add_line(struct buf *out, const struct family *f, const char *suffix,
-		     struct label_text labels, const struct bucket_bound *le, bool points,
-		     uint64_t value)
+		     struct label_text labels, uint64_t value)
 {
 	size_t name_len = strlen(f->name), suffix_len = strlen(suffix);
 	char *at;
 
-	if (!buf_reserve(out, name_len + suffix_len + labels.len + sizeof(le->text) + strlen(".0") +
-				      LINE_REST))
+	if (!buf_reserve(out, name_len + suffix_len + labels.len + LINE_REST))
 		return;
 	at = mempcpy(out->data + out->len, f->name, name_len);
 	at = mempcpy(at, suffix, suffix_len);
-	if (labels.len || le)
-		*at++ = '{';
 	if (labels.len) {
+		*at++ = '{';
 		at = mempcpy(at, labels.text, labels.len);
-		*at++ = le ? ',' : '}';
+		*at++ = '}';
 	}
-	if (le)
-		at = put_bound(at, le, points);
-	else
-		*at++ = ' ';
+	*at++ = ' ';
 	at = buf_put_u64(at, value);
 	*at++ = '\n';
 	out->len = (size_t)(at - out->data);
@@ -67,7 +61,7 @@ static void add_double_line(struct buf *out, const struct family *f, const char 
 void lines_add_uint(struct buf *out, const struct family *f, struct label_text labels,
 		    uint64_t value)
 {
-	add_line(out, f, "", labels, NULL, false, value);
+	add_line(out, f, "", labels, value);
 }
 
 void lines_add_double(struct buf *out, const struct family *f, struct label_text labels,
@@ -76,25 +70,61 @@ void lines_add_double(struct buf *out, const struct family *f, struct label_text
 	add_double_line(out, f, "", labels, value);
 }
 
-void lines_add_histogram(struct buf *out, const struct family *f, struct label_text labels,
-			 struct histogram_sample sample, bool points)
+/* name_bucket{labels, : what each bucket's line begins with. */
+static char *put_bucket_prefix(char *at, const struct family *f, struct label_text labels)
+{
+	at = stpcpy(at, f->name);
+	at = stpcpy(at, "_bucket{");
+	if (labels.len) {
+		at = mempcpy(at, labels.text, labels.len);
+		*at++ = ',';
+	}
+	return at;
+}
+
+static void add_buckets(struct buf *out, const struct family *f, struct label_text labels,
+			const uint64_t *counts, bool points, uint64_t *ret_count)
 {
 	static const struct bucket_bound infinite = {.text = "le=\"+Inf\"} ",
 						     .len = sizeof("le=\"+Inf\"} ") - 1};
+	size_t most = strlen(f->name) + strlen("_bucket{") + labels.len + strlen(",") +
+		      sizeof(infinite.text) + strlen(".0") + LINE_REST;
 	const struct buckets *b = f->buckets;
 	uint64_t cumulative = 0;
+	char *prefix, *at;
+	size_t len;
 
-	for (uint32_t i = 0, at = 0; i < b->n_bounds; i++) {
-		while (at < b->bounds[i].end)
-			cumulative = histogram_add(cumulative, sample.counts[at++]);
-		add_line(out, f, "_bucket", labels, &b->bounds[i], points, cumulative);
+	if (!buf_reserve(out, (b->n_bounds + 1) * most))
+		return;
+	prefix = out->data + out->len;
+	at = put_bucket_prefix(prefix, f, labels);
+	len = (size_t)(at - prefix);
+	for (uint32_t i = 0, bucket = 0; i <= b->n_bounds; i++) {
+		const struct bucket_bound *le = i < b->n_bounds ? &b->bounds[i] : &infinite;
+
+		while (bucket < le->end)
+			cumulative = histogram_add(cumulative, counts[bucket++]);
+		if (i > 0)
+			at = mempcpy(at, prefix, len);
+		at = buf_put_u64(put_bound(at, le, points), cumulative);
+		*at++ = '\n';
 	}
-	add_line(out, f, "_bucket", labels, &infinite, points, cumulative);
+	out->len = (size_t)(at - out->data);
+	*ret_count = cumulative;
+}
+
+void lines_add_histogram(struct buf *out, const struct family *f, struct label_text labels,
+			 struct histogram_sample sample, bool points)
+{
+	const struct buckets *b = f->buckets;
+	uint64_t count = 0;
+
+	add_buckets(out, f, labels, sample.counts, points, &count);
 	if (b->multiplier == 1)
-		add_line(out, f, "_sum", labels, NULL, false, sample.sum);
+		add_line(out, f, "_sum", labels, sample.sum);
 	else
 		add_double_line(out, f, "_sum", labels, (double)sample.sum * b->multiplier);
-	add_line(out, f, "_count", labels, NULL, false, cumulative);
+	add_line(out, f, "_count", labels, count);
 }
 
 void lines_add_comment(struct buf *out, const char *kind, const char *name, size_t len,

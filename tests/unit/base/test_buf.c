@@ -216,6 +216,62 @@ static void test_double_reads_back(void **state)
 	}
 }
 
+/* The fewest digits with which the C library gives @d back, written as the C library does. */
+static void add_as_c_does(struct buf *b, double d)
+{
+	char text[40];
+	int digits = 0, exponent;
+
+	do
+		snprintf(text, sizeof(text), "%.*e", digits++, d);
+	while (strtod(text, NULL) != d);
+	exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+	if (exponent < -4 || exponent >= 6)
+		buf_add_str(b, text);
+	else
+		buf_printf(b, "%.*f", MAX(digits - 1 - exponent, 0), d);
+}
+
+static void check_like_c(struct buf *b, double d)
+{
+	_cleanup_buf_ struct buf expected = {0};
+
+	buf_reset(b);
+	buf_add_double(b, d);
+	add_as_c_does(&expected, d);
+	if (!STREQ(buf_str(b), buf_str(&expected)))
+		fail_msg("%.17g: %s, not %s", d, buf_str(b), buf_str(&expected));
+}
+
+/* Sums as they are, times what units are, and any numbers of that size. */
+static void test_double_is_shortest(void **state)
+{
+	static const double units[] = {1e-9, 1e-6, 0.001, 0.1, 1.0 / (1 << 30), 8, 1.5};
+	_cleanup_buf_ struct buf b = {0};
+	uint64_t bits = 88172645463325252; /* xorshift */
+
+	(void)state;
+	for (int i = 0; i < 30000; i++) {
+		double whole;
+
+		bits ^= bits << 13;
+		bits ^= bits >> 7;
+		bits ^= bits << 17;
+		whole = (double)(bits >> (1 + i % 60));
+		check_like_c(&b, whole);
+		check_like_c(&b, -whole * units[(size_t)i % ARRAY_SIZE(units)]);
+		check_like_c(&b, whole * units[(size_t)i % ARRAY_SIZE(units)]);
+		check_like_c(&b, ldexp((double)(bits >> 11), i % 70 - 68));
+	}
+	for (double d = 1e-5; d < 1e17; d *= 10) {
+		check_like_c(&b, d);
+		check_like_c(&b, nextafter(d, 0));
+		check_like_c(&b, nextafter(d, 2 * d));
+	}
+	for (int i = 0; i < 10000; i++)
+		check_like_c(&b, i / 100.0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_u64_lengths),
 		cmocka_unit_test(test_double_is_spelled_as_in_go),
 		cmocka_unit_test(test_double_reads_back),
+		cmocka_unit_test(test_double_is_shortest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
