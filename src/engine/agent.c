@@ -68,32 +68,58 @@ static bool is_unchanged(const struct unit *unit, const struct plan *plan)
 	       memcmp(unit->plan->fingerprint, plan->fingerprint, sizeof(plan->fingerprint)) == 0;
 }
 
-/* Whether one of the first @count collectors of @u exports the metric @name. */
-static bool collectors_export(const struct unit *u, size_t count, const char *name)
+/* A family of the first @count collectors of @u that @f cannot be beside, or NULL. */
+static const struct family *find_collision(const struct unit *u, size_t count,
+					   const struct family *f)
 {
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < collector_family_count(u->collectors[i]); k++) {
-			if (STREQ(collector_family(u->collectors[i], k)->name, name))
-				return true;
+			const struct family *other = collector_family(u->collectors[i], k);
+
+			if (family_collides(f, other))
+				return other;
 		}
 	}
-	return false;
+	return NULL;
 }
 
-/* Who exports the metric @name before collector @index of @unit: a config, the daemon itself, or
- * NULL. */
-static const char *find_exporter(const struct agent *a, const struct unit_set *set,
-				 const struct unit *unit, size_t index, const char *name)
+/* What @f, of collector @index of @unit, cannot be beside, and whose that is: a config's, the
+ * daemon's own, or NULL. */
+static const struct family *find_exporter(const struct agent *a, const struct unit_set *set,
+					  const struct unit *unit, size_t index,
+					  const struct family *f, const char **ret_whose)
 {
+	const struct family *other;
+
+	*ret_whose = "the daemon itself";
 	for (size_t i = 0; i < a->n_own_families; i++) {
-		if (STREQ(a->own_families[i].name, name))
-			return "the daemon itself";
+		if (family_collides(f, &a->own_families[i]))
+			return &a->own_families[i];
 	}
 	for (size_t i = 0; i < set->n_units; i++) {
-		if (collectors_export(set->units[i], set->units[i]->n_collectors, name))
-			return set->units[i]->plan->name;
+		*ret_whose = set->units[i]->plan->name;
+		other = find_collision(set->units[i], set->units[i]->n_collectors, f);
+		if (other)
+			return other;
 	}
-	return collectors_export(unit, index, name) ? "another of its modules" : NULL;
+	*ret_whose = "another of its modules";
+	return find_collision(unit, index, f);
+}
+
+static int report_collision(const struct family *f, const struct family *other, const char *whose,
+			    struct error *e)
+{
+	if (STREQ(f->name, other->name))
+		return error_set_usage(e,
+				       "metric '%s' is already exported by %s; give one of them "
+				       "another name",
+				       f->name, whose);
+	return error_set_usage(
+		e,
+		"metric '%s' and '%s', which %s exports, would have samples of one "
+		"name, as a histogram's end in _bucket, _sum and _count; give one of "
+		"them another name",
+		f->name, other->name, whose);
 }
 
 /* Two configs that export one name would say different things under it. */
@@ -102,15 +128,12 @@ static int check_names(const struct agent *a, const struct unit_set *set, const 
 {
 	for (size_t i = 0; i < unit->n_collectors; i++) {
 		for (size_t k = 0; k < collector_family_count(unit->collectors[i]); k++) {
-			const char *name = collector_family(unit->collectors[i], k)->name;
-			const char *other = find_exporter(a, set, unit, i, name);
+			const struct family *f = collector_family(unit->collectors[i], k), *other;
+			const char *whose;
 
+			other = find_exporter(a, set, unit, i, f, &whose);
 			if (other)
-				return error_set_usage(
-					e,
-					"metric '%s' is already exported by %s; give "
-					"one of them another name",
-					name, other);
+				return report_collision(f, other, whose, e);
 		}
 	}
 	return 0;

@@ -119,3 +119,22 @@ void family_free(struct family *f)
 	free(f->help);
 	*f = (struct family){0};
 }
+
+static bool is_part_of(const char *name, const struct family *histogram)
+{
+	static const char *const parts[] = {"_bucket", "_sum", "_count"};
+	size_t len = strlen(histogram->name);
+
+	if (histogram->type != METRIC_HISTOGRAM || strncmp(name, histogram->name, len) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (STREQ(name + len, parts[i]))
+			return true;
+	}
+	return false;
+}
+
+bool family_collides(const struct family *a, const struct family *b)
+{
+	return STREQ(a->name, b->name) || is_part_of(a->name, b) || is_part_of(b->name, a);
+}

@@ -64,3 +64,6 @@ const char *family_unit(const char *name, size_t len);
 int family_init(struct family *f, const char *prefix, const char *name, const char *help,
 		enum metric_type type);
 void family_free(struct family *f);
+
+/* Whether the two would have samples of one name: equal names, or one is a part of a histogram. */
+bool family_collides(const struct family *a, const struct family *b);

@@ -321,6 +321,23 @@ def test_two_configs_with_the_same_metric(folder, run_configs):
     assert daemon.scrape().value("ebpf_exporter_single_total") == 0
 
 
+HISTOGRAM = ("metrics: {histograms: [{name: linear_bytes, help: x, bucket_type: linear, "
+             "bucket_max: 2, labels: [" + LABEL % ("bucket", 4) + "]}]}\n")
+PART = ("metrics: {counters: [{name: single_total, "
+        "values: [{name: linear_bytes_count, help: x, offset: 0}]}]}\n")
+
+
+@pytest.mark.parametrize("manifests", ((HISTOGRAM, PART), (PART, HISTOGRAM)))
+def test_a_metric_that_is_a_part_of_another_configs_histogram(folder, run_configs, manifests):
+    for name, manifest in zip(("first", "second"), manifests):
+        add_config(folder, name, manifest)
+    daemon = run_configs()
+    assert re.search(r"'ebpf_exporter_linear_bytes\w*' and 'ebpf_exporter_linear_bytes\w*', which "
+                     "first exports, would have samples of one name", daemon.log()), daemon.log()
+    assert enabled(daemon) == {"first"}
+    assert daemon.scrape().text.count("\nebpf_exporter_linear_bytes_count ") == 1
+
+
 # --- SIGHUP
 
 def test_reload_follows_the_folder(folder, run_configs):
