@@ -55,6 +55,19 @@ static int report_key_size(const struct metric_config *metric, const struct map_
 		metric->name.text, described, map->name, map->key_size);
 }
 
+static int check_bucket(const struct label_decoder *d, const struct source *source,
+			struct report *report)
+{
+	size_t last = d->config->decoders.count - 1;
+
+	if (d->gives != FORM_NAME)
+		return 0;
+	return report_error(report, source, d->config->decoders.items[last].name.place,
+			    "'%s' is the bucket of a histogram (its last label), so it must become "
+			    "a number; decoder '%s' gives a name",
+			    d->config->name.text, d->chain[last].decoder->name);
+}
+
 static int build_decoders(struct layout *l, const struct decode_env *env,
 			  const struct source *source, struct report *report)
 {
@@ -69,6 +82,8 @@ static int build_decoders(struct layout *l, const struct decode_env *env,
 		if (failed)
 			err = failed;
 	}
+	if (!err && l->has_bucket)
+		err = check_bucket(&l->bucket.decoder, source, report);
 	return err;
 }
 
