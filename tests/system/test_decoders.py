@@ -160,7 +160,9 @@ def test_a_network_namespace_has_its_name(run_config, namespace):
     assert samples.value(NAMESPACES, namespace=f"unknown:{inode}") == 3
     ip_netns("add", namespace)
     ip_netns("exec", namespace, "/bin/true")
-    assert daemon.scrape().value(NAMESPACES, namespace=namespace) == 1
+    # The kernel gives the numbers of namespaces that went to new ones
+    again = Path("/run/netns", namespace).stat().st_ino == inode
+    assert daemon.scrape().value(NAMESPACES, namespace=namespace) == (4 if again else 1)
     assert not daemon.complaints()
 
 
