@@ -164,6 +164,9 @@ static const struct rule {
 	{"usdt", 0, "failed to find USDT support BPF maps", EXIT_USAGE,
 	 "its source must include <bpf/usdt.bpf.h>"},
 	{"usdt", -ENOENT, NULL, EXIT_HOST_LACKS, "the file has no such probe"},
+	{"usdt", -EOPNOTSUPP, "without specific PID", EXIT_HOST_LACKS,
+	 "this kernel cannot tell apart the probes of files that are loaded anywhere, shared "
+	 "libraries and position-independent programs (Linux 5.15 can)"},
 };
 
 /* What comes after these in the log only follows from them. */
