@@ -2,6 +2,7 @@
 #include "decode/decoder.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -373,4 +374,20 @@ const char *number_name_find(const struct number_name *rows, size_t count, uint6
 			high = middle;
 	}
 	return low < count && rows[low].number == number ? rows[low].name : NULL;
+}
+
+int number_name_decode(const struct number_name *rows, size_t count, const char *unknown,
+		       const void *in, size_t len, struct buf *out)
+{
+	const char *name;
+	uint64_t number;
+
+	if (decode_parse_decimal(in, len, &number))
+		return -EINVAL;
+	name = number_name_find(rows, count, number);
+	if (name)
+		buf_add_str(out, name);
+	else
+		buf_printf(out, "%s:%" PRIu64, unknown, number);
+	return DECODE_OK;
 }

@@ -169,3 +169,7 @@ struct number_name {
 };
 
 const char *number_name_find(const struct number_name *rows, size_t count, uint64_t number);
+
+/* decode() by such a table: the name, or @unknown and the number. */
+int number_name_decode(const struct number_name *rows, size_t count, const char *unknown,
+		       const void *in, size_t len, struct buf *out);

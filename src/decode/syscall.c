@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <errno.h>
-
 #include "decode/decoder.h"
 
 /* Made by tools/name-table of the headers that the daemon is built with. */
@@ -11,19 +9,9 @@ static const struct number_name syscalls[] = {
 static int decode_syscall(const struct decode_env *env, const struct decode_step *step,
 			  const void *in, size_t len, struct buf *out)
 {
-	const char *name;
-	uint64_t number;
-
 	(void)env;
 	(void)step;
-	if (decode_parse_decimal(in, len, &number))
-		return -EINVAL;
-	name = number_name_find(syscalls, ARRAY_SIZE(syscalls), number);
-	if (name)
-		buf_add_str(out, name);
-	else
-		buf_printf(out, "unknown_syscall:%.*s", (int)len, (const char *)in);
-	return DECODE_OK;
+	return number_name_decode(syscalls, ARRAY_SIZE(syscalls), "unknown_syscall", in, len, out);
 }
 
 DECODER(syscall, .name = "syscall",

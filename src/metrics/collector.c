@@ -20,29 +20,6 @@
 /* Dead entries or series are dropped when they are more than this, and more than the live ones. */
 #define DEAD_TOLERATED 1024
 
-/* ---- numbers in keys and values ---- */
-
-static uint64_t read_number(const uint8_t *at, uint32_t size)
-{
-	uint64_t u64;
-	uint32_t u32;
-	uint16_t u16;
-
-	switch (size) {
-	case sizeof(u64):
-		memcpy(&u64, at, sizeof(u64));
-		return u64;
-	case sizeof(u32):
-		memcpy(&u32, at, sizeof(u32));
-		return u32;
-	case sizeof(u16):
-		memcpy(&u16, at, sizeof(u16));
-		return u16;
-	default:
-		return *at;
-	}
-}
-
 /* ---- decoding a key: once, not at each scrape ---- */
 
 /* Runs one label's chain; its text goes behind the others in c->decoded. */
@@ -67,7 +44,7 @@ static enum entry_state decode_labels(struct collector *c, const uint8_t *key, b
 	enum entry_state state = ENTRY_SHOWN;
 
 	buf_reset(&c->decoded);
-	if (c->layout.only_zero && read_number(key, sizeof(uint32_t)) != 0)
+	if (c->layout.only_zero && number_read(key, sizeof(uint32_t)) != 0)
 		return ENTRY_IGNORED;
 	for (size_t i = 0; i < c->layout.n_labels; i++) {
 		const struct key_label *label = &c->layout.labels[i];
