@@ -72,7 +72,7 @@ static void help_all(void)
 			 c->arguments ? c->arguments : "");
 		fputs("  ", stdout);
 		print_padded(left, 26);
-		puts(c->summary);
+		print_wrapped(c->summary, 28);
 	}
 	puts("\nMore: wiregauge COMMAND --help. A line that begins with an option is one for "
 	     "`run`.");
