@@ -163,9 +163,9 @@ static void print_man(void)
 	     ".SH DESCRIPTION\n"
 	     "wiregauge is a daemon and a command line tool. It attaches small programs to the "
 	     "kernel's network\n"
-	     "stack, which count in place, and serves what they count in the text format of "
-	     "Prometheus. Its modules\n"
-	     "and users' own configs, in the language of ebpf_exporter, take the same path.\n"
+	     "stack, which count in place, and serves what they count to Prometheus. Its modules "
+	     "and users' own\n"
+	     "configs, in the language of ebpf_exporter and beyond, take the same path.\n"
 	     ".SH COMMANDS");
 	for (size_t i = 0; (c = command_at(i)); i++)
 		man_command(c);
