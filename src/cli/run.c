@@ -95,6 +95,7 @@ struct daemon {
 	struct agent *agent;
 	struct pages pages;
 	struct http_server *web;
+	bool tls;
 	struct control_server *control;
 	int signal_fd;
 };
@@ -243,16 +244,14 @@ static void say_ready(const struct daemon *d)
 {
 	const char *address = d->options->listen_address;
 	bool inherited = strncmp(address, "fd://", strlen("fd://")) == 0;
+	const char *scheme = d->tls ? "https://" : "http://";
 	double seconds =
 		(double)(clock_monotonic_ns() - d->agent->started_ns) / (double)NSEC_PER_SEC;
 	char what[64];
 
-	log_info("ready: %s after %.2f s; metrics at %s%s%s",
-		 count_modules(d->agent, what, sizeof(what)), seconds,
-		 address[0] == ':' ? "http://localhost"
-		 : inherited       ? ""
-				   : "http://",
-		 address, d->options->telemetry_path);
+	log_info("ready: %s after %.2f s; metrics at %s%s%s%s",
+		 count_modules(d->agent, what, sizeof(what)), seconds, inherited ? "" : scheme,
+		 address[0] == ':' ? "localhost" : "", address, d->options->telemetry_path);
 	if (notify_send("READY=1\nSTATUS=serving"))
 		log_warn("cannot tell the service manager that all is ready");
 }
@@ -325,6 +324,7 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 			unlink(o->control_socket);
 		return err;
 	}
+	d->tls = security && security->tls;
 	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
 	return http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
 							       .connections_max = CONNECTIONS_MAX,

@@ -127,6 +127,20 @@ def test_status_tells_what_is_wrong_with_a_config(folder, run_configs):
     assert re.search(rf"BROKEN other: {folder}/other.yaml:1:\d+: the object has no map", text), text
 
 
+# --- where it says that it is
+
+def test_the_log_says_where_to_look(launch, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-days", "1",
+                    "-keyout", tmp_path / "key", "-out", tmp_path / "cert"],
+                   check=True, capture_output=True)
+    (tmp_path / "web.yaml").write_text("tls_server_config: {cert_file: cert, key_file: key}\n")
+    plain = launch(listen=":9435").wait_ready()
+    assert "metrics at http://localhost:9435/metrics\n" in plain.log()
+    encrypted = launch("--web.config.file", tmp_path / "web.yaml", listen="127.0.0.1:9436")
+    assert "metrics at https://127.0.0.1:9436/metrics\n" in encrypted.wait_ready().log()
+
+
 # --- the flags of ebpf_exporter
 
 def test_flags_without_a_subcommand(folder, launch):
