@@ -159,7 +159,8 @@ static const char *check_line(const char *line, const char *end)
 			}
 			at++;
 		} while (*at == ',');
-		assert(*at++ == '}');
+		assert(*at == '}');
+		at++;
 	}
 	assert(*at == ' ');
 	return at + 1;

@@ -84,7 +84,8 @@ static const char *read_text_label(struct reading *r, const char *at)
 
 	buf_add(&r->labels, at, name + 1);
 	at += name + 1;
-	assert(*at++ == '"');
+	assert(*at == '"');
+	at++;
 	for (; *at != '"'; at++) {
 		assert(*at != '\n' && *at != '\0');
 		if (*at != '\\') {
@@ -117,10 +118,11 @@ static const char *read_text_line(struct reading *r, const char *at)
 			at++;
 			at = strncmp(at, "le=", 3) == 0 ? skip_bound(at) : read_text_label(to, at);
 		} while (*at == ',');
-		assert(*at++ == '}');
+		assert(*at == '}');
+		at++;
 	}
-	assert(*at++ == ' ');
-	read_number(r, strtod(at, &end));
+	assert(*at == ' ');
+	read_number(r, strtod(at + 1, &end));
 	assert(*end == '\n');
 	buf_free(&ignored.labels);
 	return end + 1;

@@ -85,10 +85,12 @@ static void compare(const struct tally *t, struct model *m, size_t key_size, boo
 	while ((run = tally_next(t, &at, 3))) {
 		for (uint32_t i = at; i < at + run; i++) {
 			uint8_t key[LONGEST] = {0};
+			uint64_t count;
 
 			memcpy(key, table_key(&t->keys, i), key_size);
-			assert(*model_count(m, key) > 0);
-			assert(!counts || t->numbers[i * t->n_values] == *model_count(m, key));
+			count = *model_count(m, key);
+			assert(count > 0);
+			assert(!counts || t->numbers[i * t->n_values] == count);
 		}
 		at += run;
 		n += run;
