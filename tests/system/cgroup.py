@@ -11,11 +11,12 @@ from waiting import until
 
 
 def mount_point():
-    """Where cgroup2 is, or None."""
+    """Where cgroup2 is, and can be written to; else None."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, right = line.split(" - ")
-        if right.split()[0] == "cgroup2" and left.split()[3] == "/":
-            return Path(left.split()[4])
+        path = Path(left.split()[4])
+        if right.split()[0] == "cgroup2" and left.split()[3] == "/" and os.access(path, os.W_OK):
+            return path
     return None
 
 

@@ -26,10 +26,8 @@ static int set_up(void **state)
 	static struct decode_env env;
 	char *mount = NULL;
 
-	if (mounts_find("cgroup2", &mount)) {
-		print_message("not run: no cgroup2 is mounted\n");
+	if (mounts_find("cgroup2", &mount))
 		return -1;
-	}
 	snprintf(top, sizeof(top), "%s/wg-decode-%d", mount, getpid());
 	free(mount);
 	*state = &env;
@@ -112,6 +110,14 @@ static void test_refusals(void **state)
 	CHECK_REFUSALS(*state, rows);
 }
 
+/* Whether groups can be made here: not in a chroot without /sys, nor in most containers. */
+static bool can_run(void)
+{
+	_cleanup_free_ char *mount = NULL;
+
+	return mounts_find("cgroup2", &mount) == 0 && access(mount, W_OK) == 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,5 +126,9 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 	};
 
+	if (!can_run()) {
+		print_message("not run: there is no cgroup2 file system to write to\n");
+		return 77; /* skipped, for meson */
+	}
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -24,7 +24,9 @@ static int set_up(void **state)
 	static struct decode_env env;
 
 	*state = &env;
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+	/* In a chroot, the root need not be a mount, and /run may be one. */
+	if (unshare(CLONE_NEWNS) || (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+				     mount(NULL, "/run", NULL, MS_PRIVATE, NULL))) {
 		print_message("not run: needs root\n");
 		return -1;
 	}

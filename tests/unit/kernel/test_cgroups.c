@@ -91,10 +91,8 @@ static int set_up(void **state)
 	static unsigned number;
 
 	b = (struct bench){0};
-	if (mounts_find("cgroup2", &b.mount)) {
-		print_message("not run: no cgroup2 is mounted\n");
+	if (mounts_find("cgroup2", &b.mount))
 		return -1;
-	}
 	snprintf(b.top, sizeof(b.top), "%s/wg-test-%d-%u", b.mount, getpid(), number++);
 	if (mkdir(b.top, 0755) || cgroups_new(&b.cgroups))
 		return -1;
@@ -365,6 +363,14 @@ static void test_many(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Whether groups can be made here: not in a chroot without /sys, nor in most containers. */
+static bool can_run(void)
+{
+	_cleanup_free_ char *mount = NULL;
+
+	return mounts_find("cgroup2", &mount) == 0 && access(mount, W_OK) == 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,5 +386,9 @@ int main(void)
 		TEST(test_many),
 	};
 
+	if (!can_run()) {
+		print_message("not run: there is no cgroup2 file system to write to\n");
+		return 77; /* skipped, for meson */
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
