@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "decode/decoder.h"
 #include "kernel/cgroups.h"
@@ -80,27 +81,27 @@ static bool is_named_container(struct part p, struct part *ret)
 	return named;
 }
 
-static int hex_digit(char c)
+/* Whether "\xHH" stands at @at, which systemd writes for what the name of a unit cannot have. */
+static bool is_escape(const char *at, size_t len, char *ret)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	char digits[3] = "";
+
+	if (len < 4 || at[0] != '\\' || at[1] != 'x' || !isxdigit((unsigned char)at[2]) ||
+	    !isxdigit((unsigned char)at[3]))
+		return false;
+	memcpy(digits, at + 2, 2);
+	*ret = (char)strtoul(digits, NULL, 16);
+	return true;
 }
 
-/* systemd writes what cannot stand in the name of a unit as \xHH. */
 static void add_unescaped(struct buf *out, const struct part *p)
 {
 	for (size_t i = 0; i < p->len; i++) {
-		const char *at = p->text + i;
+		char c = p->text[i];
 
-		if (p->len - i >= 4 && at[0] == '\\' && at[1] == 'x' && hex_digit(at[2]) >= 0 &&
-		    hex_digit(at[3]) >= 0) {
-			buf_add_char(out, (char)(hex_digit(at[2]) << 4 | hex_digit(at[3])));
+		if (is_escape(p->text + i, p->len - i, &c))
 			i += 3;
-		} else {
-			buf_add_char(out, *at);
-		}
+		buf_add_char(out, c);
 	}
 }
 

@@ -85,7 +85,7 @@ static const struct decoder *choose(const char *word)
 	assert(count > 0);
 	for (; *word; word++)
 		sum = sum * 31 + (unsigned char)*word;
-	return d ? d : decoder_at(sum % count);
+	return d ? d : decoder_at(sum % MAX(count, (size_t)1));
 }
 
 static void set_parameters(struct decoder_config *c, const struct decoder *d, struct text *pattern)

@@ -37,7 +37,7 @@ static void expect(const struct decode_env *env, const uint64_t *frames, size_t 
 static void test_stacks(void **state)
 {
 	const struct decode_env *env = *state;
-	uint64_t one, other;
+	uint64_t one = 0, other = 0;
 	struct error e;
 
 	if (ksyms_address(env->ksyms, "tcp_v4_connect", &one, &e) ||
