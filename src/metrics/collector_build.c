@@ -248,7 +248,9 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	table_init(&c->keys, c->layout.extended_key_size);
 	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));
 	c->extended_key = malloc(c->layout.extended_key_size);
-	if (!c->pieces || !c->extended_key) {
+	/* Where all texts are empty there is a place for them nevertheless. */
+	if (!c->pieces || !c->extended_key || !buf_reserve(&c->decoded, 1) ||
+	    !buf_reserve(&c->label_text, 1)) {
 		err = -ENOMEM;
 		goto fail;
 	}

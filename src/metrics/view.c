@@ -66,7 +66,7 @@ uint32_t view_find_or_add(struct view *v, const char *text, size_t len)
 
 	if (at + len > UINT32_MAX)
 		return TABLE_NONE;
-	if (!buf_reserve(&v->text, len)) {
+	if (!buf_reserve(&v->text, MAX(len, (size_t)1))) {
 		v->text.failed = false; /* what is in it is whole, and there may be memory later */
 		return TABLE_NONE;
 	}

@@ -167,9 +167,9 @@ static const char *check_line(const char *line, const char *end)
 }
 
 /* The values of all lines added up. */
-static uint64_t check_text(const struct buf *text)
+static uint64_t check_text(struct buf *text)
 {
-	const char *at = text->data, *end = at + text->len, *lines[MOST_ENTRIES * 20];
+	const char *at = buf_str(text), *end = at + text->len, *lines[MOST_ENTRIES * 20];
 	size_t lens[MOST_ENTRIES * 20], n = 0;
 	uint64_t sum = 0;
 
