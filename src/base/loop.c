@@ -2,9 +2,11 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
@@ -19,19 +21,78 @@ struct loop {
 	int epoll_fd;
 	bool stopped;
 	struct watch *watches;
+
+	int post_fd; /* eventfd: there are calls */
+	pthread_mutex_t lock;
+	struct loop_call *first, *last;
+	bool drained;
 };
+
+/* In the order in which they came. */
+static void do_calls(void *ctx)
+{
+	struct loop *l = ctx;
+	struct loop_call *call;
+	uint64_t count;
+
+	if (read(l->post_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return;
+	pthread_mutex_lock(&l->lock);
+	call = l->first;
+	l->first = l->last = NULL;
+	pthread_mutex_unlock(&l->lock);
+	while (call) {
+		struct loop_call *next = call->next;
+
+		call->fn(call->ctx);
+		call = next;
+	}
+}
+
+int loop_post(struct loop *l, struct loop_call *call)
+{
+	const uint64_t one = 1;
+	int err = 0;
+
+	call->next = NULL;
+	pthread_mutex_lock(&l->lock);
+	if (l->drained) {
+		err = -ESHUTDOWN;
+	} else {
+		if (l->last)
+			l->last->next = call;
+		else
+			l->first = call;
+		l->last = call;
+		/* Cannot fail but for a counter that is full, and then the loop is awake. */
+		if (write(l->post_fd, &one, sizeof(one)) < 0)
+			err = 0;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
+void loop_drain(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->drained = true;
+	pthread_mutex_unlock(&l->lock);
+	do_calls(l);
+}
 
 int loop_new(struct loop **ret)
 {
 	struct loop *l = calloc(1, sizeof(*l));
+	int err;
 
 	if (!l)
 		return -ENOMEM;
+	pthread_mutex_init(&l->lock, NULL);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epoll_fd < 0) {
-		int err = -errno;
-
-		free(l);
+	l->post_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = l->epoll_fd < 0 || l->post_fd < 0 ? -errno : loop_add(l, l->post_fd, do_calls, l);
+	if (err) {
+		loop_free(l);
 		return err;
 	}
 	*ret = l;
@@ -49,6 +110,8 @@ void loop_free(struct loop *l)
 		free(w);
 	}
 	fd_close(l->epoll_fd);
+	fd_close(l->post_fd);
+	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
 

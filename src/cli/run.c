@@ -15,6 +15,7 @@
 #include "base/notify.h"
 #include "cli/command.h"
 #include "control/operation.h"
+#include "control/reload.h"
 #include "control/server.h"
 #include "engine/agent.h"
 #include "http/listen.h"
@@ -97,6 +98,7 @@ struct daemon {
 	struct http_server *web;
 	bool tls;
 	struct control_server *control;
+	struct reloader reloader;
 	int signal_fd;
 };
 
@@ -164,45 +166,17 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 
 /* ---- signals ---- */
 
-/* "3 modules, 1 broken" */
-static const char *count_modules(const struct agent *a, char *text, size_t size)
-{
-	size_t modules = 0;
-	int n;
-
-	for (size_t i = 0; i < a->n_units; i++)
-		modules += a->units[i]->plan->n_modules;
-	n = snprintf(text, size, "%zu module%s", modules, modules == 1 ? "" : "s");
-	if (a->n_broken)
-		snprintf(text + n, size - (size_t)n, ", %zu broken", a->n_broken);
-	return text;
-}
-
-static void reload(struct daemon *d)
-{
-	struct error error;
-	char what[64];
-
-	notify_send("STATUS=reading the configuration again");
-	log_info("reading the configuration again");
-	if (agent_reload(d->agent, &error))
-		log_error("the new configuration is refused, what ran before goes on: %s",
-			  error.text);
-	else
-		log_info("the new configuration runs: %s",
-			 count_modules(d->agent, what, sizeof(what)));
-	notify_send("STATUS=serving");
-}
-
 static void on_signal(void *ctx)
 {
 	struct daemon *d = ctx;
+	_cleanup_buf_ struct buf details = {0}; /* it is all in the log */
 	struct signalfd_siginfo info;
+	struct error error;
 
 	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		reload(d);
+		reload_run(&d->reloader, &details, &error);
 		return;
 	}
 	log_info("stopping: %s", strsignal((int)info.ssi_signo));
@@ -250,8 +224,9 @@ static void say_ready(const struct daemon *d)
 	char what[64];
 
 	log_info("ready: %s after %.2f s; metrics at %s%s%s%s",
-		 count_modules(d->agent, what, sizeof(what)), seconds, inherited ? "" : scheme,
-		 address[0] == ':' ? "localhost" : "", address, d->options->telemetry_path);
+		 reload_count_modules(d->agent, what, sizeof(what)), seconds,
+		 inherited ? "" : scheme, address[0] == ':' ? "localhost" : "", address,
+		 d->options->telemetry_path);
 	if (notify_send("READY=1\nSTATUS=serving"))
 		log_warn("cannot tell the service manager that all is ready");
 }
@@ -316,8 +291,9 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 		err = listen_unix(o->control_socket, &control_fd, e);
 	if (!err)
 		err = start_agent(d, options, e);
+	d->reloader = (struct reloader){.agent = d->agent, .web_config = o->web_config};
 	if (!err && control_fd >= 0)
-		err = control_server_start(d->agent, TAKE_FD(control_fd), o->control_socket,
+		err = control_server_start(&d->reloader, TAKE_FD(control_fd), o->control_socket,
 					   &d->control, e);
 	if (err) {
 		if (control_fd >= 0)
@@ -326,17 +302,21 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 	}
 	d->tls = security && security->tls;
 	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
-	return http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
-							       .connections_max = CONNECTIONS_MAX,
-							       .routes = d->pages.routes,
-							       .n_routes = d->pages.n_routes,
-							       .security = TAKE_PTR(security)},
-				 &d->web, e);
+	err = http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
+							      .connections_max = CONNECTIONS_MAX,
+							      .routes = d->pages.routes,
+							      .n_routes = d->pages.n_routes,
+							      .security = TAKE_PTR(security)},
+				&d->web, e);
+	d->reloader.web = d->web;
+	return err;
 }
 
 static void stop(struct daemon *d)
 {
 	notify_send("STOPPING=1");
+	if (d->agent)
+		loop_drain(d->agent->loop);
 	http_server_stop(d->web);
 	pages_free(&d->pages);
 	control_server_stop(d->control);

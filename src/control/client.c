@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 
 #define ANSWER_MAX      (64U << 20)
-#define SILENCE_MAX_SEC 10
+#define SILENCE_MAX_SEC 60 /* objects may take the verifier long */
 
 static int connect_to(const char *path, int *ret_fd, struct error *e)
 {
@@ -58,39 +58,82 @@ static int read_all(int fd, struct buf *b)
 	}
 }
 
-/* The body of the answer @b, when its status is 200. */
-static const char *find_body(struct buf *b)
+/* What came back: its status and, as JSON, its body. */
+struct answer {
+	long status;
+	json_t *json;
+};
+
+static int parse_answer(const char *socket, struct buf *b, struct answer *ret, struct error *e)
 {
 	const char *text = buf_str(b);
 	const char *blank = strstr(text, "\r\n\r\n");
+	json_error_t wrong;
 
-	return blank && strncmp(text, "HTTP/1.", 7) == 0 && strncmp(text + 8, " 200 ", 5) == 0
-		       ? blank + 4
-		       : NULL;
+	if (blank && strncmp(text, "HTTP/1.", 7) == 0)
+		*ret = (struct answer){strtol(text + 8, NULL, 10),
+				       json_loads(blank + 4, 0, &wrong)};
+	if (ret->json)
+		return 0;
+	return error_set(
+		e, -EPROTO,
+		"the daemon at '%s' answered what this version does not understand: %.200s", socket,
+		text);
 }
 
-int control_ask(const char *socket, const char *path, json_t **ret, struct error *e)
+static int exchange(const char *socket, const char *method, const char *path, struct answer *ret,
+		    struct error *e)
 {
-	_cleanup_buf_ struct buf answer = {0};
+	_cleanup_buf_ struct buf b = {0};
 	_cleanup_close_ int fd = -1;
 	char request[256];
-	const char *body;
-	json_error_t wrong;
 	int n, err = connect_to(socket, &fd, e);
 
 	if (err)
 		return err;
 	/* HTTP/1.0: the answer ends with the connection and is not chunked. */
-	n = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: wiregauge\r\n\r\n", path);
-	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n || (err = read_all(fd, &answer)))
+	n = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: wiregauge\r\n\r\n", method,
+		     path);
+	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n || (err = read_all(fd, &b)))
 		return error_set(e, err ? err : -EIO, "the daemon at '%s' did not answer: %s",
 				 socket, strerror(err ? -err : EIO));
-	body = find_body(&answer);
-	*ret = body ? json_loads(body, 0, &wrong) : NULL;
-	if (!*ret)
-		return error_set(e, -EPROTO,
-				 "the daemon at '%s' answered what this version does not "
-				 "understand: %.200s",
-				 socket, buf_str(&answer));
-	return 0;
+	return parse_answer(socket, &b, ret, e);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+int control_ask(const char *socket, const char *path, json_t **ret, struct error *e)
+{
+	struct answer answer = {0};
+	int err = exchange(socket, "GET", path, &answer, e);
+
+	if (!err)
+		*ret = answer.json;
+	return err;
+}
+
+int control_do(const char *socket, const char *path, json_t **ret, struct buf *details,
+	       struct error *e)
+{
+	struct answer answer = {0};
+	int err = exchange(socket, "POST", path, &answer, e);
+
+	if (err)
+		return err;
+	if (answer.status == 200) {
+		*ret = answer.json;
+		return 0;
+	}
+	buf_add_str(details, text_of(answer.json, "details"));
+	err = error_set(e, -EIO, "%s", text_of(answer.json, "error"));
+	e->exit = (enum exit_code)json_integer_value(json_object_get(answer.json, "exit"));
+	if (e->exit == EXIT_DONE) /* from who does not say what it means */
+		e->exit = EXIT_FAILED;
+	json_decref(answer.json);
+	return err;
 }

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 /*
@@ -10,3 +11,10 @@
  * Where no daemon listens the sentence says how to start one.
  */
 int control_ask(const char *socket, const char *path, json_t **ret, struct error *e);
+
+/*
+ * Has it do what is at @path. When it refuses, @e is its own sentence with its exit code, and
+ * @details gets the lines that go with it.
+ */
+int control_do(const char *socket, const char *path, json_t **ret, struct buf *details,
+	       struct error *e);

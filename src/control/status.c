@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "control/operation.h"
-
-/* Names of interfaces are any bytes, and an error may be cut within a character: JSON takes UTF-8
- * only. */
-static json_t *as_json(const char *text)
-{
-	_cleanup_buf_ struct buf valid = {0};
-
-	utf8_add_valid(&valid, text, strlen(text));
-	return json_string(buf_str(&valid));
-}
 
 /* Adds where @p is attached: all of it to @all, what is at interfaces to @interfaces too. */
 static void add_attachments(const struct placement *p, json_t *all, json_t *interfaces)
@@ -25,13 +14,14 @@ static void add_attachments(const struct placement *p, json_t *all, json_t *inte
 		const struct attachment *a = &p->attachments[i];
 		const char *mechanism = hook->mechanism(a);
 
-		json_array_append_new(all, json_pack("{s:s, s:o, s:s}", "hook",
-						     attach_hook_name(p->row.hook), "at",
-						     as_json(a->where), "mechanism", mechanism));
+		json_array_append_new(all,
+				      json_pack("{s:s, s:o, s:s}", "hook",
+						attach_hook_name(p->row.hook), "at",
+						operation_text(a->where), "mechanism", mechanism));
 		if (hook->by_interface)
 			json_array_append_new(interfaces,
 					      json_pack("{s:o, s:i, s:s}", "interface",
-							as_json(a->where), "ifindex",
+							operation_text(a->where), "ifindex",
 							(int)a->ifindex, "mechanism", mechanism));
 	}
 }
@@ -48,7 +38,7 @@ static void add_where(const struct unit *u, size_t index, json_t *program)
 			continue;
 		add_attachments(p, all, interfaces);
 		if (p->error)
-			json_object_set_new(program, "error", as_json(p->error));
+			json_object_set_new(program, "error", operation_text(p->error));
 	}
 	json_object_set_new(program, "attachments", all);
 	json_object_set_new(program, "interfaces", interfaces);
@@ -66,7 +56,7 @@ static json_t *describe_program(const struct unit *u, size_t index)
 	if (attached >= 0)
 		json_object_set_new(program, "attached", json_boolean(attached));
 	if (p->error)
-		json_object_set_new(program, "error", as_json(p->error));
+		json_object_set_new(program, "error", operation_text(p->error));
 	add_where(u, index, program);
 	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
 		json_object_set_new(program, "runs", json_integer((json_int_t)stats.run_count));
@@ -105,8 +95,9 @@ static json_t *describe_unit(struct unit *u)
 			 (json_int_t)u->decode_errors, "read_errors", (json_int_t)u->read_errors);
 }
 
-static json_t *run_status(struct agent *a)
+static int run_status(struct operation_call *c, struct error *e)
 {
+	struct agent *a = c->agent;
 	uint64_t up = clock_monotonic_ns() - a->started_ns;
 	json_t *units = json_array(), *broken = json_array();
 
@@ -114,13 +105,15 @@ static json_t *run_status(struct agent *a)
 	for (size_t i = 0; i < a->n_units; i++)
 		json_array_append_new(units, describe_unit(a->units[i]));
 	for (size_t i = 0; i < a->n_broken; i++)
-		json_array_append_new(broken,
-				      json_pack("{s:o, s:o}", "name", as_json(a->broken[i].name),
-						"error", as_json(a->broken[i].error.text)));
+		json_array_append_new(broken, json_pack("{s:o, s:o}", "name",
+							operation_text(a->broken[i].name), "error",
+							operation_text(a->broken[i].error.text)));
 	pthread_mutex_unlock(&a->lock);
-	return json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
-			 (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
-			 "units", units, "broken", broken);
+	(void)e;
+	c->answer = json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
+			      (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
+			      "units", units, "broken", broken);
+	return 0;
 }
 
 OPERATION(status, .name = "status", .path = "/v1/status",

@@ -139,15 +139,22 @@ static int check_names(const struct agent *a, const struct unit_set *set, const 
 	return 0;
 }
 
+static void tell_report(struct agent *a, struct report *r)
+{
+	if (r->text.len == 0)
+		return;
+	log_write(r->errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s", buf_str(&r->text));
+	if (a->details)
+		buf_add(a->details, r->text.data, r->text.len);
+}
+
 /* Loads @plan (taken over). */
 static int load_anew(struct agent *a, struct plan *plan, struct unit **ret, struct error *e)
 {
 	_cleanup_report_ struct report report = {.lenient = a->options.plan.lenient};
 	int err = unit_load(plan, &a->env, &report, ret, e);
 
-	if (report.text.len)
-		log_write(report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
-			  buf_str(&report.text));
+	tell_report(a, &report);
 	return err;
 }
 
@@ -493,13 +500,11 @@ static struct unit_env make_env(const struct agent *a)
 	};
 }
 
-static void report_broken_configs(struct plans *plans, struct unit_set *set)
+static void report_broken_configs(struct agent *a, struct plans *plans, struct unit_set *set)
 {
 	struct error error;
 
-	if (plans->report.text.len)
-		log_write(plans->report.errors ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%s",
-			  buf_str(&plans->report.text));
+	tell_report(a, &plans->report);
 	for (size_t i = 0; i < plans->broken.count; i++) {
 		error_set_usage(&error, "%s: %s", plans->broken.items[i],
 				plans->complaints.items[i]);
@@ -563,7 +568,7 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 
 	if (err)
 		return err;
-	report_broken_configs(&plans, &set);
+	report_broken_configs(a, &plans, &set);
 	if (all_or_nothing && set.n_broken) {
 		*e = set.broken[0].error;
 		err = e->code;
@@ -598,6 +603,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 		return error_set(e, -ENOMEM, "no memory");
 	a->options = *options;
 	a->started_ns = clock_monotonic_ns();
+	a->configured = clock_realtime_seconds();
 	a->arrivals.event_fd = -1;
 	a->claim_fd = -1;
 	pthread_mutex_init(&a->scrape_lock, NULL);
@@ -641,9 +647,23 @@ void agent_stop(struct agent *a)
 	free(a);
 }
 
-int agent_reload(struct agent *a, struct error *e)
+int agent_reload(struct agent *a, struct buf *details, struct error *e)
 {
-	return load_configuration(a, true, e);
+	int err;
+
+	a->details = details;
+	err = load_configuration(a, true, e);
+	a->details = NULL;
+	return err;
+}
+
+void agent_note_reload(struct agent *a, bool ok)
+{
+	pthread_mutex_lock(&a->scrape_lock);
+	a->reload_failed = !ok;
+	if (ok)
+		a->configured = clock_realtime_seconds();
+	pthread_mutex_unlock(&a->scrape_lock);
 }
 
 int agent_check(const struct agent_options *options, struct report *report, struct error *e)

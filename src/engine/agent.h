@@ -49,6 +49,7 @@ struct agent {
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	struct buf *details; /* of the reload that is under way; else NULL */
 
 	pthread_mutex_t scrape_lock;
 	pthread_mutex_t lock;
@@ -58,6 +59,8 @@ struct agent {
 	size_t n_broken;
 	struct family *own_families; /* what the daemon says of itself */
 	size_t n_own_families;
+	bool reload_failed;             /* the last one */
+	double configured;              /* when the configuration was last read well; since 1970 */
 	struct buf own_labels;          /* of the sample that is just being rendered */
 	double process_started;         /* seconds since the epoch */
 	const struct family **families; /* everything, by name */
@@ -77,9 +80,13 @@ int agent_start_scraper(struct agent *a, struct error *e);
 
 /*
  * Read the configuration again. Units whose config, object and options are the same go on with
- * their counters. With anything wrong in the new one, all stays as it was.
+ * their counters. With anything wrong in the new one, all stays as it was; what is logged about it
+ * is in @details as well.
  */
-int agent_reload(struct agent *a, struct error *e);
+int agent_reload(struct agent *a, struct buf *details, struct error *e);
+
+/* How reading the configuration again ended; it is in the metrics. */
+void agent_note_reload(struct agent *a, bool ok);
 
 void agent_stop(struct agent *a);
 

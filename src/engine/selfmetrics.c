@@ -150,6 +150,20 @@ static void entries_expired(const struct family *f, const struct exposition *x, 
 	each_map(f, x, out, number_expired);
 }
 
+static void reload_successful(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	x->add_uint(out, f, (struct label_text){0}, !a->reload_failed);
+}
+
+static void reload_success(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	x->add_double(out, f, (struct label_text){0}, a->configured);
+}
+
 /* ---- events ---- */
 
 typedef uint64_t (*events_number_fn)(const struct events_stats *stats);
@@ -508,6 +522,10 @@ static const struct {
 	 "Entries deleted because they did not change for the ttl of their metric", "config,map"},
 	{"wiregauge_entries_overflow_total", METRIC_COUNTER, entries_overflow,
 	 "Entries that found no place among the max_series of their metric", "config,map"},
+	{"wiregauge_config_last_reload_success_timestamp_seconds", METRIC_GAUGE, reload_success,
+	 "When the configuration was last read and taken, in seconds since unix epoch"},
+	{"wiregauge_config_last_reload_successful", METRIC_GAUGE, reload_successful,
+	 "Whether the configuration was taken when it was last read (1), or refused (0)"},
 	{"wiregauge_events_lost_total", METRIC_COUNTER, events_lost,
 	 "Events that found the buffer between the programs and the daemon full", "config,map"},
 	{"wiregauge_events_overflow_total", METRIC_COUNTER, events_overflow,

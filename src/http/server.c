@@ -123,9 +123,23 @@ static void take_in(struct http_server *s, int fd, const struct sockaddr *from)
 
 static void take_security(struct http_server *s, struct http_security *security)
 {
-	security_unref(s->security);
+	struct http_security *before = s->security;
+
+	pthread_mutex_lock(&s->lock);
 	s->security = security;
+	pthread_mutex_unlock(&s->lock);
 	s->retries = false;
+	security_unref(before);
+}
+
+struct http_security *http_server_security(struct http_server *s)
+{
+	struct http_security *security;
+
+	pthread_mutex_lock(&s->lock);
+	security = security_ref(s->security);
+	pthread_mutex_unlock(&s->lock);
+	return security;
 }
 
 /*

@@ -43,6 +43,9 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 /* From now on; @security is taken over. Connections that there are end with their next answer. */
 void http_server_secure(struct http_server *s, struct http_security *security);
 
+/* What newcomers are kept to now, for security_unref(); NULL: nothing. */
+struct http_security *http_server_security(struct http_server *s);
+
 /* Waits for suspended requests, then closes all connections. */
 void http_server_stop(struct http_server *s);
 

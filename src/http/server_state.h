@@ -15,7 +15,7 @@ struct http_server {
 	char *inputs; /* INPUT_SIZE for each seat */
 	uint64_t now_ns;
 	struct connection *ready;       /* have more to do: the last one of a circle, or NULL */
-	struct http_security *security; /* of those who come now; NULL: none */
+	struct http_security *security; /* of those who come now; set below the lock */
 	uint64_t looked_ns;             /* when its files were looked at */
 	bool retries;                   /* they have changed, and could not be read at first */
 	bool listens;                   /* not while there are no descriptors */
