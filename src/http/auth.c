@@ -145,7 +145,8 @@ static bool check(struct auth *a, const char *credentials)
 			user = &a->users[i];
 	}
 	hash = user ? user->hash : a->users[0].hash;
-	made = crypt_r(password_of(credentials), hash, &a->crypt);
+	/* Not crypt_r(3), which gives back a text also when it fails. */
+	made = crypt_rn(password_of(credentials), hash, &a->crypt, sizeof(a->crypt));
 	return made && strlen(made) == strlen(hash) &&
 	       gnutls_memcmp(made, hash, strlen(hash)) == 0 && user;
 }
