@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`wiregauge config reload`: what SIGHUP does, with an answer. The web config file belongs to it."""
+"""`wiregauge config reload`: what SIGHUP does, with an answer; also of the web config."""
 
 import base64
 import http.client

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Five hundred clients that read or write slowly, or not at all: whoever is not among them is served
-as ever, and those who are get what they have asked for, if they take it."""
+"""Five hundred clients that read or write slowly, or not at all: whoever is not among them is
+served as ever, and those who are get what they have asked for, if they take it."""
 
 import random
 import resource
