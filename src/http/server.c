@@ -144,7 +144,7 @@ struct http_security *http_server_security(struct http_server *s)
 
 /*
  * The files have changed. Certificate and key are seldom replaced in one step: what does not fit at
- * first is tried again with the next connection, and only then told.
+ * first is tried again a second later, and only then told.
  */
 static void read_security_again(struct http_server *s)
 {
@@ -187,7 +187,6 @@ static bool make_descriptor(struct http_server *s, int err)
 
 static void accept_some(struct http_server *s)
 {
-	renew_security(s);
 	for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof(from);
@@ -389,6 +388,7 @@ static void *serve(void *arg)
 		int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), next_timeout(s));
 
 		s->now_ns = clock_monotonic_ns();
+		renew_security(s);
 		for (int i = 0; i < n; i++)
 			on_event(s, &events[i]);
 		run_ready(s);

@@ -229,8 +229,10 @@ def wrapped(sock, web):
         sock, server_hostname="localhost")
 
 
-def ask(sock):
-    sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+def ask(sock, credentials=b""):
+    """One more request; what the answer says of the connection."""
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + credentials +
+                 b"\r\n\r\n")
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += sock.recv(1) or pytest.fail(f"closed after {head}")
@@ -238,6 +240,8 @@ def ask(sock):
     while left:
         left -= len(sock.recv(left)) or pytest.fail("closed")
     assert head.startswith(b"HTTP/1.1 200 ")
+    said = re.search(rb"Connection: (\S+)", head)
+    return said[1].decode() if said else ""
 
 
 def test_wrong_certificate_while_running(here, run, web, curl):
@@ -279,6 +283,19 @@ def test_users_without_tls(run, web):
         status, headers, _ = daemon.request("/nothing", headers={"Authorization": wrong})
         assert status == 401, wrong
         assert headers["WWW-Authenticate"].startswith('Basic realm="wiregauge"')
+
+
+def test_a_user_is_removed(run, web):
+    """Whoever stays connected learns of it too."""
+    daemon = run(*web.write(rest=users(prometheus="secret"), certificate=False))
+    good = base64.b64encode(b"prometheus:secret")
+    with daemon.connect() as sock:
+        assert "close" not in ask(sock, good)
+        web.write(rest=users(other="secret"), certificate=False)
+        until(lambda: "close" in ask(sock, good), 10 * PATIENCE, "the connection ends")
+        assert sock.recv(1) == b""
+    headers = {"Authorization": f"Basic {good.decode()}"}
+    assert daemon.request(headers=headers)[0] == 401
 
 
 def test_known_password_is_not_checked_again(run, web):
