@@ -416,9 +416,8 @@ static int set_up(struct http_server *s)
 
 	if (err)
 		return err;
-	s->inputs = mmap(NULL, inputs, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (s->inputs == MAP_FAILED)
-		s->inputs = NULL;
+	/* Of pages, so that those of connections that are gone can be given back. */
+	s->inputs = aligned_alloc((size_t)sysconf(_SC_PAGESIZE), inputs);
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!s->inputs || s->epoll_fd < 0 || s->wake_fd < 0 || flags < 0 ||
@@ -430,8 +429,7 @@ static int set_up(struct http_server *s)
 
 static void server_free(struct http_server *s)
 {
-	if (s->inputs)
-		munmap(s->inputs, s->options.connections_max * INPUT_SIZE);
+	free(s->inputs);
 	seats_free(&s->seats);
 	security_unref(s->security);
 	security_unref(s->next_security);
