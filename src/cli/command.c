@@ -2,7 +2,6 @@
 #include "cli/command.h"
 
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,19 +21,24 @@ static size_t command_count(void)
 		   (size_t)COMMANDS_MAX);
 }
 
-/* The first command whose order is beyond @order; NULL when there is none. */
-static const struct command *command_after(unsigned order)
+/* In the order of the help; of two with one order the name decides, so that none is left out. */
+static int compare(const struct command *a, const struct command *b)
+{
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* The first command behind @last, or of all with NULL; NULL when there is none. */
+static const struct command *command_after(const struct command *last)
 {
 	const struct command *first = NULL;
-	unsigned lowest = UINT_MAX;
 
 	for (size_t i = 0; i < command_count(); i++) {
 		const struct command *c = __start_wiregauge_commands[i];
 
-		if (c->order > order && c->order < lowest) {
-			lowest = c->order;
+		if ((!last || compare(c, last) > 0) && (!first || compare(c, first) < 0))
 			first = c;
-		}
 	}
 	return first;
 }
@@ -42,10 +46,10 @@ static const struct command *command_after(unsigned order)
 const struct command *command_at(size_t index)
 {
 	/* There are few, and this is for people: no sorted copy is kept. */
-	const struct command *at = command_after(0);
+	const struct command *at = command_after(NULL);
 
 	while (at && index--)
-		at = command_after(at->order);
+		at = command_after(at);
 	return at;
 }
 

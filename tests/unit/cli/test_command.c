@@ -157,8 +157,24 @@ static void test_every_command_is_whole(void **state)
 					 c->options[k].argument == NULL);
 		}
 		for (size_t k = 0; k < i; k++)
-			assert_true(command_at(k)->order < c->order);
+			assert_true(command_at(k)->order <= c->order);
 	}
+}
+
+extern const struct command *const __start_wiregauge_commands[];
+extern const struct command *const __stop_wiregauge_commands[];
+
+/* Also of those that were given the same place in the help. */
+COMMAND(twin, .name = "twin", .summary = "Of this test", .order = 1, .size = 1, .run = run_probe);
+
+static void test_no_command_is_left_out(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	while (command_at(n))
+		n++;
+	assert_int_equal(n, __stop_wiregauge_commands - __start_wiregauge_commands);
 }
 
 int main(void)
@@ -170,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_usage),
 		cmocka_unit_test(test_help_ends_well),
 		cmocka_unit_test(test_every_command_is_whole),
+		cmocka_unit_test(test_no_command_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
