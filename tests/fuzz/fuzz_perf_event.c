@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -10,12 +11,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_free_ char *text = strndup((const char *)data, size);
+	_cleanup_free_ char *text = calloc(1, size + 1);
 	struct perf_event_attr attr;
 	struct error error;
 
 	if (!text)
 		return 0;
+	memcpy(text, data, size);
 	if (perf_event_parse(text, &attr, &error))
 		assert(error.exit == EXIT_USAGE && *error.text);
 	else
