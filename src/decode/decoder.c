@@ -128,31 +128,34 @@ static void add_predecessors(struct buf *b, const struct decoder *d)
 		buf_printf(b, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", names[i]);
 }
 
-/* Whether @step takes what the one @before it gives (NULL: the key's bytes). */
-static int check_place(const struct decode_step *before, const struct decode_step *step,
-		       enum decode_form form, const struct source *source, struct report *report)
+/* Whether the step @index takes what the steps before it give: the key's bytes where it is the
+ * first. */
+static int check_place(const struct label_decoder *d, size_t index, const struct source *source,
+		       struct report *report)
 {
-	const char *name = step->decoder->name;
-	struct place place = step->config->name.place;
+	const struct decoder_config *config = &d->config->decoders.items[index];
+	const struct decoder *decoder = d->chain[index].decoder;
+	struct place place = config->name.place;
 	_cleanup_buf_ struct buf others = {0};
 
-	if (step->decoder->takes & form)
+	if (decoder->takes & d->gives)
 		return 0;
-	if (before && step->decoder->takes == FORM_BYTES)
+	if (index && decoder->takes == FORM_BYTES)
 		return report_error(report, source, place,
 				    "decoder '%s' takes the bytes of the key, so it must be the "
 				    "first; '%s' before it gives %s",
-				    name, before->config->name.text, form_name(form));
-	add_predecessors(&others, step->decoder);
-	if (!before)
+				    decoder->name, config[-1].name.text, form_name(d->gives));
+	add_predecessors(&others, decoder);
+	if (index == 0)
 		return report_error(report, source, place,
 				    "decoder '%s' cannot be the first: it takes text, not the "
 				    "bytes of the key; put before it %s",
-				    name, buf_str(&others));
+				    decoder->name, buf_str(&others));
 	return report_error(report, source, place,
 			    "decoder '%s' takes a decimal number, but '%s' before it gives %s; "
 			    "have instead %s",
-			    name, before->config->name.text, form_name(form), buf_str(&others));
+			    decoder->name, config[-1].name.text, form_name(d->gives),
+			    buf_str(&others));
 }
 
 /* "1, 2, 4 or 8" */
@@ -192,22 +195,23 @@ static int check_size(const struct decoder *first, const struct label_config *la
 			    label->name.text, label->size, first->name, buf_str(&sizes));
 }
 
-static int check_step(const struct label_decoder *d, size_t index,
+/* @judge_place: all before it is right, so that it is known what it gets. */
+static int check_step(const struct label_decoder *d, size_t index, bool judge_place,
 		      const struct decoder_setup *setup)
 {
-	const struct decode_step *step = &d->chain[index], *before = index ? step - 1 : NULL;
-	enum decode_form form = before ? d->gives : FORM_BYTES;
-	int err = check_place(before, step, form, setup->source, setup->report);
+	const struct decode_step *step = &d->chain[index];
+	int err = judge_place ? check_place(d, index, setup->source, setup->report) : 0;
 
 	if (check_parameters(step->decoder, step->config, setup->source, setup->report))
 		err = -EINVAL;
-	if (!before && step->decoder->takes & FORM_BYTES &&
+	if (index == 0 && step->decoder->takes & FORM_BYTES &&
 	    check_size(step->decoder, setup->label, setup->source, setup->report))
 		err = -EINVAL;
 	return err;
 }
 
-static int add_step(struct label_decoder *d, size_t index, const struct decoder_setup *setup)
+static int add_step(struct label_decoder *d, size_t index, bool judge_place,
+		    const struct decoder_setup *setup)
 {
 	const struct decoder_config *config = &setup->label->decoders.items[index];
 	const struct decoder *decoder = decoder_find(config->name.text);
@@ -219,7 +223,7 @@ static int add_step(struct label_decoder *d, size_t index, const struct decoder_
 		return -EINVAL;
 	}
 	*step = (struct decode_step){.config = config, .decoder = decoder};
-	err = check_step(d, index, setup);
+	err = check_step(d, index, judge_place, setup);
 	if (err)
 		return err;
 	d->follows |= decoder->follows;
@@ -235,13 +239,16 @@ int label_decoder_build(struct label_decoder *d, const struct label_config *labe
 	size_t count = label->decoders.count;
 	int err = 0;
 
-	*d = (struct label_decoder){.config = label};
+	*d = (struct label_decoder){.config = label, .gives = FORM_BYTES};
 	d->chain = calloc(count, sizeof(*d->chain));
 	if (!d->chain)
 		return -ENOMEM;
-	/* What stands behind a step that is wrong cannot be judged. */
-	for (size_t i = 0; i < count && !err; i++)
-		err = add_step(d, i, &setup);
+	for (size_t i = 0; i < count; i++) {
+		int failed = add_step(d, i, !err, &setup);
+
+		if (failed)
+			err = failed;
+	}
 	if (err)
 		label_decoder_free(d);
 	return err;
