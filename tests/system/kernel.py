@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: MIT
 """What the kernel says about BPF and traffic control: bpftool and tc."""
 
+import glob
 import json
+import re
 import subprocess
+from contextlib import suppress
+from ctypes import POINTER, byref, c_int, c_uint32, get_errno
+from errno import ENOENT
 
 from bpf import check, declare, lib, run_raw_tracepoint
-from ctypes import c_int, c_uint32
 from waiting import until
+
+KINDS = ("prog", "map", "link")
 
 declare("bpf_map_get_fd_by_id", c_int, c_uint32)
 declare("bpf_prog_get_fd_by_id", c_int, c_uint32)
+for kind in KINDS:
+    declare(f"bpf_{kind}_get_next_id", c_int, c_uint32, POINTER(c_uint32))
 
 
 def bpftool(*arguments):
@@ -21,12 +29,30 @@ def bpftool(*arguments):
 
 def ids(kind):
     """Ids of all BPF objects of a kind (prog, map, link) that there are."""
-    def show():
-        # What goes while it is asked for makes bpftool fail: then again.
-        done = subprocess.run(["bpftool", "--json", kind, "show"], capture_output=True, text=True)
-        return done.returncode == 0 and done
+    next_of, number, found = getattr(lib, f"bpf_{kind}_get_next_id"), c_uint32(0), set()
+    while next_of(number, byref(number)) == 0:
+        found.add(number.value)
+    assert get_errno() == ENOENT
+    return found
 
-    return {row["id"] for row in json.loads(until(show, 5, f"bpftool {kind} show").stdout)}
+
+def held_by_processes():
+    """{kind: ids} that any process has a descriptor of."""
+    held = {kind: set() for kind in KINDS}
+    for path in glob.iglob("/proc/[0-9]*/fdinfo/*"):
+        with suppress(FileNotFoundError, ProcessLookupError), open(path) as file:
+            for kind, number in re.findall(r"^(\w+)_id:\s*(\d+)", file.read(), re.M):
+                held.get(kind, set()).add(int(number))
+    return held
+
+
+def unowned():
+    """{(kind, id)} of BPF objects that live on without a process, such as a filter's program. What
+    others on this host have by a descriptor is not among them."""
+    there = {kind: ids(kind) for kind in KINDS}
+    held = held_by_processes()
+    return {(kind, number) for kind in KINDS
+            for number in (there[kind] - held[kind]) & ids(kind)}
 
 
 def holdings(daemon):
