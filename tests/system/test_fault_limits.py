@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: MIT
 """Too few descriptors, too little memory: said clearly, survived, and nothing is left over."""
 
-import pytest
+import os
+import resource
+import signal
+import time
+from contextlib import ExitStack, contextmanager
 
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+
+from configs import LABEL, add_config
 from daemon import PATIENCE, SANITIZED
-from kernel import assert_untouched
+from kernel import assert_untouched, unowned
+from memory_cgroup import MemoryCgroup
 from waiting import until
 
+FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() / bytes(50)
+PACKETS = "wiregauge_interface_packets_total"
 NO_DESCRIPTORS = "too many open files"
+NO_MEMORY = "no memory"
 MISLEADING = ("verifier", "damaged", "is wrong")
+WIDE = ("metrics: {counters: [{name: wide_total, help: x, "
+        f"labels: [{LABEL % ('number', 4)}]}}]}}\n")
+WIDE_LINE, WIDE_LINES = b"\nebpf_exporter_wide_total{", 40000
 
 
 def outcome(daemon):
@@ -16,6 +32,15 @@ def outcome(daemon):
     return until(lambda: "ready" if "ready: " in daemon.log() else daemon.process.poll() is not None
                  and daemon.fails(), 10 * PATIENCE, "it is ready or has ended")
 
+
+def data_bytes(daemon):
+    """What RLIMIT_DATA counts: proc_pid_status(5)."""
+    with open(f"/proc/{daemon.pid}/status") as file:
+        rows = dict(line.split(":") for line in file)
+    return int(rows["VmData"].split()[0]) << 10
+
+
+# --- descriptors
 
 @pytest.mark.parametrize("mechanism", ["tcx", "clsact"])
 def test_starts_with_any_number_of_descriptors(here, there, launch, mechanism):
@@ -33,3 +58,103 @@ def test_starts_with_any_number_of_descriptors(here, there, launch, mechanism):
         assert not any(word in daemon.log() for word in MISLEADING), daemon.log()
         assert_untouched(here)
     assert ready
+
+
+def in_use(daemon):
+    return len(daemon.descriptors())
+
+
+@contextmanager
+def limited(daemon, resource_, limit):
+    """The soft limit of a running daemon; the hard one could not be raised again."""
+    before = resource.prlimit(daemon.pid, resource_)
+    resource.prlimit(daemon.pid, resource_, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(daemon.pid, resource_, before)
+
+
+def cpu_seconds(daemon):
+    with open(f"/proc/{daemon.pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connect_silently(daemon, stack, count):
+    """The kernel takes in more of them than the daemon can accept."""
+    for _ in range(count):
+        stack.enter_context(daemon.connect())
+
+
+def test_out_of_descriptors_while_serving(here, there, run):
+    daemon = run()
+    until(lambda: "wire" in daemon.attached("tc_egress"), 5 * PATIENCE, "it is attached")
+    with ExitStack() as clients, limited(daemon, resource.RLIMIT_NOFILE, in_use(daemon) + 4):
+        connect_silently(daemon, clients, 20)
+        here.ip("link add late type veth peer name other")
+        until(lambda: NO_DESCRIPTORS in daemon.log().lower(), 20 * PATIENCE, "it says so")
+        began, used = time.monotonic(), cpu_seconds(daemon)
+        time.sleep(1)
+        # It waits, instead of asking for one without end.
+        assert cpu_seconds(daemon) - used < (time.monotonic() - began) / 2
+        assert len(daemon.complaints()) < 20
+    until(lambda: daemon.request()[0] == 200, 10 * PATIENCE, "it serves again")
+    daemon.reload()  # which tries the interface again
+    until(lambda: {"late", "other"} <= daemon.attached("tc_egress"), 5 * PATIENCE, "all attached")
+    here.send_frames("wire", [FRAME] * 3)
+    assert daemon.scrape().total(PACKETS, interface="wire", direction="egress") == 3
+
+
+# --- memory
+
+@pytest.fixture
+def limit_memory(cleanup):
+    return lambda megabytes: cleanup.enter_context(MemoryCgroup(megabytes << 20)).through
+
+
+def test_map_that_does_not_fit_into_the_memory(here, there, launch, folder, limit_memory):
+    """Its config is broken and says why; the others run."""
+    through = limit_memory(192 if SANITIZED else 48)
+    before = unowned()
+    add_config(folder, "large", "metrics: {counters: [{name: large_total, help: x}]}\n",
+               "tests/system/large")
+    daemon = launch("--config.dir", folder, through=through)
+    assert outcome(daemon) == "ready", daemon.log()
+    (broken,) = daemon.status()["broken"]
+    assert broken["name"] == "large" and NO_MEMORY in broken["error"]
+    assert NO_MEMORY in daemon.log()
+    here.send_frames("wire", [FRAME] * 3)
+    until(lambda: daemon.scrape().total(PACKETS, interface="wire", direction="egress") == 3,
+          5 * PATIENCE, "packets are counted")
+    daemon.stop()
+    assert unowned() <= before
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers themselves need hundreds of megabytes")
+@pytest.mark.parametrize("megabytes", [3, 4, 5, 6, 8, 10, 12])
+def test_starts_with_any_amount_of_memory(here, there, launch, limit_memory, megabytes):
+    """It runs, or says that there is no memory, or is killed by the kernel."""
+    before = unowned()
+    daemon = launch(through=limit_memory(megabytes))
+    result = outcome(daemon)
+    if result == "ready":
+        daemon.kill()
+    else:
+        code, log = result
+        assert code == -signal.SIGKILL or (code == 1 and NO_MEMORY in log), f"{code}\n{log}"
+    until(lambda: unowned() <= before, 5 * PATIENCE, lambda: f"left: {unowned() - before}")
+    assert_untouched(here)
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers end a program that gets no memory")
+def test_no_memory_for_a_scrape(here, run, folder):
+    """The first scrape of a large map needs megabytes; a scrape that comes later gets them."""
+    add_config(folder, "fault", WIDE, "tests/system/fault")
+    daemon = run("--config.dir", folder)
+    with limited(daemon, resource.RLIMIT_DATA, data_bytes(daemon) + (256 << 10)):
+        for _ in range(3):
+            status, _, page = daemon.request()
+            assert status == 503 or page.count(WIDE_LINE) == 0
+            assert b"memory" in page or "memory" in daemon.log()
+    assert daemon.request()[2].count(WIDE_LINE) == WIDE_LINES
