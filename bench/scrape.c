@@ -22,7 +22,6 @@
 enum {
 	WARM_UP = 3,
 	ROUNDS = 31,
-	STARTS = 5,
 	GZIP_ROUNDS = 7,
 	BATCH = 4096, /* entries at once: as many as the daemon takes */
 	SETTLED = 20, /* scrapes over which allocations are counted */
@@ -294,30 +293,7 @@ static void run_case(const struct bench_case *c, const char *binary, const char 
 	bench_daemon_stop(&d);
 }
 
-/* ---- start, idle memory, allocations ---- */
-
-/* With the default modules, on the interfaces of this network namespace. */
-static void run_idle(const char *binary)
-{
-	const char *args[] = {NULL};
-	uint64_t wall[STARTS], cpu[STARTS];
-	struct bench_memory memory;
-	struct bench_daemon d;
-	struct buf page = {0};
-
-	for (size_t i = 0; i < STARTS; i++) {
-		bench_daemon_start(&d, binary, args, NULL, &page);
-		wall[i] = d.ready_ns;
-		cpu[i] = bench_daemon_cpu_ns(&d);
-		memory = bench_daemon_memory(&d);
-		bench_daemon_stop(&d);
-	}
-	printf(" \"idle\": {\"ready_us\": %.0f, \"ready_cpu_us\": %.0f,\n"
-	       "  \"rss\": %lu, \"rss_peak\": %lu}",
-	       bench_median_us(wall, STARTS), bench_median_us(cpu, STARTS), memory.rss,
-	       memory.rss_peak);
-	buf_free(&page);
-}
+/* ---- allocations ---- */
 
 /* Calls of malloc(3) and its kin in a scrape like those before it. */
 static double count_allocations(const struct bench_case *c, const char *binary,
@@ -351,8 +327,7 @@ static void run_all(const char *binary, const char *config_dir, const char *coun
 		run_case(&cases[i], binary, config_dir);
 		printf(i + 1 < ARRAY_SIZE(cases) ? ",\n" : "],\n");
 	}
-	run_idle(binary);
-	printf(",\n \"allocations\": {");
+	printf(" \"allocations\": {");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		printf("%s\"%s\": %.1f", i ? ", " : "", cases[i].name,
 		       count_allocations(&cases[i], binary, config_dir, count_malloc));

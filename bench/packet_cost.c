@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a packet costs in a pipeline, over a program that does nothing:
+ *
+ *	packet_cost BUILD_DIR PIPELINE PROGRAM NAME[:SWITCH=0|1[,…]]…	prints JSON
+ *
+ * Each NAME is a configuration of the pipeline: the `const volatile bool`s that are set before it
+ * is loaded; bench/run makes them out of the manifests. Every one runs on the same packet by
+ * BPF_PROG_TEST_RUN, all in turn and that many times over, so that whatever else the machine does
+ * meets all alike. Medians over the rounds; a difference is the median of the differences within
+ * a round. Once with all caches hot, one flow and one map entry; and once with a flow drawn at
+ * random out of 100,000 for each packet (bare.bpf.c: `spread`), which costs the same before each.
+ */
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/file.h"
+#include "daemon.h"
+#include "kernel/rodata.h"
+
+enum {
+	ROUNDS = 15,
+	REPEAT = 200000, /* runs of a program in a round, some ten milliseconds */
+	FLOWS = 100000,
+	VARIANTS_MAX = 32,
+	BARE = 0, /* the first variant */
+	PACKET_MAX = 1500 + ETH_HLEN,
+};
+
+struct variant {
+	const char *name;
+	int fd;
+};
+
+/* Headers as far as they are read; the rest of the packet is zeros. */
+struct packet {
+	const char *name;
+	size_t len;
+	uint32_t address_offset, port_offset;
+	uint8_t bytes[PACKET_MAX];
+};
+
+/* clang-format off */
+static const struct packet packets[] = {
+	{
+		.name = "UDP over IPv4, 64 bytes",
+		.len = 64,
+		.address_offset = 26,
+		.port_offset = 34,
+		.bytes = {
+			2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, /* Ethernet */
+			0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+			0x30, 0x39, 0, 53, 0, 30, 0, 0, /* UDP */
+		},
+	},
+	{
+		.name = "TCP over IPv6, 1500 bytes",
+		.len = 1500,
+		.address_offset = 34,
+		.port_offset = 54,
+		.bytes = {
+			2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd, /* Ethernet */
+			0x60, 0, 0, 0, 0x05, 0xa6, 6, 64, /* IPv6 */
+			0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, /* source */
+			0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, /* target */
+			0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, /* TCP */
+		},
+	},
+};
+/* clang-format on */
+
+struct bench {
+	const char *build_dir;
+	struct variant variants[VARIANTS_MAX];
+	size_t n_variants;
+};
+
+/* ---- loading; what is loaded lives until the process ends ---- */
+
+static struct bpf_object *open_object(const struct bench *b, const char *name)
+{
+	struct bpf_object *object;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s.bpf.o", b->build_dir, name);
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		bench_fail("cannot open %s: %s", path, strerror(errno));
+	return object;
+}
+
+static int load_object(struct bpf_object *object, const char *program)
+{
+	const struct bpf_program *found;
+
+	if (bpf_object__load(object))
+		bench_fail("cannot load '%s': %s; are you root?", program, strerror(errno));
+	found = bpf_object__find_program_by_name(object, program);
+	if (!found)
+		bench_fail("the object has no program '%s'", program);
+	return bpf_program__fd(found);
+}
+
+static void set_number(struct bpf_object *object, const char *variable, uint64_t value)
+{
+	struct error error;
+
+	if (rodata_set_uint(object, variable, value, &error))
+		bench_fail("%s", error.text);
+}
+
+/* "name=1,other=0" */
+static void set_switches(struct bpf_object *object, char *switches)
+{
+	char *at = switches, *word;
+
+	while ((word = strsep(&at, ","))) {
+		char *value = strchr(word, '=');
+
+		if (!value)
+			bench_fail("'%s' is no switch: NAME=0 or NAME=1", word);
+		*value++ = '\0';
+		set_number(object, word, strtoul(value, NULL, 10));
+	}
+}
+
+static void add_variant(struct bench *b, const char *name, int fd)
+{
+	if (b->n_variants == VARIANTS_MAX)
+		bench_fail("more than %d configurations", VARIANTS_MAX);
+	b->variants[b->n_variants++] = (struct variant){name, fd};
+}
+
+/* @text: "name:switches" or "name" */
+static void load_variant(struct bench *b, const char *pipeline, const char *program, char *text)
+{
+	struct bpf_object *object = open_object(b, pipeline);
+	char *switches = strchr(text, ':');
+
+	if (switches) {
+		*switches++ = '\0';
+		set_switches(object, switches);
+	}
+	add_variant(b, text, load_object(object, program));
+}
+
+/* The program that draws a flow for each @packet and calls what is in *ret_measured. */
+static int load_spread(const struct bench *b, const struct packet *packet, int *ret_measured)
+{
+	struct bpf_object *object = open_object(b, "bench/bare");
+	int fd;
+
+	set_number(object, "address_offset", packet->address_offset);
+	set_number(object, "port_offset", packet->port_offset);
+	set_number(object, "flows", FLOWS);
+	fd = load_object(object, "spread");
+	*ret_measured = bpf_object__find_map_fd_by_name(object, "measured");
+	return fd;
+}
+
+/* ---- measuring ---- */
+
+/*
+ * Nanoseconds per packet: the CPU time of this thread, in which the kernel runs the program, so
+ * that a busy machine does not count. The kernel's own figure is of wall time, and in whole
+ * nanoseconds.
+ */
+static double measure(int fd, const struct packet *packet)
+{
+	struct bpf_test_run_opts options = {
+		.sz = sizeof(options),
+		.data_in = packet->bytes,
+		.data_size_in = (uint32_t)packet->len,
+		.repeat = REPEAT,
+	};
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	if (bpf_prog_test_run_opts(fd, &options) < 0)
+		bench_fail("BPF_PROG_TEST_RUN: %s", strerror(errno));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+	if ((int)options.retval != -1 /* TC_ACT_UNSPEC */)
+		bench_fail("a program gave %d back", (int)options.retval);
+	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) /
+	       REPEAT;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+/* @measured: the map of `spread`, or -1 to run each variant by itself. */
+static double measure_variant(const struct variant *v, const struct packet *packet, int spread,
+			      int measured)
+{
+	const uint32_t zero = 0;
+
+	if (measured < 0)
+		return measure(v->fd, packet);
+	if (bpf_map_update_elem(measured, &zero, &v->fd, BPF_ANY))
+		bench_fail("cannot call '%s': %s", v->name, strerror(errno));
+	return measure(spread, packet);
+}
+
+static void print_results(const struct bench *b, double (*ns)[ROUNDS], double (*over)[ROUNDS])
+{
+	for (size_t i = 0; i < b->n_variants; i++)
+		printf("%s\"%s\": {\"ns\": %.2f, \"over_bare\": %.2f}", i ? ",\n    " : "",
+		       b->variants[i].name, median(ns[i], ROUNDS), median(over[i], ROUNDS));
+}
+
+static void run_rounds(const struct bench *b, const struct packet *packet, int spread, int measured)
+{
+	double ns[VARIANTS_MAX][ROUNDS], over[VARIANTS_MAX][ROUNDS];
+
+	for (size_t round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < b->n_variants; i++) {
+			ns[i][round] = measure_variant(&b->variants[i], packet, spread, measured);
+			over[i][round] = ns[i][round] - ns[BARE][round];
+		}
+	}
+	print_results(b, ns, over);
+}
+
+static void run_packet(const struct bench *b, const struct packet *packet, bool last)
+{
+	int measured, spread = load_spread(b, packet, &measured);
+
+	printf("  {\"packet\": \"%s\",\n   \"hot\": {", packet->name);
+	run_rounds(b, packet, -1, -1);
+	printf("},\n   \"flows\": {");
+	run_rounds(b, packet, spread, measured);
+	printf("}}%s\n", last ? "" : ",");
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {.build_dir = argc > 1 ? argv[1] : ""};
+
+	if (argc < 5) {
+		fprintf(stderr, "usage: packet_cost BUILD_DIR PIPELINE PROGRAM "
+				"NAME[:SWITCH=0|1[,…]]…\n");
+		return 2;
+	}
+	add_variant(&b, "bare", load_object(open_object(&b, "bench/bare"), "bare"));
+	for (int i = 4; i < argc; i++)
+		load_variant(&b, argv[2], argv[3], argv[i]);
+	printf("[\n");
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++)
+		run_packet(&b, &packets[i], i + 1 == ARRAY_SIZE(packets));
+	printf("]\n");
+	return 0;
+}
