@@ -48,12 +48,10 @@ test: ## install what is missing, build, and run all tests (SANITIZE=1: with ASa
 	tools/test $(BUILD)
 
 .PHONY: lab
-lab: ## run tests on other kernels, in guests (KERNEL="5.10 6.1 6.12" TESTS=tests/system/test_attach_kernel.py)
+lab: ## run the tests on other kernels, in guests, and here (KERNEL="5.10 6.1" TESTS=tests/system/test_counts.py)
 	$(deps) build test lab
 	tools/build $(BUILD) -Dtests=enabled $(options) all
-	for kernel in $(or $(KERNEL),5.10 6.1 6.12); do
-		tests/lab/run $$kernel $(BUILD) $(or $(TESTS),tests/system/test_attach_kernel.py)
-	done
+	tests/lab/all $(BUILD) $(or $(KERNEL),host 5.10 6.1 6.12 7) -- $(TESTS)
 
 .PHONY: fuzz
 fuzz: ## give every parser strange input for SECONDS=600 each, with ASan and UBSan (TARGET=one of them)

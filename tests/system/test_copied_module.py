@@ -12,6 +12,8 @@ from scapy.layers.l2 import Ether
 
 from daemon import ROOT
 
+pytestmark = pytest.mark.host  # it builds the daemon, which takes an hour where all is emulated
+
 FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() / bytes(50)
 
 # Names in the files, and of the files. A metric has one owner, so those that do not carry the

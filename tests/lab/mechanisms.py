@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A plugin of pytest for the lab: by which mechanisms the daemons of a run were attached, and how
+often their programs ran there. Each daemon is asked before it ends."""
+
+import http.client
+import json
+import os
+import socket
+from collections import Counter
+from pathlib import Path
+
+runs = Counter()  # (measure, hook, mechanism): times
+stats = []        # while this descriptor is open, the kernel counts
+
+BPF_STATS_RUN_TIME = 0  # enum bpf_stats_type
+
+
+def ask_status(daemon):
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(10)
+    try:
+        connection.sock.connect(str(daemon.control))
+        connection.request("GET", "/v1/status")
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def measure_of(unit):
+    """The modules of a built-in unit without the pipeline that they run in; of all others none."""
+    if not unit["builtin"]:
+        return ""
+    names = [module["name"] for module in unit["modules"]]
+    return ", ".join(name for name in names if name != unit["name"]) or unit["name"]
+
+
+def note(daemon):
+    for unit in ask_status(daemon)["units"]:
+        for program in unit["programs"]:
+            ways = {(place["hook"], place.get("mechanism") or "") for place in
+                    program.get("attachments", [])}
+            if not ways and program.get("attached"):
+                ways = {(program["section"].split("/")[0], "")}
+            for hook, mechanism in ways:
+                # One attached in several ways ran by one of them: where that cannot be told, by all.
+                runs[measure_of(unit), hook, mechanism] += program.get("runs", 0)
+
+
+def pytest_configure(config):
+    from bpf import declare, lib
+    from ctypes import c_int
+    from daemon import Daemon
+
+    declare("bpf_enable_stats", c_int, c_int)
+    stats.append(lib.bpf_enable_stats(BPF_STATS_RUN_TIME))
+
+    def asking(end):
+        def ask_and_end(daemon, *arguments):
+            try:
+                if daemon.process.poll() is None:
+                    note(daemon)
+            except (OSError, ValueError, KeyError, http.client.HTTPException):
+                pass  # it may be anything but well at the end of a test
+            return end(daemon, *arguments)
+        return ask_and_end
+
+    Daemon.stop, Daemon.kill = asking(Daemon.stop), asking(Daemon.kill)
+
+
+def pytest_sessionfinish(session):
+    rows = [{"measure": measure, "hook": hook, "mechanism": mechanism, "runs": count}
+            for (measure, hook, mechanism), count in sorted(runs.items())]
+    Path(os.environ["LAB_RESULTS"], "mechanisms.json").write_text(json.dumps(rows, indent=1))
+    if stats[0] >= 0:
+        os.close(stats[0])
