@@ -137,6 +137,21 @@ static void print_broken(const char *name, const char *error)
 	printf("\nBROKEN %s: %s\n", name, named ? error + len + 2 : error);
 }
 
+static void print_full_maps(const json_t *unit)
+{
+	json_t *map;
+	size_t i;
+
+	json_array_foreach(json_object_get(unit, "maps"), i, map)
+	{
+		if (json_is_true(json_object_get(map, "full")))
+			printf("\nFULL %s: map '%s' has all %" JSON_INTEGER_FORMAT
+			       " entries that there is room for; what is new is not counted\n",
+			       text_of(unit, "name"), text_of(map, "name"),
+			       json_integer_value(json_object_get(map, "max_entries")));
+	}
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *units = json_object_get(status, "units");
@@ -154,6 +169,7 @@ static void print_status(const json_t *status)
 		print_broken(text_of(broken, "name"), text_of(broken, "error"));
 	json_array_foreach(units, i, unit)
 	{
+		print_full_maps(unit);
 		json_array_foreach(json_object_get(unit, "programs"), k, program) costs |=
 			json_object_get(program, "runs") != NULL;
 	}

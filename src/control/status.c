@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What runs, what is attached where, what it costs. */
+#include <linux/bpf.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -80,6 +81,38 @@ static json_t *describe_modules(const struct unit *u)
 	return list;
 }
 
+/* An array has all its entries from the start, and an LRU map makes room by itself. */
+static bool can_be_full(const struct unit *u, const char *name)
+{
+	struct map_info map;
+
+	if (object_find_map(u->object, name, &map))
+		return false;
+	return map.type == BPF_MAP_TYPE_HASH || map.type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       map.type == BPF_MAP_TYPE_LPM_TRIE;
+}
+
+static json_t *describe_maps(const struct unit *u)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < u->n_collectors; i++) {
+		const char *name = collector_config(u->collectors[i])->name.text;
+		struct collector_counts counts;
+
+		collector_counts(u->collectors[i], &counts);
+		if (!counts.max_entries)
+			continue;
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I, s:I, s:b}", "name", name, "entries",
+						(json_int_t)counts.entries, "max_entries",
+						(json_int_t)counts.max_entries, "full",
+						counts.entries >= counts.max_entries &&
+							can_be_full(u, name)));
+	}
+	return list;
+}
+
 static json_t *describe_unit(struct unit *u)
 {
 	json_t *programs = json_array();
@@ -89,10 +122,11 @@ static json_t *describe_unit(struct unit *u)
 		json_array_append_new(programs, describe_program(u, i));
 	for (size_t i = 0; i < u->n_collectors; i++)
 		series += collector_series(u->collectors[i]);
-	return json_pack("{s:s, s:b, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name, "builtin",
-			 u->plan->builtin, "modules", describe_modules(u), "programs", programs,
-			 "series", (json_int_t)series, "decoder_errors",
-			 (json_int_t)u->decode_errors, "read_errors", (json_int_t)u->read_errors);
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name,
+			 "builtin", u->plan->builtin, "modules", describe_modules(u), "programs",
+			 programs, "maps", describe_maps(u), "series", (json_int_t)series,
+			 "decoder_errors", (json_int_t)u->decode_errors, "read_errors",
+			 (json_int_t)u->read_errors);
 }
 
 static int run_status(struct operation_call *c, struct error *e)
