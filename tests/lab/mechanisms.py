@@ -43,7 +43,7 @@ def note(daemon):
             if not ways and program.get("attached"):
                 ways = {(program["section"].split("/")[0], "")}
             for hook, mechanism in ways:
-                # One attached in several ways ran by one of them: where that cannot be told, by all.
+                # One that is attached in several ways ran by all of them, as far as can be told.
                 runs[measure_of(unit), hook, mechanism] += program.get("runs", 0)
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from attaching import has_symbol
 from daemon import BINARY, ROOT, Daemon
 from netns import Namespace, connect
 
@@ -50,6 +51,8 @@ def launch(cleanup, here, tmp_path):
     assert BINARY.exists(), f"{BINARY} is not built; WIREGAUGE names another"
 
     def start(*arguments, **options):
+        if "tcx" in arguments and not has_symbol("tcx_link_attach"):
+            pytest.skip("this kernel has no TCX (Linux 6.6 and newer have it)")
         directory = tmp_path / f"daemon-{len(list(tmp_path.glob('daemon-*')))}"
         directory.mkdir()
         daemon = Daemon(here, directory, *arguments, **options)

@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 import pytest
-from scapy.layers.l2 import Ether
 
 from configs import LABEL, add_config, u32
 from daemon import PATIENCE, command
@@ -21,6 +20,8 @@ metrics:
     - {{name: narrow_total, help: x, labels: [{LABEL % ("number", 4)}]}}
 """
 NAME = "ebpf_exporter_narrow_total"
+ENDS = ("left", "right")
+ADDRESSES = bytes.fromhex("020000000002 020000000001")
 QUEUE = 900  # less than net.core.netdev_max_backlog
 IP_ETHERTYPES = (0x0800, 0x86dd)
 
@@ -92,13 +93,13 @@ def test_more_kinds_of_packets_than_there_is_room_for(here, run):
     """Every frame is in one counter or the other, as it leaves one end and as it comes in at the
     other."""
     here.ip("link add left type veth peer name right")
-    for name in ("left", "right"):
+    for name in ENDS:
         here.ip(f"link set {name} up")
     daemon = run("--option", "packets.unknown_ethertypes=true", "--option", "packets.sizes=false",
-                 "--option", "tc.interfaces=left,right")
-    frames = [bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=number)) + bytes(46)
+                 "--option", f"tc.interfaces={','.join(ENDS)}")
+    frames = [ADDRESSES + number.to_bytes(2, "big") + bytes(46)
               for number in range(0x0600, 0x0600 + 33000) if number not in IP_ETHERTYPES]
-    until(lambda: daemon.attached("tc_ingress") == daemon.attached("tc_egress") == {"left", "right"},
+    until(lambda: daemon.attached("tc_ingress") == daemon.attached("tc_egress") == set(ENDS),
           5 * PATIENCE, "all are attached")
     sent, counted, room = 0, [], ROOM
     # The kernel allocates entries beside the packets, and has none at hand after many at once.

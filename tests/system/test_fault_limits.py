@@ -40,6 +40,13 @@ def data_bytes(daemon):
     return int(rows["VmData"].split()[0]) << 10
 
 
+def serves(daemon):
+    try:
+        return daemon.request()[0] == 200
+    except OSError:
+        return False
+
+
 # --- descriptors
 
 @pytest.mark.parametrize("mechanism", ["tcx", "clsact"])
@@ -50,6 +57,7 @@ def test_starts_with_any_number_of_descriptors(here, there, launch, mechanism):
         daemon = launch("--tc.mechanism", mechanism, through=("prlimit", f"--nofile={limit}"))
         result = outcome(daemon)
         if result == "ready":
+            assert serves(daemon) or "no descriptor" in daemon.log(), daemon.log()
             daemon.stop()
             ready += 1
         else:

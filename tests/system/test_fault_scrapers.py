@@ -78,6 +78,8 @@ def test_memory_stays_flat(here, there, run):
             before = memory_kib(daemon)
         client.scrape(next(requests))
     after = memory_kib(daemon)
+    assert client.types == {b"text/plain", b"application/openmetrics-text",
+                            b"application/vnd.google.protobuf"}
     print(f"{SCRAPES} scrapes: resident {before[0]} → {after[0]} KiB, "
           f"anonymous {before[1]} → {after[1]} KiB")
     assert SANITIZED or after[1] - before[1] < GROWTH_KIB
