@@ -55,6 +55,12 @@ def unowned():
             for number in (there[kind] - held[kind]) & ids(kind)}
 
 
+def until_only(before, when=""):
+    """Waits until nothing is unowned that was not in @before. Workers of the kernel free, which
+    may take seconds on a busy host; what leaks stays for good."""
+    until(lambda: unowned() <= before, 30, lambda: f"{when}: left is {unowned() - before}")
+
+
 def holdings(daemon):
     """What the daemon has in the kernel: {kind: ids}. At least its programs and maps are there."""
     held = {kind: daemon.bpf_objects(kind) for kind in ("prog", "map", "link")}

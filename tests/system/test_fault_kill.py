@@ -16,7 +16,7 @@ from scapy.layers.l2 import Ether
 
 from configs import LABEL, add_config
 from daemon import PATIENCE, SANITIZED
-from kernel import assert_untouched, filters, has_clsact, unowned
+from kernel import assert_untouched, filters, has_clsact, unowned, until_only
 from waiting import until
 
 # Under the sanitizers each start takes a second and more; in a virtual machine everything does.
@@ -156,21 +156,16 @@ def victims(here, there, launch, folder, tmp_path, mechanism):
 @pytest.mark.parametrize("mechanism", ["tcx", "clsact"])
 def test_killed_at_any_moment(here, victims, moments, mechanism):
     before, expected = unowned(), 0 if mechanism == "tcx" else 2
-
-    def nothing_is_left(when):
-        until(lambda: unowned() <= before, 5 * PATIENCE,
-              lambda: f"{what}: {when}, {unowned() - before} is left")
-
     for number in range(KILLS // 2):
         phase, part = Victims.PHASES[number % len(Victims.PHASES)], next(moments)
         what = f"kill {number}, at {part:.3f} of {phase.__name__}"
         victims.kill_in(phase, part)
         if mechanism == "tcx":
-            nothing_is_left("after it")
+            until_only(before, f"{what}, after it")
         victims.assert_next_works()
-        nothing_is_left("after the next start")
+        until_only(before, f"{what}, after the next start")
         assert count_filters(here) == expected, what
     victims.end()
-    nothing_is_left("at the end")
+    until_only(before, "at the end")
     assert not has_clsact(here, "wire")
     assert_untouched(here)

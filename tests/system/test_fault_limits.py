@@ -13,7 +13,7 @@ from scapy.layers.l2 import Ether
 
 from configs import LABEL, add_config
 from daemon import PATIENCE, SANITIZED
-from kernel import assert_untouched, unowned
+from kernel import assert_untouched, unowned, until_only
 from memory_cgroup import MemoryCgroup
 from waiting import until
 
@@ -53,7 +53,7 @@ def serves(daemon):
 def test_starts_with_any_number_of_descriptors(here, there, launch, mechanism):
     """From too few for anything to enough: it runs, or ends and says why."""
     ready = 0
-    for limit in range(4, 60, 6 if SANITIZED else 1):
+    for limit in range(4, 60, 6 if SANITIZED or "VMTEST" in os.environ else 1):
         daemon = launch("--tc.mechanism", mechanism, through=("prlimit", f"--nofile={limit}"))
         result = outcome(daemon)
         if result == "ready":
@@ -136,7 +136,16 @@ def test_map_that_does_not_fit_into_the_memory(here, there, launch, folder, limi
     until(lambda: daemon.scrape().total(PACKETS, interface="wire", direction="egress") == 3,
           5 * PATIENCE, "packets are counted")
     daemon.stop()
-    assert unowned() <= before
+    until_only(before)
+
+
+def crawls(daemon):
+    """Linux 5.10 may let a process go on with a page at a time instead of ending it."""
+    try:
+        outcome(daemon)
+        return False
+    except AssertionError:
+        return daemon.process.poll() is None
 
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers themselves need hundreds of megabytes")
@@ -145,13 +154,14 @@ def test_starts_with_any_amount_of_memory(here, there, launch, limit_memory, meg
     """It runs, or says that there is no memory, or is killed by the kernel."""
     before = unowned()
     daemon = launch(through=limit_memory(megabytes))
-    result = outcome(daemon)
-    if result == "ready":
+    if "VMTEST" in os.environ and crawls(daemon):
+        daemon.kill()
+    elif (result := outcome(daemon)) == "ready":
         daemon.kill()
     else:
         code, log = result
         assert code == -signal.SIGKILL or (code == 1 and NO_MEMORY in log), f"{code}\n{log}"
-    until(lambda: unowned() <= before, 5 * PATIENCE, lambda: f"left: {unowned() - before}")
+    until_only(before)
     assert_untouched(here)
 
 
