@@ -193,7 +193,7 @@ static int add_rows(struct unit *u, const struct module *m, struct report *repor
 	for (size_t i = 0; i < m->config->attach.count; i++) {
 		const struct attach_config *row = &m->config->attach.items[i];
 		struct program_info program;
-		size_t index;
+		size_t index = 0;
 
 		if (find_program(u->object, m->config, row, report, &program, &index) ||
 		    check_row(m->config, row, u->object, &program, report))

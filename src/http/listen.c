@@ -46,7 +46,7 @@ static int inherited_number(const char *address, int *ret, struct error *e)
 
 static int listen_inherited(const char *address, int *ret_fd, struct error *e)
 {
-	int listening = 0, fd, err = inherited_number(address, &fd, e);
+	int listening = 0, fd = -1, err = inherited_number(address, &fd, e);
 	socklen_t len = sizeof(listening);
 
 	if (err)
