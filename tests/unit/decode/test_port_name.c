@@ -105,9 +105,12 @@ static void test_this_host_as_the_c_library(void **state)
 		skip(); /* no netbase here */
 	assert_int_equal(services_new(NULL, &s), 0);
 	for (unsigned port = 1; port < 1024; port++) {
-		const struct servent *entry = getservbyport(htons((uint16_t)port), "tcp");
 		const char *name = services_name(s, (uint16_t)port, PROTOCOL_TCP);
+		struct servent memory, *entry;
+		char texts[1024];
 
+		getservbyport_r(htons((uint16_t)port), "tcp", &memory, texts, sizeof(texts),
+				&entry);
 		assert_int_equal(entry != NULL, name != NULL);
 		if (entry)
 			assert_string_equal(name, entry->s_name);
