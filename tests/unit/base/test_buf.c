@@ -263,7 +263,9 @@ static void test_double_is_shortest(void **state)
 		check_like_c(&b, whole * units[(size_t)i % ARRAY_SIZE(units)]);
 		check_like_c(&b, ldexp((double)(bits >> 11), i % 70 - 68));
 	}
-	for (double d = 1e-5; d < 1e17; d *= 10) {
+	for (int exponent = -5; exponent < 17; exponent++) {
+		double d = pow(10, exponent);
+
 		check_like_c(&b, d);
 		check_like_c(&b, nextafter(d, 0));
 		check_like_c(&b, nextafter(d, 2 * d));

@@ -45,7 +45,7 @@ static void test_all_can_be_had_again_and_again(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 3; round++) {
-		for (uint16_t i = 0; i < COUNT; i++) {
+		for (uint16_t i = 0; i < (uint16_t)COUNT; i++) {
 			assert_true(seats_has_room(&seats, i, &victim));
 			taken[i] = seats_take(&seats, i, 0);
 			for (uint16_t k = 0; k < i; k++)

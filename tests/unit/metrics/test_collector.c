@@ -190,7 +190,7 @@ static void test_lack_of_memory(void **state)
 		put(&b, &(struct two){.a = i}, &value);
 	assert_int_equal(getrlimit(RLIMIT_DATA, &limit), 0);
 	for (unsigned i = 0; i < STEPS; i++) {
-		struct rlimit tight = {data_size() + i * STEP_BYTES, limit.rlim_max};
+		struct rlimit tight = {data_size() + (rlim_t)i * STEP_BYTES, limit.rlim_max};
 		struct error error;
 		int err;
 
