@@ -218,13 +218,13 @@ void traffic_open(void)
 	peer.udp = listen_here(SOCK_DGRAM); /* nobody reads there */
 }
 
+/* The veth pair goes with the namespace of its other end. */
 void traffic_close(void)
 {
 	fd_close(peer.orders);
 	waitpid(peer.pid, NULL, 0);
 	fd_close(peer.tcp);
 	fd_close(peer.udp);
-	run_command("ip link del " DEVICE);
 }
 
 uint32_t traffic_ifindex(void)
