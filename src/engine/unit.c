@@ -241,15 +241,20 @@ static int refuse_programs(struct unit *u, struct error *e)
 	return err;
 }
 
-static void warn_of_idle_programs(const struct unit *u)
+static void warn_of_idle_programs(struct unit *u)
 {
 	for (size_t i = 0; i < u->n_programs; i++) {
-		const struct program_info *info = &u->programs[i].info;
+		struct unit_program *p = &u->programs[i];
 
-		if (info->loaded && !program_has_placement(u, i))
-			log_warn("%s: program '%s' is attached nowhere: SEC(\"%s\") does not say "
-				 "where, and the config has no row under `attach:` for it",
-				 u->plan->name, info->name, info->section);
+		if (!p->info.loaded || program_has_placement(u, i))
+			continue;
+		if (asprintf(&p->error,
+			     "SEC(\"%s\") does not say where, and the config has no row under "
+			     "`attach:` for it",
+			     p->info.section) < 0)
+			p->error = NULL;
+		log_warn("%s: program '%s' is attached nowhere: %s", u->plan->name, p->info.name,
+			 p->error ? p->error : "no memory to say why");
 	}
 }
 

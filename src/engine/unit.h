@@ -33,7 +33,7 @@ struct unit_env {
 struct unit_program {
 	struct program_info info;
 	bool has_row; /* of `attach:`, also when that is switched off */
-	char *error;  /* why it could not be loaded; NULL */
+	char *error;  /* why it could not be loaded, or goes nowhere; NULL */
 };
 
 /* A program and where it goes: a row of `attach:`, or what SEC() says. */

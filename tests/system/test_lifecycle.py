@@ -293,6 +293,16 @@ def test_strict_reload_that_fails_leaves_interfaces_alone(here, there, run, daem
     assert egress(daemon) == 3
 
 
+def test_status_says_why_a_program_is_nowhere(run, tmp_path):
+    """SEC("tc") alone is no place, and no row of the config names one."""
+    (tmp_path / "tag.yaml").write_text("description: x\n")
+    shutil.copy(object_path("tests/system/tag"), tmp_path / "tag.bpf.o")
+    daemon = run("--config.dir", tmp_path, "--module=")
+    program = daemon.status()["units"][0]["programs"][0]
+    assert program["loaded"] and not program["attached"]
+    assert "the config has no row under `attach:` for it" in program["error"]
+
+
 def test_reload_does_not_miss_packets_of_the_old_configuration(here, there, run, daemon_file):
     """The swap replaces the program in place: between the two, one of them sees each packet."""
     daemon = run("--config", daemon_file)
