@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from attaching import has_symbol
+from cgroup import Cgroup, mount_point
 from daemon import BINARY, ROOT, Daemon
 from netns import Namespace, connect
 
@@ -91,6 +92,15 @@ def find_oracle(name, variable):
     if not path or not os.access(path, os.X_OK):
         pytest.skip(f"{name} is not there and could not be fetched (Debian package prometheus)")
     return path
+
+
+@pytest.fixture
+def groups():
+    """A cgroup to make others in."""
+    if not mount_point():
+        pytest.skip("no cgroup2 file system is mounted here")
+    with Cgroup() as group:
+        yield group
 
 
 @pytest.fixture(scope="session")

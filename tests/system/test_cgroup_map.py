@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from bpf import object_path
-from cgroup import Cgroup, execute, identity, mount_point
+from cgroup import execute, identity
 from kernel import bpftool
 from waiting import until
 
@@ -21,14 +21,6 @@ metrics:
   counters:
     - {{name: chosen_execs_total, help: Programs executed in chosen cgroups}}
 """
-
-
-@pytest.fixture
-def groups():
-    if not mount_point():
-        pytest.skip("no cgroup2 file system is mounted here")
-    with Cgroup() as group:
-        yield group
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bpf import object_path
-from cgroup import Cgroup, execute, identity, mount_point
+from cgroup import execute, identity
 from kernel import Map, bpftool
 from waiting import until
 
@@ -24,14 +24,6 @@ metrics:
       labels:
         - {name: group, size: 8, %s decoders: [{name: uint}, {name: cgroup}]}
 """
-
-
-@pytest.fixture
-def groups():
-    if not mount_point():
-        pytest.skip("no cgroup2 file system is mounted here")
-    with Cgroup() as group:
-        yield group
 
 
 @pytest.fixture

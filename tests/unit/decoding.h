@@ -3,7 +3,11 @@
 #pragma once
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "config_text.h"
 #include "decode/decoder.h"
 
@@ -58,6 +62,14 @@ static inline void check_decoding(const struct decode_env *env, const struct dec
 #define CHECK_DECODINGS(env, rows)                                                                 \
 	for (size_t decoding_ = 0; decoding_ < ARRAY_SIZE(rows); decoding_++)                      \
 	check_decoding(env, &(rows)[decoding_])
+
+/* @path, "…XXXXXX", becomes the path of a new file with the text @text. */
+static inline bool decoding_make_file(char *path, const char *text)
+{
+	_cleanup_close_ int fd = mkstemp(path);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
 
 struct refusal {
 	uint32_t size;

@@ -39,13 +39,9 @@ static int set_up(void **state)
 {
 	static struct hostnames host;
 	static struct decode_env env = {.host = &host};
-	int fd = mkstemp(path);
 
 	*state = &env;
-	if (fd < 0 || write(fd, file, sizeof(file) - 1) != sizeof(file) - 1)
-		return -1;
-	close(fd);
-	return services_new(path, &host.services);
+	return decoding_make_file(path, file) ? services_new(path, &host.services) : -1;
 }
 
 static int tear_down(void **state)
