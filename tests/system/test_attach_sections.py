@@ -235,7 +235,7 @@ SOUND = "metrics: {counters: [{name: sound_total}]}\n"
 # program → what is told of it; of those that kernels differ in only where that is known.
 REFUSED = {
     "unsound": "the kernel's verifier refuses a program(.|\n)*"
-               "(dereference of modified ctx|invalid bpf_context access)",  # Linux 7 says the latter
+               "(dereference of modified ctx|invalid bpf_context access)",  # the latter: Linux 7
     "on_fentry_missing": "this kernel has no function 'wiregauge_no_such'",
     "on_btf_missing": "this kernel has no such tracepoint",
     "on_freplace": "replaces a function of another loaded program, and nothing says of which",
