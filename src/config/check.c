@@ -360,10 +360,28 @@ static int normalize_default(const struct binding *at, const struct option_confi
 	return 0;
 }
 
+/* A list that goes into a variable is one of numbers. */
+static int check_default_list(const struct binding *at, const struct option_config *o)
+{
+	for (size_t i = 0; o->rodata.text && i < o->defaults.count; i++) {
+		const struct text *t = &o->defaults.items[i];
+		uint64_t n;
+
+		if (t->text && !number_parse(t->text, &n))
+			binding_error(at, t->place,
+				      "'default': a list for a variable is of whole numbers, "
+				      "found '%s'",
+				      shown(t->text).text);
+	}
+	return 0;
+}
+
 static int check_default(const struct binding *at, const struct option_config *o)
 {
-	if (o->type == OPTION_LIST || !binding_is_right(at, "default"))
+	if (!binding_is_right(at, "default"))
 		return 0;
+	if (o->type == OPTION_LIST)
+		return check_default_list(at, o);
 	if (o->defaults.count != 1)
 		binding_error(at, binding_place(at, "default"),
 			      "'default': a list is for an option of type list");
@@ -381,8 +399,6 @@ int check_option(struct binding *at, void *item)
 	if (o->name.text && STREQ(o->name.text, "enabled"))
 		binding_error(at, o->name.place,
 			      "'enabled' cannot be an option name: each module has it already");
-	if (o->type == OPTION_LIST && o->rodata.text)
-		binding_error(at, o->rodata.place, "a list cannot be written to a variable");
 	return binding_is_right(at, "type") ? check_default(at, o) : 0;
 }
 
@@ -631,12 +647,13 @@ static void check_namespace(const struct binding *at, const struct text *t)
 
 static void check_attach_rows(const struct binding *at, const struct config *c)
 {
-	if (c->has_stage && c->attach.count)
-		binding_error(
-			at, c->attach.items[0].place,
-			"a stage has no programs of its own to attach: its pipeline attaches them");
-	for (size_t i = 0; i < c->attach.count; i++)
+	for (size_t i = 0; i < c->attach.count; i++) {
+		if (c->has_stage && INTERFACE_HOOKS & UINT32_C(1) << c->attach.items[i].hook)
+			binding_error(at, c->attach.items[i].place,
+				      "a stage has its packets from its pipeline, which is what is "
+				      "attached at interfaces");
 		check_when(at, c, &c->attach.items[i].when);
+	}
 	for (size_t i = 0; i < c->attach.count; i++) {
 		const struct text_list *interfaces = &c->attach.items[i].interfaces;
 

@@ -357,7 +357,7 @@ static const struct key file_keys[] = {
 	 .doc = "prefix of its metrics, without the final underscore"},
 	{"stage", KEY_MAPPING, AT(config_file, config.stage), .sub = &stage_schema,
 	 .has = offsetof(struct config_file, config.has_stage),
-	 .doc = "packet stage: its code is part of a pipeline, it has no programs of its own"},
+	 .doc = "packet stage: its code is part of a pipeline's programs, which see the packets"},
 	{"kaddrs", KEY_TEXTS, AT(config_file, config.kaddrs),
 	 .doc = "kernel symbols; the address of each is set as kaddr_NAME before load"},
 	{"options", KEY_ROWS, AT(config_file, config.options), .sub = &option_schema,

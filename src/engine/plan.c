@@ -397,6 +397,18 @@ static struct module *find_module(struct plans *plans, const char *name)
 	return NULL;
 }
 
+/* A list that goes into a variable is one of numbers. */
+static const char *check_list(const struct option_config *option, const struct strv *values)
+{
+	uint64_t number;
+
+	for (size_t i = 0; option->rodata.text && i < values->count; i++) {
+		if (option_parse_uint(values->items[i], &number))
+			return "takes whole numbers";
+	}
+	return NULL;
+}
+
 /* Whether @values fit @option; otherwise the sentence that says what would. */
 static const char *check_values(const struct option_config *option, const struct strv *values)
 {
@@ -404,7 +416,7 @@ static const char *check_values(const struct option_config *option, const struct
 	bool truth;
 
 	if (option->type == OPTION_LIST)
-		return NULL;
+		return check_list(option, values);
 	if (values->count != 1)
 		return "takes one value";
 	if (option->type == OPTION_BOOL && option_parse_bool(values->items[0], &truth))

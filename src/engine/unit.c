@@ -14,6 +14,19 @@
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
 
+/* The numbers of a list; what they are was checked when they were given. */
+static int set_list(struct object *o, const struct option_config *option, const struct strv *values,
+		    struct error *e)
+{
+	_cleanup_free_ uint64_t *numbers = calloc(values->count + 1, sizeof(*numbers));
+
+	if (!numbers)
+		return error_set(e, -ENOMEM, "no memory for option '%s'", option->name.text);
+	for (size_t i = 0; i < values->count; i++)
+		option_parse_uint(values->items[i], &numbers[i]);
+	return object_set_rodata_uints(o, option->rodata.text, numbers, values->count, e);
+}
+
 int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
 		    struct error *e)
 {
@@ -28,8 +41,9 @@ int unit_set_option(struct object *o, const struct option_config *option, const 
 	case OPTION_UINT:
 		option_parse_uint(text, &number);
 		return object_set_rodata_uint(o, option->rodata.text, number, e);
-	case OPTION_STRING:
 	case OPTION_LIST:
+		return set_list(o, option, values, e);
+	case OPTION_STRING:
 		break;
 	}
 	return object_set_rodata_string(o, option->rodata.text, text, e);

@@ -280,6 +280,14 @@ int object_set_rodata_string(struct object *o, const char *variable, const char 
 	return r < 0 ? r : rodata_set_string(o->bpf, variable, value, e);
 }
 
+int object_set_rodata_uints(struct object *o, const char *variable, const uint64_t *values,
+			    size_t count, struct error *e)
+{
+	int r = check_not_loaded(o, variable, e);
+
+	return r < 0 ? r : rodata_set_uints(o->bpf, variable, values, count, e);
+}
+
 int object_set_autoload(struct object *o, const char *program, bool load)
 {
 	for (size_t i = 0; i < o->n_programs; i++) {

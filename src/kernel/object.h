@@ -61,6 +61,8 @@ void object_close(struct object *o);
 int object_set_rodata_uint(struct object *o, const char *variable, uint64_t value, struct error *e);
 int object_set_rodata_string(struct object *o, const char *variable, const char *value,
 			     struct error *e);
+int object_set_rodata_uints(struct object *o, const char *variable, const uint64_t *values,
+			    size_t count, struct error *e);
 
 /* Before load: whether @program is loaded. -ENOENT when there is none of that name. */
 int object_set_autoload(struct object *o, const char *program, bool load);

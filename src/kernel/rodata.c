@@ -99,6 +99,21 @@ static uint64_t greatest(const struct btf_type *type, size_t size)
 	return UINT64_MAX >> (64 - size * 8 + (is_signed(type) ? 1 : 0));
 }
 
+/* Writes @value, of type @type in @size bytes, to @to: a part of @variable. */
+static int write_uint(uint8_t *to, const struct btf_type *type, size_t size, const char *variable,
+		      uint64_t value, struct error *e)
+{
+	if (value > greatest(type, size))
+		return error_set(e, -ERANGE, "%llu is too large for variable \"%s\" (at most %llu)",
+				 (unsigned long long)value, variable,
+				 (unsigned long long)greatest(type, size));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value <<= 64 - size * 8;
+#endif
+	memcpy(to, &value, size);
+	return 0;
+}
+
 int rodata_set_uint(struct bpf_object *o, const char *variable, uint64_t value, struct error *e)
 {
 	struct variable v;
@@ -108,15 +123,39 @@ int rodata_set_uint(struct bpf_object *o, const char *variable, uint64_t value, 
 		return r;
 	if (!is_integer(v.type) || v.size == 0 || v.size > sizeof(value))
 		return error_set(e, -EINVAL, "variable \"%s\" is not an integer", variable);
-	if (value > greatest(v.type, v.size))
-		return error_set(e, -ERANGE, "%llu is too large for variable \"%s\" (at most %llu)",
-				 (unsigned long long)value, variable,
-				 (unsigned long long)greatest(v.type, v.size));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value <<= 64 - v.size * 8;
-#endif
-	memcpy(v.data, &value, v.size);
-	return 0;
+	return write_uint(v.data, v.type, v.size, variable, value, e);
+}
+
+/* What the array @v is made of; NULL where it is none. */
+static const struct btf_type *element_of(const struct variable *v)
+{
+	int id = btf_is_array(v->type) ? btf__resolve_type(v->btf, btf_array(v->type)->type) : -1;
+
+	return id > 0 ? btf__type_by_id(v->btf, (uint32_t)id) : NULL;
+}
+
+int rodata_set_uints(struct bpf_object *o, const char *variable, const uint64_t *values,
+		     size_t count, struct error *e)
+{
+	const struct btf_type *element;
+	struct variable v;
+	int r = find(o, variable, &v, e);
+
+	if (r < 0)
+		return r;
+	element = element_of(&v);
+	if (!element || !is_integer(element) || element->size == 0 ||
+	    element->size > sizeof(*values))
+		return error_set(e, -EINVAL, "variable \"%s\" is not an array of integers",
+				 variable);
+	if (count > v.size / element->size)
+		return error_set(e, -ERANGE, "%zu are too many for variable \"%s\" (at most %zu)",
+				 count, variable, v.size / element->size);
+	memset(v.data, 0, v.size);
+	for (size_t i = 0; i < count && !r; i++)
+		r = write_uint(v.data + i * element->size, element, element->size, variable,
+			       values[i], e);
+	return r;
 }
 
 int rodata_set_string(struct bpf_object *o, const char *variable, const char *value,
@@ -125,12 +164,11 @@ int rodata_set_string(struct bpf_object *o, const char *variable, const char *va
 	const struct btf_type *element;
 	size_t len = strlen(value);
 	struct variable v;
-	int id, r = find(o, variable, &v, e);
+	int r = find(o, variable, &v, e);
 
 	if (r < 0)
 		return r;
-	id = btf_is_array(v.type) ? btf__resolve_type(v.btf, btf_array(v.type)->type) : -1;
-	element = id > 0 ? btf__type_by_id(v.btf, (uint32_t)id) : NULL;
+	element = element_of(&v);
 	if (!element || !btf_is_int(element) || element->size != 1)
 		return error_set(e, -EINVAL, "variable \"%s\" is not an array of char", variable);
 	if (len >= v.size)

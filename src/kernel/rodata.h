@@ -12,3 +12,8 @@
 int rodata_set_uint(struct bpf_object *o, const char *variable, uint64_t value, struct error *e);
 int rodata_set_string(struct bpf_object *o, const char *variable, const char *value,
 		      struct error *e);
+
+/* The first @count elements of an array of integers; those behind them become 0. -ERANGE also for
+ * more than it has. */
+int rodata_set_uints(struct bpf_object *o, const char *variable, const uint64_t *values,
+		     size_t count, struct error *e);

@@ -77,14 +77,30 @@ static void test_variables(void **state)
 				 0);
 	assert_int_equal(object_set_rodata_string(o, "device", "fifteen letters", NULL), 0);
 	assert_int_equal(object_set_rodata_string(o, "device", "eth0", NULL), 0);
+	assert_int_equal(object_set_rodata_uints(o, "list", (uint64_t[]){7, 8}, 2, NULL), 0);
+	assert_int_equal(object_set_rodata_uints(o, "list", (uint64_t[]){40}, 1, NULL), 0);
 	load(o);
 	seen = look(o);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		assert_int_equal(seen.numbers[i], numbers[i].value);
 	assert_memory_equal(seen.device, "eth0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
-	assert_int_equal(seen.list, 3);
+	assert_int_equal(seen.list, 40);
 	assert_int_equal(object_set_rodata_uint(o, "limit", 1, NULL), -EBUSY);
+	assert_int_equal(object_set_rodata_uints(o, "list", NULL, 0, NULL), -EBUSY);
 	object_close(o);
+}
+
+static void check_lists_that_do_not_fit(struct object *o)
+{
+	static const uint64_t values[] = {1, 1ULL << 32, 3};
+	struct error e = {};
+
+	assert_int_equal(object_set_rodata_uints(o, "list", values, 3, &e), -ERANGE);
+	assert_non_null(strstr(e.text, "3 are too many for variable \"list\" (at most 2)"));
+	assert_int_equal(object_set_rodata_uints(o, "list", values, 2, &e), -ERANGE);
+	assert_non_null(strstr(e.text, "4294967296 is too large"));
+	assert_int_equal(object_set_rodata_uints(o, "limit", values, 1, &e), -EINVAL);
+	assert_int_equal(object_set_rodata_uints(o, "no_such", values, 1, &e), -ENOENT);
 }
 
 static void test_variables_that_do_not_fit(void **state)
@@ -116,6 +132,7 @@ static void test_variables_that_do_not_fit(void **state)
 	assert_non_null(strstr(e.text, "at most 15"));
 	assert_int_equal(object_set_rodata_string(o, "limit", "x", &e), -EINVAL);
 	assert_int_equal(object_set_rodata_string(o, "list", "x", &e), -EINVAL);
+	check_lists_that_do_not_fit(o);
 	object_close(o);
 }
 
