@@ -6,6 +6,7 @@
 
 #include "decode/pci_ids.h"
 #include "decode/services.h"
+#include "decode/suffixes.h"
 #include "kernel/netnames.h"
 #include "kernel/partitions.h"
 
@@ -24,6 +25,8 @@ int hostnames_new(const char *btf_path, struct hostnames **ret)
 		err = pci_ids_new(NULL, &h->pci_ids);
 	if (!err)
 		err = services_new(NULL, &h->services);
+	if (!err)
+		err = suffixes_new(NULL, &h->suffixes);
 	if (err) {
 		hostnames_free(h);
 		return err;
@@ -40,5 +43,6 @@ void hostnames_free(struct hostnames *h)
 	netnames_free(h->netnames);
 	pci_ids_free(h->pci_ids);
 	services_free(h->services);
+	suffixes_free(h->suffixes);
 	free(h);
 }

@@ -9,12 +9,14 @@ struct netnames;
 struct partitions;
 struct pci_ids;
 struct services;
+struct suffixes;
 
 struct hostnames {
 	struct partitions *partitions;
 	struct netnames *netnames;
 	struct pci_ids *pci_ids;
 	struct services *services;
+	struct suffixes *suffixes;
 	const char *btf_path; /* NULL: the running kernel's */
 };
 
