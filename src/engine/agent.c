@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "decode/hostnames.h"
 #include "engine/mark.h"
+#include "engine/part.h"
 #include "engine/selfmetrics.h"
 #include "kernel/cgroups.h"
 #include "kernel/ksyms.h"
@@ -416,6 +417,13 @@ static void on_cgroups_readable(void *ctx)
 		log_warn("%s", error.text);
 }
 
+static void on_parts_ready(void *ctx)
+{
+	const struct agent *a = ctx;
+
+	parts_ready(a->parts_fd);
+}
+
 /* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure
  * ends it. */
 static int attach_everywhere(struct agent *a, bool strict, struct error *e)
@@ -476,6 +484,10 @@ static int open_kernel(struct agent *a, struct error *e)
 		err = arrivals_open(&a->arrivals);
 	if (!err)
 		err = loop_add(a->loop, a->arrivals.event_fd, on_arrival, a);
+	if (!err && (a->parts_fd = parts_open()) < 0)
+		err = a->parts_fd;
+	if (!err)
+		err = loop_add(a->loop, a->parts_fd, on_parts_ready, a);
 	if (!err)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
 	if (!err)
@@ -496,6 +508,7 @@ static struct unit_env make_env(const struct agent *a)
 			   .host = a->host},
 		.btf_path = a->options.btf_path,
 		.tc_mechanism = a->options.tc_mechanism,
+		.parts_fd = a->parts_fd,
 		.strict = a->options.strict,
 	};
 }
@@ -606,6 +619,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 	a->configured = clock_realtime_seconds();
 	a->arrivals.event_fd = -1;
 	a->claim_fd = -1;
+	a->parts_fd = -1;
 	pthread_mutex_init(&a->scrape_lock, NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	if (selfmetrics_init(a))
@@ -639,6 +653,7 @@ void agent_stop(struct agent *a)
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
 	fd_close(a->claim_fd);
+	fd_close(a->parts_fd);
 	hostnames_free(a->host);
 	cgroups_free(a->cgroups);
 	ksyms_free(a->ksyms);

@@ -46,6 +46,7 @@ struct agent {
 	uint64_t cgroups_logged; /* log_due() */
 	struct loop *loop;
 	int claim_fd;             /* tc_claim(); -1 while another daemon has it */
+	int parts_fd;             /* parts_open() */
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */

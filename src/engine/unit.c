@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "engine/cgroup_map.h"
+#include "engine/part.h"
 #include "engine/placement.h"
 #include "kernel/ksyms.h"
 
@@ -380,9 +381,12 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 
 int unit_start(struct unit *u, struct error *e)
 {
+	int err;
+
 	warn_of_idle_programs(u);
 	cgroup_maps_fill(u);
-	return placements_start(u, e);
+	err = parts_start(u, e);
+	return err ? err : placements_start(u, e);
 }
 
 const char *unit_attach_error(const struct unit *u)
@@ -399,6 +403,7 @@ void unit_free(struct unit *u)
 	if (!u)
 		return;
 	placements_free(u);
+	parts_stop(u);
 	cgroup_maps_free(u);
 	events_free(u->events);
 	for (size_t i = 0; i < u->n_collectors; i++)

@@ -27,6 +27,7 @@ struct unit_env {
 	struct decode_env decode;
 	const char *btf_path;           /* NULL: the running kernel's */
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
+	int parts_fd;                   /* parts_open() */
 	bool strict;                    /* one program that cannot run fails its unit */
 };
 
@@ -63,6 +64,7 @@ struct unit {
 	struct collector **collectors;
 	size_t n_collectors;
 	struct events *events; /* NULL without metrics that come as events */
+	struct running_part *parts; /* part.h */
 	_Atomic uint64_t decode_errors;
 	_Atomic uint64_t read_errors;
 	uint64_t read_error_logged; /* log_due() */

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parts: what a built-in module does in user space beside its programs, modules/<name>/<name>.c.
+ * For what no program and no manifest can do: hold a socket, write to a map what only user space
+ * knows, do something now and then (a timerfd is a descriptor that becomes readable).
+ *
+ *	static int start(const struct part_context *c, void *state, int *ret_fd, struct error *e);
+ *	static void ready(void *state);
+ *	static void stop(void *state);
+ *
+ *	MODULE_PART(latency, .state_size = sizeof(struct latency), .start = start, .ready = ready,
+ *		    .stop = stop);
+ *
+ * All are called in the event loop's thread. The linker gathers the rows, so that no list is kept.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "engine/plan.h"
+#include "kernel/object.h"
+
+struct unit;
+
+/* What a part is given; all of it lives until stop(). */
+struct part_context {
+	const struct object *object; /* loaded: its maps are there (object_find_map) */
+	const struct module *module; /* its options (module_option) */
+};
+
+struct part {
+	const char *module;
+	size_t state_size; /* of its state, all zeros at first */
+	/*
+	 * After the object is loaded, before programs are attached. A descriptor of the part's own,
+	 * or -1, goes to *ret_fd, which is -1 already. When it fails, it leaves nothing behind, and
+	 * the module runs without it: what it says is logged.
+	 */
+	int (*start)(const struct part_context *c, void *state, int *ret_fd, struct error *e);
+	/* The descriptor is readable, and stays so until this reads it. NULL without descriptor. */
+	void (*ready)(void *state);
+	/* When the programs are detached; after a start() that did not fail. */
+	void (*stop)(void *state);
+};
+
+/* Pointers, as a compiler may align structs further apart than their size. */
+#define MODULE_PART(name_, ...)                                                                    \
+	static const struct part name_##_part = {.module = #name_, __VA_ARGS__};                   \
+	static const struct part *const name_##_part_row                                           \
+		__attribute__((used, section("module_parts"))) = &name_##_part
+
+/* One descriptor for those of all parts: readable when one of them is; or a negative errno. */
+int parts_open(void);
+
+/* The descriptor of parts_open() is readable: calls ready() of one of them. */
+void parts_ready(int parts_fd);
+
+/* The parts of the modules of @u, whose object is loaded. With env->strict a part that does not
+ * start is an error; else it is logged. */
+int parts_start(struct unit *u, struct error *e);
+void parts_stop(struct unit *u);
