@@ -35,9 +35,20 @@ def measure_of(unit):
     return ", ".join(name for name in names if name != unit["name"]) or unit["name"]
 
 
+def probe_ways(unit):
+    """{probe: by what it is measured}"""
+    return {probe["name"]: (f"{probe['module']}: {probe['name']}", "probe", probe["mechanism"])
+            for probe in unit.get("probes", []) if unit["builtin"] and "mechanism" in probe}
+
+
 def note(daemon):
     for unit in ask_status(daemon)["units"]:
+        probes = probe_ways(unit)
         for program in unit["programs"]:
+            if program.get("probe") in probes:
+                if program["loaded"]:
+                    runs[probes[program["probe"]]] += program.get("runs", 0)
+                continue
             ways = {(place["hook"], place.get("mechanism") or "") for place in
                     program.get("attachments", [])}
             if not ways and program.get("attached"):
