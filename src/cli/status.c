@@ -81,6 +81,13 @@ static void describe_cost(struct buf *b, const json_t *program)
 		buf_add_str(b, "-");
 }
 
+/* The probe says why it goes another way. */
+static bool is_of_unused_way(const json_t *program)
+{
+	return json_object_get(program, "probe") &&
+	       !json_is_true(json_object_get(program, "loaded"));
+}
+
 static void print_programs(const json_t *units)
 {
 	struct columns table = {.n = 4};
@@ -92,6 +99,8 @@ static void print_programs(const json_t *units)
 	{
 		json_array_foreach(json_object_get(unit, "programs"), k, program)
 		{
+			if (is_of_unused_way(program))
+				continue;
 			_cleanup_buf_ struct buf where = {0};
 			_cleanup_buf_ struct buf cost = {0};
 
@@ -102,6 +111,64 @@ static void print_programs(const json_t *units)
 		}
 	}
 	columns_print(&table);
+}
+
+/* Why each way that was tried is not used. */
+static void describe_failures(struct buf *b, const json_t *probe)
+{
+	json_t *way;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "ways"), i, way)
+	{
+		const char *error = text_of(way, "error");
+
+		if (*error)
+			buf_printf(b, "%s%s: %s", b->len ? "; " : "", text_of(way, "mechanism"),
+				   error);
+	}
+}
+
+static void describe_probe(struct buf *b, const json_t *probe)
+{
+	bool used = STREQ(text_of(probe, "state"), "used");
+	_cleanup_buf_ struct buf failures = {0};
+
+	describe_failures(&failures, probe);
+	if (!used)
+		buf_add_str(b, text_of(probe, "state"));
+	else if (!json_is_true(json_object_get(probe, "attached")))
+		buf_add_str(b, "NOT ATTACHED");
+	else
+		buf_add_str(b, "attached");
+	if (failures.len)
+		buf_printf(b, "%s%s", used ? "; not by " : ": ", buf_str(&failures));
+}
+
+static void print_probes(const json_t *units)
+{
+	struct columns table = {.n = 4};
+	size_t i, k, n = 0;
+	json_t *unit, *probe;
+
+	columns_add(&table, "MODULE", "PROBE", "MECHANISM", "STATE");
+	json_array_foreach(units, i, unit)
+	{
+		json_array_foreach(json_object_get(unit, "probes"), k, probe)
+		{
+			_cleanup_buf_ struct buf state = {0};
+			const char *mechanism = text_of(probe, "mechanism");
+
+			describe_probe(&state, probe);
+			columns_add(&table, text_of(probe, "module"), text_of(probe, "name"),
+				    *mechanism ? mechanism : "-", buf_str(&state));
+			n++;
+		}
+	}
+	if (n) {
+		columns_print(&table);
+		putchar('\n');
+	}
 }
 
 static void print_units(const json_t *units)
@@ -164,6 +231,7 @@ static void print_status(const json_t *status)
 	       json_real_value(json_object_get(status, "uptime_seconds")));
 	print_units(units);
 	putchar('\n');
+	print_probes(units);
 	print_programs(units);
 	json_array_foreach(json_object_get(status, "broken"), i, broken)
 		print_broken(text_of(broken, "name"), text_of(broken, "error"));

@@ -29,12 +29,14 @@ static const struct name_rule label_name = {"a label name", LOWER UPPER "_", LOW
 					    "letters, digits and '_', no digit first"};
 static const struct name_rule option_name = {"an option name", LOWER, LOWER DIGITS "_",
 					     "small letters, digits and '_', a letter first"};
-static const struct name_rule c_name = {"the name of a variable or function", LOWER UPPER "_",
-					LOWER UPPER DIGITS "_",
-					"letters, digits and '_', no digit first"};
+const struct name_rule probe_name_rule = {"the name of a probe or mechanism", LOWER,
+					  LOWER DIGITS "_",
+					  "small letters, digits and '_', a letter first"};
+const struct name_rule c_name_rule = {"the name of a variable or function", LOWER UPPER "_",
+				      LOWER UPPER DIGITS "_",
+				      "letters, digits and '_', no digit first"};
 
-/* An absent name was reported already, or may be absent. */
-static void check_name(const struct binding *at, const struct text *t, const struct name_rule *rule)
+void check_name(const struct binding *at, const struct text *t, const struct name_rule *rule)
 {
 	const char *s = t->text;
 
@@ -46,8 +48,8 @@ static void check_name(const struct binding *at, const struct text *t, const str
 		      rule->words);
 }
 
-static void check_names(const struct binding *at, const struct text_list *list,
-			const struct name_rule *rule)
+void check_names(const struct binding *at, const struct text_list *list,
+		 const struct name_rule *rule)
 {
 	for (size_t i = 0; i < list->count; i++)
 		check_name(at, &list->items[i], rule);
@@ -395,7 +397,7 @@ int check_option(struct binding *at, void *item)
 	const struct option_config *o = item;
 
 	check_name(at, &o->name, &option_name);
-	check_name(at, &o->rodata, &c_name);
+	check_name(at, &o->rodata, &c_name_rule);
 	if (o->name.text && STREQ(o->name.text, "enabled"))
 		binding_error(at, o->name.place,
 			      "'enabled' cannot be an option name: each module has it already");
@@ -448,15 +450,14 @@ int check_attach(struct binding *at, void *item)
 {
 	const struct attach_config *a = item;
 
-	check_name(at, &a->program, &c_name);
+	check_name(at, &a->program, &c_name_rule);
 	for (size_t i = 0; binding_is_right(at, "hook") && i < ARRAY_SIZE(hook_keys); i++)
 		check_hook_key(at, &hook_keys[i], a->hook);
 	return 0;
 }
 
-/* @name, found at @t, must be an option of this file and of @type. */
-static void check_is_option(const struct binding *at, const struct config *c, const struct text *t,
-			    const char *name, enum option_type type, const char *type_name)
+void check_is_option(const struct binding *at, const struct config *c, const struct text *t,
+		     const char *name, enum option_type type, const char *type_name)
 {
 	const struct option_config *o = config_find_option(c, name);
 
@@ -474,7 +475,7 @@ static void check_reference(const struct binding *at, const struct config *c, co
 		check_is_option(at, c, t, t->text + 1, OPTION_LIST, "list");
 }
 
-static void check_when(const struct binding *at, const struct config *c, const struct text *t)
+void check_when(const struct binding *at, const struct config *c, const struct text *t)
 {
 	if (t->text)
 		check_is_option(at, c, t, t->text, OPTION_BOOL, "bool");
@@ -671,10 +672,12 @@ int check_file(struct binding *at, void *item)
 	if (err)
 		return err;
 	check_namespace(at, &c->namespace_);
-	check_names(at, &c->kaddrs, &c_name);
+	check_names(at, &c->kaddrs, &c_name_rule);
 	check_attach_rows(at, c);
 	check_conditions(at, c);
 	check_ttls(at, c);
 	err = check_options_unique(at, c);
+	if (!err)
+		err = check_probes(at, c);
 	return err ? err : check_metrics_unique(at, c);
 }

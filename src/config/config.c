@@ -327,6 +327,33 @@ static const struct schema attach_schema = {
 	"an attach row", "attach rows",     sizeof(struct attach_config),
 	.placed = true,  KEYS(attach_keys), .check = check_attach};
 
+static const struct key way_keys[] = {
+	{"mechanism", KEY_TEXT, AT(way_config, mechanism), .required = true,
+	 .doc = "what this way is called in the status and in metrics: netfilter, fentry, kprobe "
+		"…"},
+	{"programs", KEY_TEXTS, AT(way_config, programs), .required = true, .min = 1,
+	 .doc = "the programs that it takes, all of them"},
+};
+
+static const struct schema way_schema = {"a way",        "ways",         sizeof(struct way_config),
+					 .placed = true, KEYS(way_keys), .check = check_way};
+
+static const struct key probe_keys[] = {
+	{"name", KEY_TEXT, AT(probe_config, name), .required = true,
+	 .doc = "what is measured, in the status and in metrics"},
+	{"when", KEY_TEXT, AT(probe_config, when),
+	 .doc = "a bool option of this file: while it is false, nothing of the probe is loaded"},
+	{"sampled", KEY_TEXT, AT(probe_config, sampled),
+	 .doc = "a string option of this file whose value is off, always, or the share of the time "
+		"in which the probe is attached, like 2%"},
+	{"ways", KEY_ROWS, AT(probe_config, ways), .sub = &way_schema, .required = true, .min = 1,
+	 .doc = "how to measure it, best first; the first that the kernel offers is used"},
+};
+
+static const struct schema probe_schema = {
+	"a probe",      "probes",         sizeof(struct probe_config),
+	.placed = true, KEYS(probe_keys), .check = check_probe};
+
 static const struct key stage_keys[] = {
 	{"pipeline", KEY_TEXT, AT(stage_config, pipeline), .required = true,
 	 .doc = "which pipeline it is part of"},
@@ -364,6 +391,8 @@ static const struct key file_keys[] = {
 	 .doc = "what whoever runs the module may set"},
 	{"attach", KEY_ROWS, AT(config_file, config.attach), .sub = &attach_schema,
 	 .doc = "where programs go whose section name alone does not say it"},
+	{"probes", KEY_ROWS, AT(config_file, config.probes), .sub = &probe_schema,
+	 .doc = "what is measured in one of several ways, whichever the kernel offers"},
 	{"metrics", KEY_MAPPING, .offset = 0, .sub = &metrics_schema,
 	 .doc = "maps that are metrics"},
 	{"cgroup_id_map", KEY_MAPPING, AT(config_file, config.cgroup_map),

@@ -198,6 +198,26 @@ struct attach_config {
 	struct text event;       /* perf_event: as in SEC("perf_event/…") */
 };
 
+/* One way to measure what a probe is about: programs that do it together. */
+struct way_config {
+	struct place place;
+	struct text mechanism; /* its name, for people and metrics */
+	struct text_list programs;
+};
+
+/* What is measured, and the ways to it, best first. The first one that the kernel offers is used;
+ * the programs of the others are not loaded. */
+struct probe_config {
+	struct place place;
+	struct text name;
+	struct text when;    /* a bool option: while it is off, the probe is */
+	struct text sampled; /* a string option with a value for sampling_parse(); absent: always */
+	struct {
+		struct way_config *items;
+		size_t count;
+	} ways;
+};
+
 /* Packet stage: the module has no object, its code is composed into a pipeline's. */
 struct stage_config {
 	struct place place;
@@ -233,6 +253,10 @@ struct config {
 		struct attach_config *items;
 		size_t count;
 	} attach;
+	struct {
+		struct probe_config *items;
+		size_t count;
+	} probes;
 	struct {
 		struct metric_config
 			*items; /* counters, then gauges, then histograms, as in the file */

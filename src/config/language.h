@@ -21,7 +21,29 @@ struct config_file {
 int check_file(struct binding *at, void *file);
 int check_option(struct binding *at, void *option);
 int check_attach(struct binding *at, void *attach);
+int check_way(struct binding *at, void *way);
+int check_probe(struct binding *at, void *probe);
 int check_label(struct binding *at, void *label);
 int check_metric(struct binding *at, void *metric);
 int check_histogram(struct binding *at, void *metric);
 int check_value(struct binding *at, void *value);
+
+/* What a kind of name may be made of. */
+struct name_rule;
+extern const struct name_rule probe_name_rule;
+extern const struct name_rule c_name_rule;
+
+/* An absent name was reported already, or may be absent. */
+void check_name(const struct binding *at, const struct text *t, const struct name_rule *rule);
+void check_names(const struct binding *at, const struct text_list *list,
+		 const struct name_rule *rule);
+
+/* @name, found at @t, must be an option of this file and of @type. */
+void check_is_option(const struct binding *at, const struct config *c, const struct text *t,
+		     const char *name, enum option_type type, const char *type_name);
+
+/* The same for the bool option that a `when` names, if it is there. */
+void check_when(const struct binding *at, const struct config *c, const struct text *t);
+
+/* The probes of a file, against each other and its options: 0 or -ENOMEM. */
+int check_probes(const struct binding *at, const struct config *c);

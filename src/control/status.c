@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "control/operation.h"
+#include "engine/probe.h"
 
 /* Adds where @p is attached: all of it to @all, what is at interfaces to @interfaces too. */
 static void add_attachments(const struct placement *p, json_t *all, json_t *interfaces)
@@ -56,6 +57,8 @@ static json_t *describe_program(const struct unit *u, size_t index)
 
 	if (attached >= 0)
 		json_object_set_new(program, "attached", json_boolean(attached));
+	if (p->probe)
+		json_object_set_new(program, "probe", operation_text(p->probe->config->name.text));
 	if (p->error)
 		json_object_set_new(program, "error", operation_text(p->error));
 	add_where(u, index, program);
@@ -65,6 +68,41 @@ static json_t *describe_program(const struct unit *u, size_t index)
 				    json_real((double)stats.run_time_ns / (double)stats.run_count));
 	}
 	return program;
+}
+
+static json_t *describe_ways(const struct probe *p)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->config->ways.count; i++) {
+		json_t *way =
+			json_pack("{s:s}", "mechanism", p->config->ways.items[i].mechanism.text);
+
+		if (p->failures[i].text)
+			json_object_set_new(way, "error", operation_text(p->failures[i].text));
+		json_array_append_new(list, way);
+	}
+	return list;
+}
+
+static json_t *describe_probes(const struct unit *u)
+{
+	static const char *const states[] = {
+		[PROBE_OFF] = "off", [PROBE_USED] = "used", [PROBE_ABSENT] = "not on this kernel"};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < u->n_probes; i++) {
+		const struct probe *p = &u->probes[i];
+		json_t *probe =
+			json_pack("{s:s, s:s, s:s, s:b, s:o}", "module", p->module->config->name,
+				  "name", p->config->name.text, "state", states[p->state],
+				  "attached", probe_attached(u, p), "ways", describe_ways(p));
+
+		if (p->state == PROBE_USED)
+			json_object_set_new(probe, "mechanism", json_string(probe_mechanism(p)));
+		json_array_append_new(list, probe);
+	}
+	return list;
 }
 
 static json_t *describe_modules(const struct unit *u)
@@ -122,11 +160,11 @@ static json_t *describe_unit(struct unit *u)
 		json_array_append_new(programs, describe_program(u, i));
 	for (size_t i = 0; i < u->n_collectors; i++)
 		series += collector_series(u->collectors[i]);
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name,
-			 "builtin", u->plan->builtin, "modules", describe_modules(u), "programs",
-			 programs, "maps", describe_maps(u), "series", (json_int_t)series,
-			 "decoder_errors", (json_int_t)u->decode_errors, "read_errors",
-			 (json_int_t)u->read_errors);
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name,
+			 "builtin", u->plan->builtin, "modules", describe_modules(u), "probes",
+			 describe_probes(u), "programs", programs, "maps", describe_maps(u),
+			 "series", (json_int_t)series, "decoder_errors",
+			 (json_int_t)u->decode_errors, "read_errors", (json_int_t)u->read_errors);
 }
 
 static int run_status(struct operation_call *c, struct error *e)

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/cgroup_map.h"
 #include "engine/placement.h"
+#include "engine/probe.h"
 #include "engine/unit.h"
 #include "metrics/layout.h"
 
@@ -95,6 +96,8 @@ static int check_against_object(const struct config *c, struct object *o, struct
 	if (cgroup_map_check(c, o, report))
 		err = -EINVAL;
 	if (placements_check(c, o, report))
+		err = -EINVAL;
+	if (probes_check(c, o, report))
 		err = -EINVAL;
 	return err;
 }

@@ -66,6 +66,9 @@ struct hook {
 
 const struct hook *hook_get(enum attach_hook hook);
 
+/* What stands behind the slash of the SEC() of @program; "" without one. */
+const char *section_argument(const struct program_info *program);
+
 /*
  * The row of `attach:` that the SEC() of @program stands for, into *ret. @argument: what stands
  * behind its slash, for the row to point into. False when it says of no place.

@@ -47,6 +47,13 @@ static const struct section {
 	{"iter.s/", HOOK_ITER, is_anything},
 };
 
+const char *section_argument(const struct program_info *program)
+{
+	const char *slash = strchr(program->section, '/');
+
+	return slash ? slash + 1 : "";
+}
+
 bool hook_of_section(const struct program_info *program, const char *argument,
 		     struct attach_config *ret)
 {

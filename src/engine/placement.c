@@ -70,14 +70,13 @@ static int check_row(const struct config *config, const struct attach_config *ro
 		     struct report *report)
 {
 	const struct hook *hook = hook_get(row->hook);
-	const char *slash = strchr(program->section, '/');
 	struct attach_config meant;
 	int err = check_type(config, row, program, report);
 
 	if (!err && hook->check)
 		err = hook->check(row, o, program, &config->source, report);
 	if (!err && row->hook == HOOK_SECTION &&
-	    !hook_of_section(program, slash ? slash + 1 : "", &meant))
+	    !hook_of_section(program, section_argument(program), &meant))
 		err = report_error(report, &config->source, row->hook_place,
 				   "SEC(\"%s\") of program '%s' does not say where it goes; give "
 				   "the row a hook",
@@ -150,8 +149,7 @@ static struct placement *append(struct unit *u, size_t program)
 static int add_by_section(struct unit *u, size_t program)
 {
 	const struct program_info *info = &u->programs[program].info;
-	const char *slash = strchr(info->section, '/');
-	_cleanup_free_ char *argument = strdup(slash ? slash + 1 : "");
+	_cleanup_free_ char *argument = strdup(section_argument(info));
 	struct attach_config row;
 	struct placement *p;
 
@@ -226,7 +224,7 @@ int placements_build(struct unit *u, struct report *report)
 	for (size_t i = 0; i < u->n_programs && err != -ENOMEM; i++) {
 		struct unit_program *p = &u->programs[i];
 
-		if (!p->has_row && !p->info.on_request && add_by_section(u, i))
+		if (!p->has_row && (!p->info.on_request || p->probe) && add_by_section(u, i))
 			err = -ENOMEM;
 	}
 	return err;
@@ -326,15 +324,20 @@ static int failed_to_start(struct unit *u, struct placement *p, const struct err
 	return 0;
 }
 
-static int start(struct unit *u, struct placement *p, struct error *e)
+int placement_attach(struct unit *u, struct placement *p, struct error *e)
 {
 	const struct hook_request r = request(u, p, NULL);
-	struct error error;
-	int err = hook_of(p)->attach(&r, &error);
 
-	if (!err)
+	if (hook_of(p)->by_interface || p->n_attachments || !u->programs[p->program].info.loaded)
 		return 0;
-	return failed_to_start(u, p, &error, e);
+	return hook_of(p)->attach(&r, e);
+}
+
+static int start(struct unit *u, struct placement *p, struct error *e)
+{
+	struct error error;
+
+	return placement_attach(u, p, &error) ? failed_to_start(u, p, &error, e) : 0;
 }
 
 /* SEC("xdp/eth0") where there is no eth0: it is followed all the same. */

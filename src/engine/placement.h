@@ -26,6 +26,9 @@ bool program_has_placement(const struct unit *u, size_t program);
  * env->strict it is given back. */
 int placements_start(struct unit *u, struct error *e);
 
+/* Attaches @p, unless it is at interfaces, or attached, or its program is not loaded. */
+int placement_attach(struct unit *u, struct placement *p, struct error *e);
+
 /* What runs before maps are read: iterators. What fails counts as a read error. */
 void placements_run(struct unit *u);
 

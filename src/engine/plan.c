@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/suggest.h"
+#include "config/sampling.h"
 #include "engine/builtin.h"
 
 /* ---- freeing ---- */
@@ -409,9 +410,23 @@ static const char *check_list(const struct option_config *option, const struct s
 	return NULL;
 }
 
-/* Whether @values fit @option; otherwise the sentence that says what would. */
-static const char *check_values(const struct option_config *option, const struct strv *values)
+/* Whether some probe of @c is sampled as the option @name says. */
+static bool is_sampling(const struct config *c, const char *name)
 {
+	for (size_t i = 0; i < c->probes.count; i++) {
+		const char *option = c->probes.items[i].sampled.text;
+
+		if (option && STREQ(option, name))
+			return true;
+	}
+	return false;
+}
+
+/* Whether @values fit @option of @c; otherwise the sentence that says what would. */
+static const char *check_values(const struct config *c, const struct option_config *option,
+				const struct strv *values)
+{
+	struct sampling sampling;
 	uint64_t number;
 	bool truth;
 
@@ -423,6 +438,8 @@ static const char *check_values(const struct option_config *option, const struct
 		return "takes true or false";
 	if (option->type == OPTION_UINT && option_parse_uint(values->items[0], &number))
 		return "takes a whole number";
+	if (is_sampling(c, option->name.text) && !sampling_parse(values->items[0], &sampling))
+		return SAMPLING_TAKES;
 	return NULL;
 }
 
@@ -457,7 +474,7 @@ static int apply(struct plans *plans, const char *module, const char *name,
 	option = config_find_option(m->config, name);
 	if (!option)
 		return unknown_option(m, name, e);
-	wrong = check_values(option, values);
+	wrong = check_values(m->config, option, values);
 	if (wrong)
 		return error_set_usage(e, "option '%s' of module '%s' %s, not '%s'", name, module,
 				       wrong, values->count ? values->items[0] : "");

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "engine/probe.h"
 
 /* Empty, for the labels of a next sample; one buffer for all. */
 static struct buf *begin_labels(const struct family *f)
@@ -312,6 +313,43 @@ static void program_run_count(const struct family *f, const struct exposition *x
 		each_program(f, x, out, one_run_count);
 }
 
+/* ---- probes ---- */
+
+typedef void (*probe_fn)(const struct family *f, const struct exposition *x, struct buf *out,
+			 const struct unit *u, const struct probe *p);
+
+/* Those that are off are nowhere on purpose. */
+static void each_probe(const struct family *f, const struct exposition *x, struct buf *out,
+		       probe_fn fn)
+{
+	struct agent *a = f->ctx;
+
+	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++) {
+		for (size_t k = 0; k < a->units[i]->n_probes; k++) {
+			if (a->units[i]->probes[k].state != PROBE_OFF)
+				fn(f, x, out, a->units[i], &a->units[i]->probes[k]);
+		}
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+static void one_probe(const struct family *f, const struct exposition *x, struct buf *out,
+		      const struct unit *u, const struct probe *p)
+{
+	struct buf *labels = begin_labels(f);
+
+	label_text_add_str(labels, "mechanism", probe_mechanism(p));
+	label_text_add_str(labels, "module", p->module->config->name);
+	label_text_add_str(labels, "probe", p->config->name.text);
+	x->add_uint(out, f, as_label_text(labels), probe_attached(u, p));
+}
+
+static void probe_is_attached(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_probe(f, x, out, one_probe);
+}
+
 /* ---- the process ---- */
 
 static void build_info(const struct family *f, const struct exposition *x, struct buf *out)
@@ -534,6 +572,10 @@ static const struct {
 	 "Entries in the map of a metric at this scrape", "config,map"},
 	{"wiregauge_map_max_entries", METRIC_GAUGE, map_max_entries,
 	 "Entries that the map of a metric has room for", "config,map"},
+	{"wiregauge_probe_attached", METRIC_GAUGE, probe_is_attached,
+	 "Whether what a probe measures is measured, and by which of its ways; 0 and none where "
+	 "the kernel offers no way",
+	 "mechanism,module,probe"},
 	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
 	 "Maps that could not be read in a scrape; their metrics were left out of it", "config"},
 };

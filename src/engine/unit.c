@@ -11,6 +11,7 @@
 #include "engine/cgroup_map.h"
 #include "engine/part.h"
 #include "engine/placement.h"
+#include "engine/probe.h"
 #include "kernel/ksyms.h"
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
@@ -204,11 +205,13 @@ static int list_programs(struct unit *u)
 	return 0;
 }
 
-/* What is asked for by a row or by its SEC(), and what only other programs call. */
+/* What is asked for by a probe, a row or its SEC(), and what only other programs call. */
 static bool is_wanted(const struct unit *u, size_t index)
 {
 	const struct unit_program *p = &u->programs[index];
 
+	if (p->probe)
+		return probe_uses(p->probe, p->info.name) && program_has_placement(u, index);
 	return !p->error &&
 	       (program_has_placement(u, index) || !(p->has_row || p->info.on_request));
 }
@@ -228,6 +231,8 @@ static int leave_out(struct unit *u, size_t index, const struct error *why, stru
 	struct unit_program *p = &u->programs[index];
 	size_t others = 0;
 
+	if (p->probe)
+		return probe_fail(u, p->probe, p->info.name, why, e);
 	for (size_t i = 0; i < u->n_programs; i++)
 		others += i != index && is_wanted(u, i);
 	if (u->env->strict || others == 0) {
@@ -320,31 +325,43 @@ static int open_object(struct unit *u, struct report *report, struct error *e)
 	return 0;
 }
 
+/* Loads what is wanted and attaches the probes. *ret_again: without a program that failed, or by
+ * another way, it has to be tried again. */
+static int try_to_load(struct unit *u, bool *ret_again, struct error *e)
+{
+	struct error why;
+	int failed;
+
+	*ret_again = true;
+	if (!object_load(u->object, &why))
+		return list_programs(u) ? error_set(e, -ENOMEM, "no memory")
+					: probes_attach(u, ret_again, e);
+	failed = object_failed_program(u->object);
+	if (failed >= 0)
+		return leave_out(u, (size_t)failed, &why, e);
+	*e = why;
+	return why.code;
+}
+
 /* The kernel takes an object as a whole. When it refuses one program, the object is made anew
  * without that one. */
 static int load_object(struct unit *u, struct report *report, struct error *e)
 {
 	int err = refuse_programs(u, e);
+	bool again = true;
 
-	while (!err) {
-		struct error why;
-		int failed;
-
+	if (!err)
+		err = probes_choose(u, e);
+	while (!err && again) {
 		err = choose_programs(u);
 		if (err)
 			return sum_up_report(u, report, err, e);
-		if (!object_load(u->object, &why))
-			return list_programs(u);
-		failed = object_failed_program(u->object);
-		if (failed < 0) {
-			*e = why;
-			return why.code;
-		}
-		err = leave_out(u, (size_t)failed, &why, e);
+		err = try_to_load(u, &again, e);
+		if (err || !again)
+			return err;
 		object_close(u->object);
 		u->object = NULL;
-		if (!err)
-			err = open_object(u, report, e);
+		err = open_object(u, report, e);
 	}
 	return err;
 }
@@ -362,7 +379,7 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	u->plan = plan;
 	u->env = env;
 	err = open_object(u, report, e);
-	if (!err && (err = placements_build(u, report)))
+	if (!err && ((err = probes_build(u, report)) || (err = placements_build(u, report))))
 		sum_up_report(u, report, err, e);
 	if (!err)
 		err = load_object(u, report, e);
@@ -383,6 +400,7 @@ int unit_start(struct unit *u, struct error *e)
 {
 	int err;
 
+	probes_tell(u);
 	warn_of_idle_programs(u);
 	cgroup_maps_fill(u);
 	err = parts_start(u, e);
@@ -412,6 +430,7 @@ void unit_free(struct unit *u)
 	for (size_t i = 0; i < u->n_programs; i++)
 		free(u->programs[i].error);
 	free(u->programs);
+	probes_free(u);
 	object_close(u->object);
 	plan_free(u->plan);
 	free(u);

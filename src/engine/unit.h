@@ -33,7 +33,8 @@ struct unit_env {
 
 struct unit_program {
 	struct program_info info;
-	bool has_row; /* of `attach:`, also when that is switched off */
+	struct probe *probe; /* that has it in one of its ways; NULL */
+	bool has_row;        /* of `attach:`, also when that is switched off */
 	char *error;  /* why it could not be loaded, or goes nowhere; NULL */
 };
 
@@ -57,6 +58,8 @@ struct unit {
 	struct object *object;
 	struct unit_program *programs;
 	size_t n_programs;
+	struct probe *probes; /* probe.h */
+	size_t n_probes;
 	struct placement *placements;
 	size_t n_placements;
 	struct cgroup_map *cgroup_maps; /* cgroup_map.h */

@@ -501,6 +501,17 @@ void object_program(const struct object *o, size_t index, struct program_info *r
 	*ret = o->programs[index].info;
 }
 
+int object_find_program(const struct object *o, const char *name, struct program_info *ret)
+{
+	for (size_t i = 0; i < o->n_programs; i++) {
+		if (STREQ(o->programs[i].info.name, name)) {
+			object_program(o, i, ret);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 static bool is_per_cpu(enum bpf_map_type type)
 {
 	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||

@@ -80,6 +80,9 @@ size_t object_program_count(const struct object *o);
 /* 0 … count - 1, in the order of the file. */
 void object_program(const struct object *o, size_t index, struct program_info *ret);
 
+/* -ENOENT when there is none of that name. */
+int object_find_program(const struct object *o, const char *name, struct program_info *ret);
+
 /* True for a SEC() that says where its program goes (tp_btf/…, kprobe/…), so that object_attach()
  * can, unless object_refuses() it; false for those that need an interface or a manifest's `attach:`
  * (tc, xdp, cgroup …). */

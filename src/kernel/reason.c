@@ -66,9 +66,14 @@ static void say_function(struct buf *b, const char *function)
 			   function);
 }
 
+bool reason_no_kprobes(void)
+{
+	return access(KPROBE_PMU, F_OK) != 0;
+}
+
 static bool say_missing_kprobes(struct buf *b)
 {
-	if (access(KPROBE_PMU, F_OK) == 0)
+	if (!reason_no_kprobes())
 		return false;
 	buf_add_str(b, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)");
 	return true;

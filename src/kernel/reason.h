@@ -16,6 +16,9 @@ int reason_shortage(int code, struct libbpf_log *log);
 bool reason_add(struct buf *b, const char *section, int code, struct libbpf_log *log,
 		enum exit_code *ret_exit);
 
+/* Whether this kernel has no kprobes at all. */
+bool reason_no_kprobes(void);
+
 /* For an LSM program: false when the kernel would attach it and never run it, since "bpf" is not
  * among its LSMs; these into *ret, the caller's. True also when that cannot be known. */
 bool reason_lsm_runs(char **ret);
