@@ -122,6 +122,8 @@ void cgroup_maps_free(struct unit *u)
 	for (size_t i = 0; i < u->n_cgroup_maps; i++)
 		patterns_free(&u->cgroup_maps[i].patterns);
 	free(u->cgroup_maps);
+	u->cgroup_maps = NULL;
+	u->n_cgroup_maps = 0;
 }
 
 /* ---- following ---- */

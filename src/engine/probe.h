@@ -2,8 +2,8 @@
 /*
  * Probes: what is measured, by the first of several ways that this kernel offers. A way is out when
  * the kernel is known not to have what it needs, when one of its programs is not loaded, or when
- * one cannot be attached; then it is the next one's turn. That is decided once, when the unit is
- * loaded.
+ * one cannot be attached; then it is the next one's turn. That is decided once, when the unit
+ * starts.
  *
  *	probes_build → probes_choose → (load → probes_attach)… → probes_free
  */

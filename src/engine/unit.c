@@ -325,45 +325,56 @@ static int open_object(struct unit *u, struct report *report, struct error *e)
 	return 0;
 }
 
-/* Loads what is wanted and attaches the probes. *ret_again: without a program that failed, or by
- * another way, it has to be tried again. */
-static int try_to_load(struct unit *u, bool *ret_again, struct error *e)
-{
-	struct error why;
-	int failed;
-
-	*ret_again = true;
-	if (!object_load(u->object, &why))
-		return list_programs(u) ? error_set(e, -ENOMEM, "no memory")
-					: probes_attach(u, ret_again, e);
-	failed = object_failed_program(u->object);
-	if (failed >= 0)
-		return leave_out(u, (size_t)failed, &why, e);
-	*e = why;
-	return why.code;
-}
-
 /* The kernel takes an object as a whole. When it refuses one program, the object is made anew
  * without that one. */
 static int load_object(struct unit *u, struct report *report, struct error *e)
 {
 	int err = refuse_programs(u, e);
-	bool again = true;
 
-	if (!err)
-		err = probes_choose(u, e);
-	while (!err && again) {
+	while (!err) {
+		struct error why;
+		int failed;
+
 		err = choose_programs(u);
 		if (err)
 			return sum_up_report(u, report, err, e);
-		err = try_to_load(u, &again, e);
-		if (err || !again)
-			return err;
+		if (!object_load(u->object, &why))
+			return list_programs(u);
+		failed = object_failed_program(u->object);
+		if (failed < 0) {
+			*e = why;
+			return why.code;
+		}
+		err = leave_out(u, (size_t)failed, &why, e);
 		object_close(u->object);
 		u->object = NULL;
-		err = open_object(u, report, e);
+		if (!err)
+			err = open_object(u, report, e);
 	}
 	return err;
+}
+
+/* From the open object to what reads its maps. */
+static int load(struct unit *u, struct report *report, struct error *e)
+{
+	int err = load_object(u, report, e);
+
+	if (!err &&
+	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, u->env, report))))
+		return sum_up_report(u, report, err, e);
+	return err ? err : events_start(u->events, e);
+}
+
+static void unload(struct unit *u)
+{
+	parts_stop(u);
+	cgroup_maps_free(u);
+	events_free(TAKE_PTR(u->events));
+	for (size_t i = 0; i < u->n_collectors; i++)
+		collector_free(u->collectors[i]);
+	free(TAKE_PTR(u->collectors));
+	u->n_collectors = 0;
+	object_close(TAKE_PTR(u->object));
 }
 
 int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
@@ -382,12 +393,9 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	if (!err && ((err = probes_build(u, report)) || (err = placements_build(u, report))))
 		sum_up_report(u, report, err, e);
 	if (!err)
-		err = load_object(u, report, e);
-	if (!err &&
-	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, env, report))))
-		sum_up_report(u, report, err, e);
+		err = probes_choose(u, e);
 	if (!err)
-		err = events_start(u->events, e);
+		err = load(u, report, e);
 	if (err) {
 		unit_free(u);
 		return err;
@@ -396,15 +404,44 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	return 0;
 }
 
+/* All that programs count on is there before the first of them runs. */
+static int attach_probes(struct unit *u, bool *ret_again, struct error *e)
+{
+	int err = parts_start(u, e);
+
+	if (err)
+		return err;
+	cgroup_maps_fill(u);
+	return probes_attach(u, ret_again, e);
+}
+
+/* An object that is loaded takes no further programs: for another way it is made anew. */
+static int attach_probes_by_some_way(struct unit *u, struct error *e)
+{
+	_cleanup_report_ struct report ignored = {0}; /* nothing new since unit_load() */
+	bool again;
+	int err = attach_probes(u, &again, e);
+
+	while (!err && again) {
+		unload(u);
+		err = open_object(u, &ignored, e);
+		if (!err)
+			err = load(u, &ignored, e);
+		if (!err)
+			err = attach_probes(u, &again, e);
+	}
+	return err;
+}
+
 int unit_start(struct unit *u, struct error *e)
 {
-	int err;
+	int err = attach_probes_by_some_way(u, e);
 
+	if (err)
+		return err;
 	probes_tell(u);
 	warn_of_idle_programs(u);
-	cgroup_maps_fill(u);
-	err = parts_start(u, e);
-	return err ? err : placements_start(u, e);
+	return placements_start(u, e);
 }
 
 const char *unit_attach_error(const struct unit *u)
@@ -421,17 +458,11 @@ void unit_free(struct unit *u)
 	if (!u)
 		return;
 	placements_free(u);
-	parts_stop(u);
-	cgroup_maps_free(u);
-	events_free(u->events);
-	for (size_t i = 0; i < u->n_collectors; i++)
-		collector_free(u->collectors[i]);
-	free(u->collectors);
+	unload(u);
 	for (size_t i = 0; i < u->n_programs; i++)
 		free(u->programs[i].error);
 	free(u->programs);
 	probes_free(u);
-	object_close(u->object);
 	plan_free(u->plan);
 	free(u);
 }
