@@ -104,23 +104,6 @@ struct packet_extension_header {
 };
 
 /*
- * @size bytes at @offset, or NULL when the packet ends before them. The pointer goes into the
- * packet where they are in its linear part, else to @copy. @offset must have a bound that the
- * verifier sees.
- */
-static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 offset, void *copy,
-						__u32 size)
-{
-	const void *bytes = (const void *)(long)skb->data + offset;
-
-	if (bytes + size <= (const void *)(long)skb->data_end)
-		return bytes;
-	if (bpf_skb_load_bytes(skb, offset, copy, size) < 0)
-		return NULL;
-	return copy;
-}
-
-/*
  * Tells the verifier that an offset is below 16 KB, without a branch: 14 bytes Ethernet, 8 of tags,
  * 40 of IPv6 and 6 extensions of 2048 bytes are 12350. In assembler, as the compiler knows it
  * already and would leave it out.
@@ -129,6 +112,25 @@ static __always_inline __u32 packet_bound_offset(__u32 offset)
 {
 	asm volatile("%0 &= 0x3fff" : "+r"(offset));
 	return offset;
+}
+
+/*
+ * @size bytes at @offset, which is below 16 KB, or NULL when the packet ends before them. The
+ * pointer goes into the packet where they are in its linear part, else to @copy.
+ */
+static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 offset, void *copy,
+						__u32 size)
+{
+	const void *bytes;
+
+	/* Here, as the verifier forgets what it knew of a number that was on the stack. */
+	offset = packet_bound_offset(offset);
+	bytes = (const void *)(long)skb->data + offset;
+	if (bytes + size <= (const void *)(long)skb->data_end)
+		return bytes;
+	if (bpf_skb_load_bytes(skb, offset, copy, size) < 0)
+		return NULL;
+	return copy;
 }
 
 static __always_inline void packet_parse_tcp(struct packet *p)
@@ -306,7 +308,7 @@ static __always_inline void packet_parse_extensions(struct packet *p)
 	};
 
 	packet_walk_extensions(p->skb, &walk);
-	p->transport_offset = packet_bound_offset(walk.offset);
+	p->transport_offset = walk.offset;
 	p->protocol = walk.protocol;
 	p->fragment = walk.fragment;
 	p->status = walk.status;
