@@ -110,9 +110,15 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+typedef struct {
+	int owned; /* a process has locked the socket */
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	struct sk_buff_head sk_receive_queue;
+	__u8 sk_kern_sock : 1;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -125,7 +131,9 @@ struct udp_sock {
 
 /* include/linux/sched.h */
 struct task_struct {
-	int pid;
+	int pid;  /* of the thread */
+	int tgid; /* of the process */
+	char comm[16];
 };
 
 /* include/linux/timer_types.h (include/linux/timer.h before 6.8) */
