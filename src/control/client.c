@@ -58,46 +58,66 @@ static int read_all(int fd, struct buf *b)
 	}
 }
 
-/* What came back: its status and, as JSON, its body. */
+/* What came back: its status, and in @text its body, from @body on. */
 struct answer {
+	struct buf text;
 	long status;
-	json_t *json;
+	const char *body;
 };
 
-static int parse_answer(const char *socket, struct buf *b, struct answer *ret, struct error *e)
+static int misunderstood(const char *socket, const char *text, struct error *e)
 {
-	const char *text = buf_str(b);
-	const char *blank = strstr(text, "\r\n\r\n");
-	json_error_t wrong;
-
-	if (blank && strncmp(text, "HTTP/1.", 7) == 0)
-		*ret = (struct answer){strtol(text + 8, NULL, 10),
-				       json_loads(blank + 4, 0, &wrong)};
-	if (ret->json)
-		return 0;
 	return error_set(
 		e, -EPROTO,
 		"the daemon at '%s' answered what this version does not understand: %.200s", socket,
 		text);
 }
 
+static int send_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* HTTP/1.0: the answer ends with the connection and is not chunked. */
 static int exchange(const char *socket, const char *method, const char *path, struct answer *ret,
 		    struct error *e)
 {
-	_cleanup_buf_ struct buf b = {0};
+	_cleanup_buf_ struct buf request = {0};
 	_cleanup_close_ int fd = -1;
-	char request[256];
-	int n, err = connect_to(socket, &fd, e);
+	const char *text, *blank;
+	int err = connect_to(socket, &fd, e);
 
 	if (err)
 		return err;
-	/* HTTP/1.0: the answer ends with the connection and is not chunked. */
-	n = snprintf(request, sizeof(request), "%s %s HTTP/1.0\r\nHost: wiregauge\r\n\r\n", method,
-		     path);
-	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n || (err = read_all(fd, &b)))
-		return error_set(e, err ? err : -EIO, "the daemon at '%s' did not answer: %s",
-				 socket, strerror(err ? -err : EIO));
-	return parse_answer(socket, &b, ret, e);
+	buf_printf(&request, "%s %s HTTP/1.0\r\nHost: wiregauge\r\n\r\n", method, path);
+	err = buf_ok(&request) ? send_all(fd, request.data, request.len) : -ENOMEM;
+	if (!err)
+		err = read_all(fd, &ret->text);
+	if (err)
+		return error_set(e, err, "the daemon at '%s' did not answer: %s", socket,
+				 strerror(-err));
+	text = buf_str(&ret->text);
+	blank = strstr(text, "\r\n\r\n");
+	if (!blank || strncmp(text, "HTTP/1.", 7) != 0)
+		return misunderstood(socket, text, e);
+	ret->status = strtol(text + 8, NULL, 10);
+	ret->body = blank + 4;
+	return 0;
+}
+
+static void answer_free(struct answer *a)
+{
+	buf_free(&a->text);
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -107,33 +127,59 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+/* The daemon's own sentence, with its exit code, and the lines that go with it. */
+static int refusal(const char *socket, const struct answer *a, struct buf *details, struct error *e)
+{
+	json_error_t wrong;
+	json_t *json = json_loads(a->body, 0, &wrong);
+
+	if (!json)
+		return misunderstood(socket, a->text.data, e);
+	if (details)
+		buf_add_str(details, text_of(json, "details"));
+	error_set(e, -EIO, "%s", text_of(json, "error"));
+	e->exit = (enum exit_code)json_integer_value(json_object_get(json, "exit"));
+	if (e->exit == EXIT_DONE) /* from who does not say what it means */
+		e->exit = EXIT_FAILED;
+	json_decref(json);
+	return -EIO;
+}
+
+static int ask(const char *socket, const char *method, const char *path, json_t **ret,
+	       struct buf *details, struct error *e)
+{
+	_cleanup_(answer_free) struct answer answer = {0};
+	json_error_t wrong;
+	int err = exchange(socket, method, path, &answer, e);
+
+	if (err)
+		return err;
+	if (answer.status != 200)
+		return refusal(socket, &answer, details, e);
+	*ret = json_loads(answer.body, 0, &wrong);
+	return *ret ? 0 : misunderstood(socket, answer.text.data, e);
+}
+
 int control_ask(const char *socket, const char *path, json_t **ret, struct error *e)
 {
-	struct answer answer = {0};
+	return ask(socket, "GET", path, ret, NULL, e);
+}
+
+int control_ask_text(const char *socket, const char *path, struct buf *ret, struct error *e)
+{
+	_cleanup_(answer_free) struct answer answer = {0};
 	int err = exchange(socket, "GET", path, &answer, e);
 
-	if (!err)
-		*ret = answer.json;
-	return err;
+	if (err)
+		return err;
+	if (answer.status != 200)
+		return refusal(socket, &answer, NULL, e);
+	buf_add_str(ret, answer.body);
+	return buf_ok(ret) ? 0 : error_set(e, -ENOMEM, "no memory for the daemon's answer");
 }
 
 int control_do(const char *socket, const char *path, json_t **ret, struct buf *details,
 	       struct error *e)
 {
-	struct answer answer = {0};
-	int err = exchange(socket, "POST", path, &answer, e);
-
-	if (err)
-		return err;
-	if (answer.status == 200) {
-		*ret = answer.json;
-		return 0;
-	}
-	buf_add_str(details, text_of(answer.json, "details"));
-	err = error_set(e, -EIO, "%s", text_of(answer.json, "error"));
-	e->exit = (enum exit_code)json_integer_value(json_object_get(answer.json, "exit"));
-	if (e->exit == EXIT_DONE) /* from who does not say what it means */
-		e->exit = EXIT_FAILED;
-	json_decref(answer.json);
-	return err;
+	return ask(socket, "POST", path, ret, details, e);
 }

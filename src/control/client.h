@@ -12,6 +12,10 @@
  */
 int control_ask(const char *socket, const char *path, json_t **ret, struct error *e);
 
+/* The same as text, which is left as it is: large, or to be passed on. When it refuses, @e is its
+ * own sentence with its exit code. */
+int control_ask_text(const char *socket, const char *path, struct buf *ret, struct error *e);
+
 /*
  * Has it do what is at @path. When it refuses, @e is its own sentence with its exit code, and
  * @details gets the lines that go with it.

@@ -8,12 +8,15 @@
 
 #include <jansson.h>
 
+#include "control/arguments.h"
 #include "control/reload.h"
 
 struct operation_call {
 	struct agent *agent;
 	struct reloader *reloader;
-	json_t *answer;     /* to be filled */
+	struct arguments arguments;
+	json_t *answer;     /* to be filled, or: */
+	struct buf text;    /* the same written out, where it is large */
 	struct buf details; /* lines for a person, also when it fails */
 };
 

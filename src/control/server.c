@@ -39,6 +39,8 @@ struct work {
 static void work_release(struct work *w)
 {
 	json_decref(w->call.answer);
+	buf_free(&w->call.text);
+	arguments_free(&w->call.arguments);
 	buf_free(&w->call.details);
 }
 
@@ -60,21 +62,30 @@ static json_t *describe(struct work *w)
 
 static void answer(struct work *w, struct http_request *r)
 {
-	json_t *json = describe(w);
-	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_t *json;
+	char *text;
 
+	if (!w->err && w->call.text.len) {
+		http_respond(r, 200, "application/json", w->call.text.data, w->call.text.len);
+		return;
+	}
+	json = describe(w);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	if (text)
 		http_respond(r, w->err ? 422 : 200, "application/json", text, strlen(text));
 	else
 		http_respond_text(r, 503, "503: no memory\n");
+	free(text);
 }
 
 static void serve_look(void *ctx, struct http_request *r)
 {
 	struct work w = {.service = ctx};
 
-	work_do(&w);
+	w.err = arguments_parse(http_query(r), &w.call.arguments, &w.error);
+	if (!w.err)
+		work_do(&w);
 	answer(&w, r);
 	work_release(&w);
 }

@@ -169,6 +169,11 @@ const char *http_header(const struct http_request *r, const char *name)
 	return head_find(&r->head, name);
 }
 
+const char *http_query(const struct http_request *r)
+{
+	return r->head.query;
+}
+
 const char *http_body(const struct http_request *r, size_t *ret_len)
 {
 	*ret_len = r->body_len;

@@ -116,6 +116,8 @@ static char *skip_authority(char *target)
 
 static unsigned parse_target(char *target, struct head *h)
 {
+	char *query;
+
 	if (STREQ(target, "*")) {
 		h->path = target;
 		return 0;
@@ -130,7 +132,10 @@ static unsigned parse_target(char *target, struct head *h)
 		*--path = '/'; /* no path is the root; what stood there has been read */
 	if (*path != '/')
 		return 400;
-	path[strcspn(path, "?")] = '\0';
+	query = strchr(path, '?');
+	if (query)
+		*query++ = '\0';
+	h->query = query;
 	h->path = path;
 	return decode_path(path);
 }

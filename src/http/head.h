@@ -27,6 +27,7 @@ struct head {
 	const char *text;   /* what was parsed; fields count from here */
 	const char *method; /* as it was sent: methods are case-sensitive */
 	const char *path;   /* decoded, without the query */
+	const char *query;  /* as it was sent, without the '?'; NULL: none */
 	uint64_t content_length;
 	bool has_length;
 	bool chunked;

@@ -54,6 +54,9 @@ void http_server_stop(struct http_server *s);
 /* The value of the request's header field @name (in any case), or NULL. */
 const char *http_header(const struct http_request *r, const char *name);
 
+/* What stands behind '?' in the target, still encoded, or NULL. */
+const char *http_query(const struct http_request *r);
+
 /* What a POST brought; not NUL-terminated. It is at most a few KiB: more is refused before. */
 const char *http_body(const struct http_request *r, size_t *ret_len);
 
