@@ -15,10 +15,18 @@ extern const struct command *const __stop_wiregauge_commands[];
 
 enum { COMMANDS_MAX = 64, OPTIONS_MAX = 64 };
 
-static size_t command_count(void)
+static size_t written_count(void)
 {
-	return MIN((size_t)(__stop_wiregauge_commands - __start_wiregauge_commands),
-		   (size_t)COMMANDS_MAX);
+	return (size_t)(__stop_wiregauge_commands - __start_wiregauge_commands);
+}
+
+/* All of them, in no order. */
+static const struct command *command_row(size_t index)
+{
+	if (index >= COMMANDS_MAX)
+		return NULL;
+	return index < written_count() ? __start_wiregauge_commands[index]
+				       : module_command_at(index - written_count());
 }
 
 /* In the order of the help; of two with one order the name decides, so that none is left out. */
@@ -32,11 +40,9 @@ static int compare(const struct command *a, const struct command *b)
 /* The first command behind @last, or of all with NULL; NULL when there is none. */
 static const struct command *command_after(const struct command *last)
 {
-	const struct command *first = NULL;
+	const struct command *first = NULL, *c;
 
-	for (size_t i = 0; i < command_count(); i++) {
-		const struct command *c = __start_wiregauge_commands[i];
-
+	for (size_t i = 0; (c = command_row(i)); i++) {
 		if ((!last || compare(c, last) > 0) && (!first || compare(c, first) < 0))
 			first = c;
 	}
@@ -70,12 +76,11 @@ enum exit_code command_fail(const struct error *e)
 static const struct command *find_exact(const char *first, const char *second, int *used)
 {
 	char two[64];
-	const struct command *found = NULL;
+	const struct command *found = NULL, *c;
 
 	snprintf(two, sizeof(two), "%s %s", first, second ? second : "");
-	for (size_t i = 0; i < command_count(); i++) {
-		const struct command *c = __start_wiregauge_commands[i];
-
+	/* To know those of modules takes reading their manifests. */
+	for (size_t i = 0; (i < written_count() || !found) && (c = command_row(i)); i++) {
 		if (second && STREQ(c->name, two)) {
 			*used = 2;
 			return c;
@@ -121,17 +126,19 @@ static bool print_group(const char *first, FILE *to)
 static enum exit_code unknown_command(const char *first, const char *second)
 {
 	const char *names[COMMANDS_MAX];
+	const struct command *c;
 	const char *nearest;
 	char words[64];
+	size_t n = 0;
 
 	if (print_group(first, stderr))
 		return EXIT_USAGE;
-	for (size_t i = 0; i < command_count(); i++)
-		names[i] = __start_wiregauge_commands[i]->name;
+	while ((c = command_row(n)))
+		names[n++] = c->name;
 	snprintf(words, sizeof(words), "%s%s%s", first, second ? " " : "", second ? second : "");
-	nearest = suggest_nearest(words, names, command_count());
+	nearest = suggest_nearest(words, names, n);
 	if (!nearest)
-		nearest = suggest_nearest(first, names, command_count());
+		nearest = suggest_nearest(first, names, n);
 	fprintf(stderr, "wiregauge: there is no command '%s'%s%s%s; see: wiregauge --help\n", first,
 		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 	return EXIT_USAGE;
@@ -150,6 +157,9 @@ static int set_option(const struct cli_option *o, void *options, const char *val
 		return 0;
 	case CLI_STRING:
 		*(const char **)to = value;
+		return 0;
+	case CLI_OPTIONAL:
+		*(const char **)to = value ? value : "";
 		return 0;
 	case CLI_LIST:
 		list->given = true;
@@ -219,6 +229,13 @@ static enum exit_code refuse_option(const struct command *c, const char *given)
 	return unknown_option(c, optopt ? letter : given);
 }
 
+static int argument_kind(const struct cli_option *o)
+{
+	if (o->type == CLI_OPTIONAL)
+		return optional_argument;
+	return o->argument ? required_argument : no_argument;
+}
+
 static void fill_long_options(const struct command *c, struct option *to)
 {
 	size_t n = 0;
@@ -226,8 +243,7 @@ static void fill_long_options(const struct command *c, struct option *to)
 	for (; n < c->n_options; n++) {
 		const struct cli_option *o = &c->options[n];
 
-		to[n] = (struct option){o->name, o->argument ? required_argument : no_argument,
-					NULL, FOUND_FIRST + (int)n};
+		to[n] = (struct option){o->name, argument_kind(o), NULL, FOUND_FIRST + (int)n};
 	}
 	to[n++] = (struct option){"help", no_argument, NULL, FOUND_HELP};
 	to[n++] = (struct option){"version", no_argument, NULL, FOUND_VERSION};

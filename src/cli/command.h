@@ -12,11 +12,12 @@
 #include "base/strv.h"
 
 enum cli_type {
-	CLI_FLAG,    /* bool */
-	CLI_STRING,  /* const char * into argv, or the fallback */
-	CLI_LIST,    /* struct cli_list; may be repeated, values between commas */
-	CLI_TEXTS,   /* struct cli_list; may be repeated, each value as it is */
-	CLI_IGNORED, /* accepted for others' command lines, does nothing */
+	CLI_FLAG,     /* bool */
+	CLI_OPTIONAL, /* const char *: NULL when not given, "" without =VALUE */
+	CLI_STRING,   /* const char * into argv, or the fallback */
+	CLI_LIST,     /* struct cli_list; may be repeated, values between commas */
+	CLI_TEXTS,    /* struct cli_list; may be repeated, each value as it is */
+	CLI_IGNORED,  /* accepted for others' command lines, does nothing */
 };
 
 /* Choices that are not known before the program runs: the names of modules, their options. */
@@ -64,6 +65,12 @@ struct command {
 	static const struct command ident##_command = {__VA_ARGS__};                               \
 	static const struct command *const ident##_command_row                                     \
 		__attribute__((used, section("wiregauge_commands"))) = &ident##_command
+
+/*
+ * Commands that are made out of the manifests of built-in modules (tables.c), behind those that are
+ * written here; made at the first call. Index from 0, NULL past the end.
+ */
+const struct command *module_command_at(size_t index);
 
 /* In the order of the help; index from 0, NULL past the end. */
 const struct command *command_at(size_t index);

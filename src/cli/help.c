@@ -34,8 +34,11 @@ static void print_option(const struct cli_option *o)
 	bool has_fallback = o->fallback && *o->fallback;
 	char left[64], right[512];
 
-	snprintf(left, sizeof(left), "  --%s%s%s", o->name, o->argument ? " " : "",
-		 o->argument ? o->argument : "");
+	if (o->type == CLI_OPTIONAL)
+		snprintf(left, sizeof(left), "  --%s[=%s]", o->name, o->argument);
+	else
+		snprintf(left, sizeof(left), "  --%s%s%s", o->name, o->argument ? " " : "",
+			 o->argument ? o->argument : "");
 	snprintf(right, sizeof(right), "%s%s%s%s", o->help, has_fallback ? " [" : "",
 		 has_fallback ? o->fallback : "", has_fallback ? "]" : "");
 	print_padded(left, HELP_INDENT);
@@ -116,9 +119,11 @@ static void man_option(const struct cli_option *o)
 	roff(o->name);
 	fputs("\\fR", stdout);
 	if (o->argument) {
-		fputs(" \\fI", stdout);
+		bool optional = o->type == CLI_OPTIONAL;
+
+		fputs(optional ? "[=\\fI" : " \\fI", stdout);
 		roff(o->argument);
-		fputs("\\fR", stdout);
+		fputs(optional ? "\\fR]" : "\\fR", stdout);
 	}
 	putchar('\n');
 	roff(o->help);
@@ -252,13 +257,19 @@ static void print_choices(const char *choices)
 	}
 }
 
+static bool argument_is_needed(const struct cli_option *o)
+{
+	return o->argument && o->type != CLI_OPTIONAL;
+}
+
 static void complete_options(const struct command *c)
 {
 	printf("\t\"%s\"*) words=\"--help ", c->name);
 	if (c->choices)
 		print_choices(c->choices);
 	for (size_t i = 0; i < c->n_options; i++)
-		printf("--%s%s ", c->options[i].name, c->options[i].argument ? "=" : "");
+		printf("--%s%s ", c->options[i].name,
+		       argument_is_needed(&c->options[i]) ? "=" : "");
 	puts("\" ;;");
 }
 
@@ -272,7 +283,7 @@ static void complete_values(const struct command *c)
 			printf("\t--%s) words=\"", o->name);
 			print_choices(o->choices);
 			puts("\" ;;");
-		} else if (o->argument) {
+		} else if (argument_is_needed(o)) {
 			printf("\t--%s) COMPREPLY=(); return ;;\n", o->name);
 		}
 	}

@@ -17,6 +17,7 @@
 enum key_type {
 	KEY_TEXT,        /* struct text */
 	KEY_BOOL,        /* bool */
+	KEY_BOOL_NOT,    /* bool that is true where the file says false */
 	KEY_U32,         /* uint32_t from min to max */
 	KEY_S32,         /* int32_t */
 	KEY_FACTOR,      /* double, not negative; 2^-30 is one too */

@@ -29,6 +29,8 @@ static const struct name_rule label_name = {"a label name", LOWER UPPER "_", LOW
 					    "letters, digits and '_', no digit first"};
 static const struct name_rule option_name = {"an option name", LOWER, LOWER DIGITS "_",
 					     "small letters, digits and '_', a letter first"};
+static const struct name_rule word = {"a word of the command line", LOWER, LOWER DIGITS "_-",
+				      "small letters, digits, '_' and '-', a letter first"};
 const struct name_rule probe_name_rule = {"the name of a probe or mechanism", LOWER,
 					  LOWER DIGITS "_",
 					  "small letters, digits and '_', a letter first"};
@@ -46,6 +48,11 @@ void check_name(const struct binding *at, const struct text *t, const struct nam
 		return;
 	binding_error(at, t->place, "'%s' cannot be %s: %s", shown(s).text, rule->what,
 		      rule->words);
+}
+
+void check_word(const struct binding *at, const struct text *t)
+{
+	check_name(at, t, &word);
 }
 
 void check_names(const struct binding *at, const struct text_list *list,
@@ -213,12 +220,29 @@ static void check_no_buckets(const struct binding *at)
 	}
 }
 
+/* A text in a map's value is no number that could be a metric. */
+static int check_text_value(const struct binding *at, struct value_config *v)
+{
+	if (!binding_has(at, "size"))
+		binding_error(at, at->place,
+			      "missing key 'size': how many bytes the decoders get of '%s'",
+			      v->name.text ? shown(v->name.text).text : "it");
+	if (binding_has(at, "type"))
+		binding_error(at, binding_place(at, "type"),
+			      "a value with 'decoders' is a text, and of no metric type");
+	check_no_buckets(at);
+	v->no_export = true;
+	return 0;
+}
+
 int check_value(struct binding *at, void *item)
 {
 	struct value_config *v = item;
 
 	check_name(at, &v->name, &metric_name);
-	if (v->size & (v->size - 1))
+	if (binding_has(at, "decoders"))
+		return check_text_value(at, v);
+	if (v->size & (v->size - 1) || v->size > 8)
 		binding_error(at, binding_place(at, "size"),
 			      "'size': expected 1, 2, 4 or 8, found %u", v->size);
 	else if (v->type == METRIC_HISTOGRAM && v->size && v->size != 8)
@@ -236,12 +260,26 @@ int check_value(struct binding *at, void *item)
 /* The collector counts seconds. */
 enum { SHORTEST_TTL_NS = 1000000000 };
 
+/* What is about series of a metric. */
+static void check_no_limits_unexported(const struct binding *at, const struct metric_config *m)
+{
+	static const char *const keys[] = {"max_series", "overflow", "ttl", "when"};
+
+	for (size_t i = 0; m->no_export && i < ARRAY_SIZE(keys); i++) {
+		if (binding_has(at, keys[i]))
+			binding_error(at, binding_place(at, keys[i]),
+				      "'%s' is about a metric, and 'export' says that this is none",
+				      keys[i]);
+	}
+}
+
 static void check_limits(const struct binding *at, const struct metric_config *m)
 {
 	if (binding_has(at, "overflow") && !binding_has(at, "max_series"))
 		binding_error(
 			at, binding_place(at, "overflow"),
 			"'overflow' is about what comes beyond 'max_series', which is missing");
+	check_no_limits_unexported(at, m);
 	if (binding_is_right(at, "ttl") && m->ttl_ns < SHORTEST_TTL_NS)
 		binding_error(at, m->ttl_place, "'ttl' must be one second at least");
 }
@@ -531,12 +569,16 @@ static size_t list_exported(const struct config *c, struct exported *to)
 	for (size_t i = 0; i < c->metrics.count; i++) {
 		const struct metric_config *m = &c->metrics.items[i];
 
+		if (m->no_export)
+			continue;
 		/* A map with `values` is no metric itself. */
 		if (m->values.count == 0)
 			to[n++] = (struct exported){{m->name.text, m->name.place}, m->type};
 		for (size_t j = 0; j < m->values.count; j++) {
 			const struct value_config *v = &m->values.items[j];
 
+			if (v->no_export)
+				continue;
 			to[n++] = (struct exported){{v->name.text, v->name.place}, v->type};
 		}
 	}
@@ -675,6 +717,7 @@ int check_file(struct binding *at, void *item)
 	check_names(at, &c->kaddrs, &c_name_rule);
 	check_attach_rows(at, c);
 	check_conditions(at, c);
+	check_tables(at, c);
 	check_ttls(at, c);
 	err = check_options_unique(at, c);
 	if (!err)

@@ -15,12 +15,16 @@ enum {
 	MOST_VALUE_BYTES = 1 << 20,
 	MOST_BUCKETS = 4096,
 	MOST_LABELS = 100,
+	MOST_COLUMNS = 32,
 	MOST_SERIES = 100000000,
 };
 
 _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
 		       sizeof(enum bucket_type) == sizeof(unsigned) &&
-		       sizeof(enum overflow) == sizeof(unsigned),
+		       sizeof(enum overflow) == sizeof(unsigned) &&
+		       sizeof(enum column_unit) == sizeof(unsigned) &&
+		       sizeof(enum column_merge) == sizeof(unsigned) &&
+		       sizeof(enum column_filter) == sizeof(unsigned),
 	       "enums are bound as unsigned");
 
 static const char *const metric_types[] = {
@@ -90,6 +94,22 @@ static const char *const xdp_modes[] = {
 	[XDP_AUTO] = "auto",
 	[XDP_NATIVE] = "native",
 	[XDP_GENERIC] = "generic",
+};
+
+static const char *const column_units[] = {
+	[UNIT_NONE] = "none",       [UNIT_COUNT] = "count",     [UNIT_BYTES] = "bytes",
+	[UNIT_PACKETS] = "packets", [UNIT_SECONDS] = "seconds", [UNIT_AGE] = "age",
+};
+
+static const char *const column_merges[] = {
+	[MERGE_SUM] = "sum",
+	[MERGE_MAX] = "max",
+	[MERGE_MIN] = "min",
+};
+
+static const char *const column_filters[] = {
+	[FILTER_NONE] = "none",       [FILTER_ADDRESS] = "address",     [FILTER_PORT] = "port",
+	[FILTER_PROCESS] = "process", [FILTER_INTERFACE] = "interface",
 };
 
 static const char *const link_layers[] = {
@@ -178,8 +198,8 @@ static const struct key value_keys[] = {
 	 .doc = "kind of metric; default is the list's"},
 	{"offset", KEY_U32, AT(value_config, offset), .max = MOST_VALUE_BYTES, .required = true,
 	 .doc = "first byte in the map's value"},
-	{"size", KEY_U32, AT(value_config, size), .min = 1, .max = 8,
-	 .doc = "bytes: 1, 2, 4 or 8; default 8"},
+	{"size", KEY_U32, AT(value_config, size), .min = 1, .max = MOST_LABEL_BYTES,
+	 .doc = "bytes: 1, 2, 4 or 8, with decoders any number; default 8"},
 	BUCKET_KEYS(value_config),
 	{"sum_offset", KEY_U32, AT(value_config, sum_offset), .max = MOST_VALUE_BYTES,
 	 .has = offsetof(struct value_config, has_sum_offset),
@@ -188,6 +208,10 @@ static const struct key value_keys[] = {
 	 .doc = "a bool option of this file: exported only while it is true"},
 	{"labels", KEY_TEXTS, AT(value_config, labels), .max = MOST_LABELS,
 	 .doc = "labels of the metric that this one keeps; default all"},
+	{"export", KEY_BOOL_NOT, AT(value_config, no_export),
+	 .doc = "false: no metric, only a column of `tables:`; default true"},
+	{"decoders", KEY_ROWS, AT(value_config, decoders), .sub = &decoder_schema, .min = 1,
+	 .doc = "the bytes, `size` of them, are a text and not a number: for `tables:` only"},
 };
 
 static const struct schema value_schema = {
@@ -211,6 +235,8 @@ static const struct schema gauge_value_schema = {
 		 .doc = "one sentence on what is measured"},                                       \
 		{"when", KEY_TEXT, AT(metric_config, when),                                        \
 		 .doc = "a bool option of this file: exported only while it is true"},             \
+		{"export", KEY_BOOL_NOT, AT(metric_config, no_export),                             \
+		 .doc = "false: the map is for `tables:` only, and read when one is asked for"},   \
 		{"max_series",                                                                     \
 		 KEY_U32,                                                                          \
 		 AT(metric_config, max_series),                                                    \
@@ -354,6 +380,62 @@ static const struct schema probe_schema = {
 	"a probe",      "probes",         sizeof(struct probe_config),
 	.placed = true, KEYS(probe_keys), .check = check_probe};
 
+static const struct key column_keys[] = {
+	{"name", KEY_TEXT, AT(column_config, name), .required = true,
+	 .doc = "what it is called: in JSON, for --sort and --by"},
+	{"from", KEY_TEXT, AT(column_config, from),
+	 .doc = "the label or value of the map that it shows; default the one of its name"},
+	{"header", KEY_TEXT, AT(column_config, header),
+	 .doc = "its head in the table; default the name in capitals"},
+	{"unit", KEY_ENUM, AT(column_config, unit), NAMES(column_units),
+	 .doc = "of numbers, for how they are written; age: seconds of CLOCK_MONOTONIC, shown as "
+		"how long ago; default none"},
+	{"multiplier", KEY_FACTOR, AT(column_config, multiplier),
+	 .doc = "factor from the number in the map to the unit, like 1e-9; default 1"},
+	{"merge", KEY_ENUM, AT(column_config, merge), NAMES(column_merges),
+	 .doc = "what becomes of the numbers of entries that make one row; default sum"},
+	{"filter", KEY_ENUM, AT(column_config, filter), NAMES(column_filters),
+	 .doc = "the option of the command line that looks at it: --address, --port …"},
+};
+
+static const struct schema column_schema = {
+	"a column",     "columns",         sizeof(struct column_config),
+	.placed = true, KEYS(column_keys), .check = check_column};
+
+static const struct key group_keys[] = {
+	{"name", KEY_TEXT, AT(group_config, name), .required = true, .doc = "for --by"},
+	{"columns", KEY_TEXTS, AT(group_config, columns), .min = 1, .required = true,
+	 .doc = "a row for each set of their texts; other texts are left out, numbers added up"},
+};
+
+static const struct schema group_schema = {
+	"a group",      "groups",         sizeof(struct group_config),
+	.placed = true, KEYS(group_keys), .check = check_group};
+
+static const struct key table_keys[] = {
+	{"name", KEY_TEXT, AT(table_config, name), .required = true,
+	 .doc = "for the command line: the module's name for its main table"},
+	{"help", KEY_TEXT, AT(table_config, help), .required = true,
+	 .doc = "what it shows, in a line"},
+	{"text", KEY_TEXT, AT(table_config, text), .doc = "a paragraph for --help"},
+	{"when", KEY_TEXT, AT(table_config, when),
+	 .doc = "a bool option of this file: the table is there only while it is true"},
+	{"map", KEY_TEXT, AT(table_config, map), .required = true,
+	 .doc = "a map, by its name under `metrics`, whose labels and values are the columns"},
+	{"columns", KEY_ROWS, AT(table_config, columns), .sub = &column_schema, .min = 1,
+	 .max = MOST_COLUMNS, .required = true, .doc = "what is shown, from left to right"},
+	{"groups", KEY_ROWS, AT(table_config, groups), .sub = &group_schema, .min = 1,
+	 .doc = "ways to add up, the first is the default; without: by all texts"},
+	{"sort", KEY_TEXT, AT(table_config, sort),
+	 .doc = "a column, largest first; default: the first that is a number"},
+	{"draw", KEY_BOOL, AT(table_config, draw),
+	 .doc = "histograms are drawn, instead of told by some quantiles"},
+};
+
+static const struct schema table_schema = {
+	"a table",      "tables",         sizeof(struct table_config),
+	.placed = true, KEYS(table_keys), .check = check_table};
+
 static const struct key stage_keys[] = {
 	{"pipeline", KEY_TEXT, AT(stage_config, pipeline), .required = true,
 	 .doc = "which pipeline it is part of"},
@@ -395,6 +477,8 @@ static const struct key file_keys[] = {
 	 .doc = "what is measured in one of several ways, whichever the kernel offers"},
 	{"metrics", KEY_MAPPING, .offset = 0, .sub = &metrics_schema,
 	 .doc = "maps that are metrics"},
+	{"tables", KEY_ROWS, AT(config_file, config.tables), .sub = &table_schema,
+	 .doc = "what the command line shows of maps"},
 	{"cgroup_id_map", KEY_MAPPING, AT(config_file, config.cgroup_map),
 	 .sub = &cgroup_map_schema, .has = offsetof(struct config_file, config.has_cgroup_map),
 	 .doc = "a map that tells the programs which cgroups they are about"},
@@ -492,6 +576,40 @@ const char *netfilter_family_name(unsigned family)
 const char *netfilter_hook_name(unsigned hook)
 {
 	return netfilter_hooks[hook];
+}
+
+const char *column_unit_name(enum column_unit unit)
+{
+	return column_units[unit];
+}
+
+const char *column_filter_name(enum column_filter filter)
+{
+	return column_filters[filter];
+}
+
+const struct metric_config *config_find_map(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct text *map = &c->metrics.items[i].name;
+
+		if (map->text && STREQ(map->text, name))
+			return &c->metrics.items[i];
+	}
+	return NULL;
+}
+
+bool metric_find_value(const struct metric_config *m, const char *name,
+		       const struct value_config **ret)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < m->values.count; i++) {
+		if (m->values.items[i].name.text && STREQ(m->values.items[i].name.text, name)) {
+			*ret = &m->values.items[i];
+			return true;
+		}
+	}
+	return m->values.count == 0 && STREQ(m->name.text, name);
 }
 
 const struct option_config *config_find_option(const struct config *c, const char *name)

@@ -109,6 +109,7 @@ struct value_config {
 	struct text name;
 	struct text help;
 	struct text when; /* a bool option: while it is off, this is not exported */
+	bool no_export;   /* for tables only */
 	enum metric_type type;
 	uint32_t offset; /* bytes into the map's value */
 	uint32_t size;   /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
@@ -118,6 +119,10 @@ struct value_config {
 	struct text_list
 		labels; /* names out of the metric's labels; absent = all. Entries that differ
 				  * only in others are summed. */
+	struct {
+		struct decoder_config *items;
+		size_t count;
+	} decoders; /* bytes that are a text, of any size, not a number: for tables only */
 };
 
 /* What becomes of entries for which max_series leaves no series. */
@@ -129,6 +134,7 @@ struct metric_config {
 	struct text name;      /* of the metric, without prefix, and of the BPF map */
 	struct text help;
 	struct text when;    /* a bool option: while it is off, this is not exported */
+	bool no_export;      /* for tables only */
 	uint32_t max_series; /* of each metric from this map; 0 = any number */
 	enum overflow overflow;
 	uint64_t ttl_ns; /* entries that did not change for so long are deleted; 0 = never */
@@ -218,6 +224,60 @@ struct probe_config {
 	} ways;
 };
 
+/* How numbers of a table's column are written for people, and what kind of number they are. */
+enum column_unit {
+	UNIT_NONE, /* as it is: an id, a port */
+	UNIT_COUNT,
+	UNIT_BYTES,
+	UNIT_PACKETS,
+	UNIT_SECONDS,
+	UNIT_AGE, /* seconds of CLOCK_MONOTONIC: how long ago */
+};
+
+/* What becomes of the numbers of entries that make one row. */
+enum column_merge { MERGE_SUM, MERGE_MAX, MERGE_MIN };
+
+/* Which option of the command line looks at a column. */
+enum column_filter { FILTER_NONE, FILTER_ADDRESS, FILTER_PORT, FILTER_PROCESS, FILTER_INTERFACE };
+
+struct column_config {
+	struct place place;
+	struct text name;
+	struct text from; /* a label or value of the table's map; absent = the name */
+	struct text header;
+	enum column_unit unit;
+	double multiplier; /* from the number in the map to the unit; 0 = 1 */
+	enum column_merge merge;
+	enum column_filter filter;
+};
+
+/* A way to add up a table's entries: by these columns; the texts of the others are left out. */
+struct group_config {
+	struct place place;
+	struct text name;
+	struct text_list columns;
+};
+
+/* Ours: what people are shown of a map: wiregauge MODULE, MODULE NAME, or table MODULE NAME. */
+struct table_config {
+	struct place place;
+	struct text name; /* that of the config itself for its main table */
+	struct text help;
+	struct text text; /* a paragraph for the command's help */
+	struct text when; /* a bool option: while it is off, there is no such table */
+	struct text map;  /* the name of an entry under `metrics` */
+	struct {
+		struct column_config *items;
+		size_t count;
+	} columns;
+	struct {
+		struct group_config *items;
+		size_t count;
+	} groups;         /* the first is the default; none: by all columns that are texts */
+	struct text sort; /* a column; absent = the first that is a number */
+	bool draw;        /* histograms: drawn, instead of told by some quantiles */
+};
+
 /* Packet stage: the module has no object, its code is composed into a pipeline's. */
 struct stage_config {
 	struct place place;
@@ -262,6 +322,10 @@ struct config {
 			*items; /* counters, then gauges, then histograms, as in the file */
 		size_t count;
 	} metrics;
+	struct {
+		struct table_config *items;
+		size_t count;
+	} tables;
 };
 
 /*
@@ -281,6 +345,30 @@ void config_free(struct config *c);
 const char *attach_hook_name(enum attach_hook hook);
 const char *netfilter_family_name(unsigned family);
 const char *netfilter_hook_name(unsigned hook);
+
+/* The names in the language of these. */
+const char *column_unit_name(enum column_unit unit);
+const char *column_filter_name(enum column_filter filter);
+
+/* The entry under `metrics` that is about map @name, or NULL. */
+const struct metric_config *config_find_map(const struct config *c, const char *name);
+
+/* Its value @name, which is the entry itself where that has no `values`: then *ret is NULL. False
+ * when there is none. */
+bool metric_find_value(const struct metric_config *m, const char *name,
+		       const struct value_config **ret);
+
+/* Its label @name, an index; the bucket of a histogram is none. */
+bool metric_find_label(const struct metric_config *m, const char *name, size_t *ret);
+
+/* The label or value that it shows; NULL when the config is wrong. */
+const struct text *column_source(const struct column_config *column);
+
+/* What a column is that is one: a text, else a number or a histogram. */
+bool column_is_text(const struct metric_config *m, const struct column_config *column);
+bool column_is_histogram(const struct metric_config *m, const struct column_config *column);
+
+const struct column_config *table_find_column(const struct table_config *t, const char *name);
 
 const struct option_config *config_find_option(const struct config *c, const char *name);
 

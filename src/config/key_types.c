@@ -134,6 +134,15 @@ static int bind_bool(struct binding *at, const struct key *key, const struct nod
 	return 0;
 }
 
+static int bind_bool_not(struct binding *at, const struct key *key, const struct node *n, void *to)
+{
+	bool truth = true;
+	int err = bind_bool(at, key, n, &truth);
+
+	*(bool *)to = !truth;
+	return err;
+}
+
 static void describe_u32(struct buf *b, const struct key *key)
 {
 	buf_printf(b, "a whole number from %u to %u", key->min, key->max);
@@ -512,6 +521,7 @@ static void release_nothing(const struct key *key, void *from)
 const struct key_type_ops key_types[] = {
 	[KEY_TEXT] = {describe_text, bind_text, release_text},
 	[KEY_BOOL] = {describe_bool, bind_bool, release_nothing},
+	[KEY_BOOL_NOT] = {describe_bool, bind_bool_not, release_nothing},
 	[KEY_U32] = {describe_u32, bind_u32, release_nothing},
 	[KEY_S32] = {describe_s32, bind_s32, release_nothing},
 	[KEY_FACTOR] = {describe_factor, bind_factor, release_nothing},

@@ -26,6 +26,10 @@ int check_probe(struct binding *at, void *probe);
 int check_label(struct binding *at, void *label);
 int check_metric(struct binding *at, void *metric);
 int check_histogram(struct binding *at, void *metric);
+int check_column(struct binding *at, void *column);
+int check_group(struct binding *at, void *group);
+int check_table(struct binding *at, void *table);
+
 int check_value(struct binding *at, void *value);
 
 /* What a kind of name may be made of. */
@@ -47,3 +51,9 @@ void check_when(const struct binding *at, const struct config *c, const struct t
 
 /* The probes of a file, against each other and its options: 0 or -ENOMEM. */
 int check_probes(const struct binding *at, const struct config *c);
+
+/* A name that people type. */
+void check_word(const struct binding *at, const struct text *t);
+
+/* The tables of a file, against its metrics and options. */
+void check_tables(const struct binding *at, const struct config *c);

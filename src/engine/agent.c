@@ -12,6 +12,7 @@
 #include "engine/mark.h"
 #include "engine/part.h"
 #include "engine/selfmetrics.h"
+#include "engine/sheets.h"
 #include "kernel/cgroups.h"
 #include "kernel/ksyms.h"
 
@@ -278,6 +279,7 @@ static int adopt(struct agent *a, struct unit_set *set, struct error *e)
 
 	if (list_families(a, set->units, set->n_units, &families, &n))
 		return error_set(e, -ENOMEM, "no memory");
+	pthread_mutex_lock(&a->sheets_lock);
 	pthread_mutex_lock(&a->scrape_lock);
 	pthread_mutex_lock(&a->lock);
 	old = a->families;
@@ -289,6 +291,7 @@ static int adopt(struct agent *a, struct unit_set *set, struct error *e)
 	a->n_families = n;
 	pthread_mutex_unlock(&a->lock);
 	pthread_mutex_unlock(&a->scrape_lock);
+	pthread_mutex_unlock(&a->sheets_lock);
 	free(old);
 	*set = before;
 	return 0;
@@ -321,6 +324,7 @@ static void read_units(void *ctx)
 	pthread_mutex_lock(&a->scrape_lock);
 	for (size_t i = 0; i < a->n_units; i++)
 		unit_read(a->units[i]);
+	sheets_expire(a);
 }
 
 static void render_families(void *ctx, const struct exposition *x, struct buf *out)
@@ -620,6 +624,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 	a->arrivals.event_fd = -1;
 	a->claim_fd = -1;
 	a->parts_fd = -1;
+	pthread_mutex_init(&a->sheets_lock, NULL);
 	pthread_mutex_init(&a->scrape_lock, NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	if (selfmetrics_init(a))
@@ -659,6 +664,7 @@ void agent_stop(struct agent *a)
 	ksyms_free(a->ksyms);
 	pthread_mutex_destroy(&a->lock);
 	pthread_mutex_destroy(&a->scrape_lock);
+	pthread_mutex_destroy(&a->sheets_lock);
 	free(a);
 }
 

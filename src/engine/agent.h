@@ -5,6 +5,7 @@
  *
  * Threads: the loop's thread owns the units (interfaces come and go, reload); the scraper's thread
  * reads them; others ask for the status.
+ *	sheets_lock	held while a table is read, and while the set of units changes
  *	scrape_lock	held while units are read, and while the set of units changes
  *	lock		held while what a unit shows of itself (attachments) changes or is read
  * Taken in this order.
@@ -52,6 +53,7 @@ struct agent {
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	struct buf *details; /* of the reload that is under way; else NULL */
 
+	pthread_mutex_t sheets_lock;
 	pthread_mutex_t scrape_lock;
 	pthread_mutex_t lock;
 	struct unit **units;

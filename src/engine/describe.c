@@ -52,8 +52,12 @@ void module_each_metric(const struct config *c, void (*fn)(void *ctx, const stru
 	for (size_t i = 0; i < c->metrics.count; i++) {
 		const struct metric_config *m = &c->metrics.items[i];
 
-		for (size_t k = 0; k < m->values.count; k++)
-			tell_metric(c, m, &m->values.items[k], fn, ctx);
+		if (m->no_export)
+			continue;
+		for (size_t k = 0; k < m->values.count; k++) {
+			if (!m->values.items[k].no_export)
+				tell_metric(c, m, &m->values.items[k], fn, ctx);
+		}
 		if (m->values.count == 0)
 			tell_metric(c, m, NULL, fn, ctx);
 	}

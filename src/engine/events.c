@@ -227,11 +227,13 @@ static int event_feed_read(struct feed *feed, feed_fn fn, void *ctx, struct erro
 	pthread_mutex_lock(&f->lock);
 	flush_if_due(f);
 	err = read_chunks(f, fn, ctx);
-	pthread_mutex_unlock(&f->lock);
 	if (err)
-		return error_set(e, err, "cannot read the sums of the events of map \"%s\": %s",
-				 f->map.name, strerror(-err));
-	return read_lost(f, e);
+		error_set(e, err, "cannot read the sums of the events of map \"%s\": %s",
+			  f->map.name, strerror(-err));
+	else
+		err = read_lost(f, e);
+	pthread_mutex_unlock(&f->lock);
+	return err;
 }
 
 static int event_feed_remove(struct feed *feed, const void *key, void *ret_values)
@@ -397,6 +399,19 @@ int events_add(struct events **events, const struct object *o, const struct metr
 	map->value_size = (uint32_t)f->feed.stride;
 	*ret_feed = &f->feed;
 	return 0;
+}
+
+struct feed *events_feed(const struct events *events, struct map_info *map)
+{
+	struct event_feed *f = events ? events->feeds : NULL;
+
+	while (f && !STREQ(f->map.name, map->name))
+		f = f->next;
+	if (!f)
+		return NULL;
+	map->key_size = f->feed.key_size;
+	map->value_size = (uint32_t)f->feed.stride;
+	return &f->feed;
 }
 
 static int watch(const struct events *events, int fd)

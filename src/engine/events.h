@@ -29,6 +29,10 @@ int events_add(struct events **events, const struct object *o, const struct metr
 /* Opens the buffers and starts the thread, when the maps are in the kernel. */
 int events_start(struct events *events, struct error *e);
 
+/* The feed of @map, which stays its collector's, for others who read the sums, with what its keys
+ * and values are like in @map then; NULL: it holds no events. */
+struct feed *events_feed(const struct events *events, struct map_info *map);
+
 /* Stops the thread. The feeds that collectors still have can only be freed after that. */
 void events_free(struct events *events);
 

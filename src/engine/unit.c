@@ -12,6 +12,7 @@
 #include "engine/part.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
+#include "engine/sheets.h"
 #include "kernel/ksyms.h"
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
@@ -359,8 +360,8 @@ static int load(struct unit *u, struct report *report, struct error *e)
 {
 	int err = load_object(u, report, e);
 
-	if (!err &&
-	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, u->env, report))))
+	if (!err && ((err = cgroup_maps_build(u, report)) ||
+		     (err = add_collectors(u, u->env, report)) || (err = sheets_build(u, report))))
 		return sum_up_report(u, report, err, e);
 	return err ? err : events_start(u->events, e);
 }
@@ -370,6 +371,7 @@ static void unload(struct unit *u)
 	parts_stop(u);
 	cgroup_maps_free(u);
 	events_free(TAKE_PTR(u->events));
+	sheets_free(u);
 	for (size_t i = 0; i < u->n_collectors; i++)
 		collector_free(u->collectors[i]);
 	free(TAKE_PTR(u->collectors));

@@ -154,6 +154,15 @@ static uint32_t fixed_index(const struct bucket_config *c, uint64_t key)
 	return key == c->keys.items[c->keys.count - 1] + 1 ? BUCKET_SUM : BUCKET_OUTSIDE;
 }
 
+double buckets_upper_bound(const struct buckets *b, uint32_t index)
+{
+	uint32_t key = b->config->min + index;
+
+	if (b->config->type != BUCKET_NATIVE)
+		return raw_bound(b->config, index) * b->multiplier;
+	return key == 0 ? 0 : power_of_two((int64_t)key - 1, b->config->schema) * b->multiplier;
+}
+
 uint32_t buckets_index(const struct buckets *b, uint64_t key)
 {
 	const struct bucket_config *c = b->config;

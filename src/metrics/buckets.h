@@ -61,5 +61,9 @@ struct buckets {
 int buckets_init(struct buckets *b, const struct bucket_config *config);
 void buckets_free(struct buckets *b);
 
+/* The inclusive upper bound of bucket @index in the metric's unit; of native histograms, which are
+ * shown with coarser ones as well, its own. */
+double buckets_upper_bound(const struct buckets *b, uint32_t index);
+
 /* Which bucket the raw key @key is: an index, BUCKET_SUM or BUCKET_OUTSIDE. */
 uint32_t buckets_index(const struct buckets *b, uint64_t key);

@@ -165,8 +165,10 @@ static int add_plain_field(struct collector *c, const struct map_info *map,
 	return err ? err : place_field(c, f, NULL);
 }
 
-static bool is_exported(const struct collector_env *env, const struct text *when)
+static bool is_exported(const struct collector_env *env, const struct text *when, bool no_export)
 {
+	if (no_export)
+		return false;
 	return !when->text || !env->when || env->when(env->when_ctx, when->text);
 }
 
@@ -181,13 +183,13 @@ static int add_fields(struct collector *c, const struct map_info *map,
 	c->views = calloc(MAX(count, (size_t)1), sizeof(*c->views));
 	if (!c->fields || !c->views)
 		return -ENOMEM;
-	if (!is_exported(env, &c->config->when))
+	if (!is_exported(env, &c->config->when, c->config->no_export))
 		return 0;
 	if (count == 0)
 		return add_plain_field(c, map, env, source, report);
 	for (size_t i = 0; i < count; i++) {
 		const struct value_config *v = &c->config->values.items[i];
-		int failed = is_exported(env, &v->when)
+		int failed = is_exported(env, &v->when, v->no_export)
 				     ? add_value_field(c, v, map, env, source, report)
 				     : 0;
 

@@ -111,6 +111,10 @@ class Map:
         packed = b"".join(value.to_bytes(8, "little") for value in values)
         check(lib.bpf_map_update_elem(self.fd, key, packed, 0), self.name)
 
+    def write_bytes(self, key, value):
+        assert len(key) == self.info["bytes_key"] and len(value) == self.info["bytes_value"]
+        check(lib.bpf_map_update_elem(self.fd, key, value, 0), self.name)
+
     def delete(self, key):
         check(lib.bpf_map_delete_elem(self.fd, key), self.name)
 

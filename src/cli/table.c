@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tables of modules: `wiregauge table MODULE [NAME]`, and for those of built-in modules a command
+ * of the module's name, which comes out of its manifest as they do.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "cli/command.h"
+#include "cli/grid.h"
+#include "cli/modules.h"
+#include "cli/table_view.h"
+#include "cli/watch.h"
+#include "config/config.h"
+#include "control/arguments.h"
+#include "control/client.h"
+#include "control/operation.h"
+#include "engine/builtin.h"
+
+struct table_options {
+	const char *control_socket;
+	const char *by;
+	const char *sort;
+	const char *limit;
+	const char *watch;
+	struct cli_list addresses, ports, processes, interfaces;
+	struct cli_list where;
+	bool summary;
+	bool json;
+};
+
+#define AT(member) .offset = offsetof(struct table_options, member)
+
+static const struct cli_option option_rows[] = {
+	{"by", "GROUP", NULL, NULL, CLI_STRING, AT(by),
+	 "Add up the rows of a group, or of columns: NAME,NAME"},
+	{"sort", "COLUMN", NULL, NULL, CLI_STRING, AT(sort),
+	 "Largest first; with --watch what grows fastest"},
+	{"limit", "N", NULL, NULL, CLI_STRING, AT(limit),
+	 "So many rows, what is left added up as other; 0 for all. As fits, with --json all"},
+	{"address", "ADDRESSES", NULL, NULL, CLI_LIST, AT(addresses),
+	 "Only of these addresses or networks"},
+	{"port", "PORTS", NULL, NULL, CLI_LIST, AT(ports), "Only of these ports, or from-to"},
+	{"process", "NAMES", NULL, NULL, CLI_LIST, AT(processes),
+	 "Only of these processes; * stands for any"},
+	{"interface", "NAMES", NULL, NULL, CLI_LIST, AT(interfaces),
+	 "Only of these interfaces; * stands for any"},
+	{"where", "COLUMN=TEXT", NULL, NULL, CLI_TEXTS, AT(where),
+	 "Only where a column is this; * stands for any"},
+	{"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
+	 "Quantiles in a table instead of histograms that are drawn"},
+	{"watch", "SECONDS", NULL, NULL, CLI_OPTIONAL, AT(watch),
+	 "Again and again, every 2 seconds unless said otherwise, until Ctrl-C: what is counted as "
+	 "so many a second"},
+	{.name = "json",
+	 .type = CLI_FLAG,
+	 AT(json),
+	 .help = "Print JSON, plain numbers; with --watch one object a line"},
+	CLI_OPTION_SOCKET(struct table_options, control_socket),
+};
+
+/* ---- asking ---- */
+
+/* A command that runs: which table, how it is asked for. */
+struct show {
+	const struct table_options *options;
+	const char *module, *table; /* NULL: the main one */
+	uint64_t session;
+	uint32_t limit;
+	bool limited; /* by the person */
+	bool again;   /* not the first time */
+};
+
+enum { ROWS_DEFAULT = 20, ROWS_DRAWN = 6, LINES_AROUND = 5 };
+
+static void add_list(struct buf *path, const char *name, const struct cli_list *list)
+{
+	for (size_t i = 0; i < list->values.count; i++)
+		argument_add(path, name, list->values.items[i]);
+}
+
+/* "column=text" */
+static int add_where(struct buf *path, const struct cli_list *list, struct error *e)
+{
+	for (size_t i = 0; i < list->values.count; i++) {
+		const char *text = list->values.items[i], *equals = strchr(text, '=');
+		_cleanup_buf_ struct buf name = {0};
+
+		if (!equals)
+			return error_set_usage(e, "--where takes COLUMN=TEXT, not '%s'", text);
+		buf_add_str(&name, "where.");
+		buf_add(&name, text, (size_t)(equals - text));
+		argument_add(path, buf_str(&name), equals + 1);
+	}
+	return 0;
+}
+
+static void add_number(struct buf *path, const char *name, uint64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	argument_add(path, name, text);
+}
+
+static int make_path(const struct show *s, struct buf *path, struct error *e)
+{
+	const struct table_options *o = s->options;
+
+	buf_add_str(path, "/v1/table");
+	argument_add(path, "module", s->module);
+	argument_add(path, "table", s->table);
+	argument_add(path, "by", o->by);
+	argument_add(path, "sort", o->sort);
+	add_number(path, "limit", s->limit);
+	if (s->session)
+		add_number(path, "session", s->session);
+	add_list(path, "address", &o->addresses);
+	add_list(path, "port", &o->ports);
+	add_list(path, "process", &o->processes);
+	add_list(path, "interface", &o->interfaces);
+	return add_where(path, &o->where, e);
+}
+
+static int ask(const struct show *s, struct buf *answer, struct error *e)
+{
+	_cleanup_buf_ struct buf path = {0};
+	int err = make_path(s, &path, e);
+
+	return err ? err : control_ask_text(s->options->control_socket, buf_str(&path), answer, e);
+}
+
+/* Nobody will come back: the daemon need not remember. That it may have ended is no error. */
+static void end_session(const struct show *s)
+{
+	_cleanup_buf_ struct buf path = {0}, ignored = {0};
+	struct error error;
+
+	buf_add_str(&path, "/v1/table");
+	argument_add(&path, "module", s->module);
+	argument_add(&path, "table", s->table);
+	add_number(&path, "session", s->session);
+	argument_add(&path, "end", "1");
+	control_ask_text(s->options->control_socket, buf_str(&path), &ignored, &error);
+}
+
+/* ---- showing ---- */
+
+static bool is_empty(const json_t *table)
+{
+	return json_array_size(json_object_get(table, "rows")) == 0;
+}
+
+static bool has_filters(const struct table_options *o)
+{
+	return o->addresses.given || o->ports.given || o->processes.given || o->interfaces.given ||
+	       o->where.given;
+}
+
+static const char *words_for_empty(const struct show *s)
+{
+	return has_filters(s->options) ? "nothing that fits has been counted yet"
+				       : "nothing has been counted yet";
+}
+
+static int parse_table(const struct buf *answer, json_t **ret, struct error *e)
+{
+	json_error_t wrong;
+
+	*ret = json_loadb(answer->data, answer->len, 0, &wrong);
+	return *ret ? 0 : error_set(e, -EPROTO, "the daemon's answer is no JSON: %s", wrong.text);
+}
+
+/* One object a line: nothing in JSON's texts is a line end as it is. */
+static void add_line(struct buf *out, const struct buf *json)
+{
+	for (size_t i = 0; i < json->len; i++) {
+		if (json->data[i] != '\n')
+			buf_add_char(out, json->data[i]);
+	}
+	buf_add_char(out, '\n');
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* What, when, since when. */
+static void add_title(const struct show *s, const json_t *table, struct buf *out)
+{
+	const json_t *seconds = json_object_get(table, "seconds");
+	time_t now = (time_t)json_number_value(json_object_get(table, "time"));
+	const char *by = text_of(table, "by");
+	struct tm local;
+	char clock[32] = "";
+
+	if (localtime_r(&now, &local))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
+	buf_printf(out, "%s  %s: %s", clock, s->module, text_of(table, "help"));
+	if (*by)
+		buf_printf(out, ", by %s", by);
+	if (json_is_number(seconds))
+		buf_printf(out, ", in the last %.3g s\n", json_number_value(seconds));
+	else
+		buf_add_str(out, ", since the start\n");
+}
+
+/* What would wrap or scroll the screen is left out. */
+static void cut_to_screen(struct buf *text, struct terminal screen)
+{
+	_cleanup_buf_ struct buf cut = {0};
+	char *rest = (char *)buf_str(text), *line;
+
+	for (size_t i = 0; i < screen.rows && (line = strsep(&rest, "\n")); i++) {
+		const char *end = line;
+
+		if (!rest && !*line)
+			break;
+		for (size_t n = 0; n < screen.columns && *end; n++) {
+			end++;
+			while (((unsigned char)*end & 0xc0) == 0x80)
+				end++;
+		}
+		if (i)
+			buf_add_char(&cut, '\n');
+		buf_add(&cut, line, (size_t)(end - line));
+	}
+	buf_reset(text);
+	buf_add(text, cut.data, cut.len);
+}
+
+static uint32_t rows_that_fit(const struct show *s, struct terminal screen)
+{
+	if (s->limited)
+		return s->limit;
+	return screen.rows > LINES_AROUND ? (uint32_t)screen.rows - LINES_AROUND : 1;
+}
+
+static void write_watched(struct show *s, const json_t *table, struct terminal screen,
+			  struct buf *out)
+{
+	const struct table_layout layout = {.width = screen.columns,
+					    .summary = s->options->summary};
+
+	if (s->again && !screen.rows)
+		buf_add_char(out, '\n');
+	add_title(s, table, out);
+	buf_add_char(out, '\n');
+	if (is_empty(table))
+		buf_printf(out, "%s\n", words_for_empty(s));
+	else
+		table_view_write(table, &layout, out);
+	if (screen.rows)
+		cut_to_screen(out, screen);
+}
+
+static int show_again(void *ctx, struct buf *out, struct error *e)
+{
+	_cleanup_buf_ struct buf answer = {0};
+	struct terminal screen = terminal_size();
+	struct show *s = ctx;
+	json_t *table;
+	int err;
+
+	if (screen.rows && !s->options->json)
+		s->limit = rows_that_fit(s, screen);
+	err = ask(s, &answer, e);
+	if (err)
+		return err;
+	if (s->options->json) {
+		add_line(out, &answer);
+	} else {
+		err = parse_table(&answer, &table, e);
+		if (err)
+			return err;
+		write_watched(s, table, screen, out);
+		json_decref(table);
+	}
+	s->again = true;
+	return buf_ok(out) ? 0 : error_set(e, -ENOMEM, "no memory");
+}
+
+static int watch(struct show *s, struct error *e)
+{
+	struct watch w = {.screen = !s->options->json && terminal_size().rows};
+	int err = watch_parse(s->options->watch, &w.seconds, e);
+
+	if (err)
+		return err;
+	while (!s->session) {
+		if (getrandom(&s->session, sizeof(s->session), 0) != sizeof(s->session))
+			s->session = clock_monotonic_ns();
+	}
+	err = watch_run(&w, show_again, s, e);
+	end_session(s);
+	return err;
+}
+
+static int show_once(struct show *s, struct error *e)
+{
+	_cleanup_buf_ struct buf answer = {0}, out = {0};
+	const struct table_layout layout = {.width = terminal_size().columns,
+					    .summary = s->options->summary};
+	json_t *table;
+	int err = ask(s, &answer, e);
+
+	if (err)
+		return err;
+	if (s->options->json) {
+		fwrite(answer.data, 1, answer.len, stdout);
+		return 0;
+	}
+	err = parse_table(&answer, &table, e);
+	if (err)
+		return err;
+	if (is_empty(table))
+		fprintf(stderr, "%s\n", words_for_empty(s));
+	else
+		table_view_write(table, &layout, &out);
+	json_decref(table);
+	fwrite(out.data, 1, out.len, stdout);
+	return 0;
+}
+
+/* A table that is drawn takes many lines for each row, which is not known before it is there. */
+static int choose_limit(struct show *s, bool draw, struct error *e)
+{
+	const char *text = s->options->limit;
+	uint32_t most = draw && !s->options->summary ? ROWS_DRAWN : ROWS_DEFAULT;
+	unsigned long number;
+	char *end;
+
+	s->limit = s->options->json ? 0 : most;
+	if (!text)
+		return 0;
+	number = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || number > UINT32_MAX)
+		return error_set_usage(e, "--limit takes a whole number, not '%s'", text);
+	s->limit = (uint32_t)number;
+	s->limited = true;
+	return 0;
+}
+
+static enum exit_code show(struct show *s, bool draw)
+{
+	struct error error;
+	int err = choose_limit(s, draw, &error);
+
+	if (!err)
+		err = s->options->watch ? watch(s, &error) : show_once(s, &error);
+	return err ? command_fail(&error) : EXIT_DONE;
+}
+
+/* ---- any table ---- */
+
+static enum exit_code run_any(const struct command_call *call)
+{
+	struct show s = {.options = call->options};
+	struct error error;
+
+	if (call->n_arguments < 1 || call->n_arguments > 2) {
+		error_set_usage(&error, "table takes the name of a module or config, and of one of "
+					"its tables; what runs: wiregauge status");
+		return command_fail(&error);
+	}
+	s.module = call->arguments[0];
+	s.table = call->n_arguments > 1 ? call->arguments[1] : NULL;
+	return show(&s, false);
+}
+
+COMMAND(table, .name = "table", .arguments = "MODULE [TABLE]", .choices = CHOICES_MODULES,
+	.summary = "Show a table of a module or of your own config", .order = 290,
+	.text = "Those of built-in modules have commands of their own, too. What the columns are "
+		"is said under `tables:` in the config.",
+	.examples = "  wiregauge table timers --watch", .options = option_rows,
+	.n_options = ARRAY_SIZE(option_rows), .size = sizeof(struct table_options), .run = run_any);
+
+/* ---- those of built-in modules ---- */
+
+DEFINE_CLEANUP(struct config *, config_free)
+
+enum { MODULE_COMMANDS_MAX = 48, ORDER_FIRST = 210 };
+
+/* A command out of a manifest; for the whole life of the process. */
+struct module_command {
+	struct command command; /* first: what is called knows it by this */
+	struct cli_option options[ARRAY_SIZE(option_rows)];
+	char *name;
+	char *module, *table;
+	bool draw;
+};
+
+static bool has_filter(const struct table_config *t, enum column_filter filter)
+{
+	for (size_t i = 0; i < t->columns.count; i++) {
+		if (t->columns.items[i].filter == filter)
+			return true;
+	}
+	return false;
+}
+
+/* Options that a table may have no use for. */
+static bool is_of_use(const struct table_config *t, const char *option)
+{
+	static const enum column_filter filters[] = {FILTER_ADDRESS, FILTER_PORT, FILTER_PROCESS,
+						     FILTER_INTERFACE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		if (STREQ(option, column_filter_name(filters[i])))
+			return has_filter(t, filters[i]);
+	}
+	return !STREQ(option, "summary") || t->draw;
+}
+
+/* Names of groups or, to sort by, of columns, apart by blanks. */
+static char *choices_of(const struct config *c, const struct table_config *t, const char *option)
+{
+	const struct metric_config *m = config_find_map(c, t->map.text);
+	struct buf names = {0};
+
+	for (size_t i = 0; STREQ(option, "by") && i < t->groups.count; i++)
+		buf_printf(&names, "%s%s", i ? " " : "", t->groups.items[i].name.text);
+	for (size_t i = 0; STREQ(option, "sort") && i < t->columns.count; i++) {
+		if (!column_is_text(m, &t->columns.items[i]))
+			buf_printf(&names, "%s%s", names.len ? " " : "",
+				   t->columns.items[i].name.text);
+	}
+	if (names.len)
+		return (char *)buf_str(&names);
+	buf_free(&names);
+	return NULL;
+}
+
+static char *help_of(const struct cli_option *row, const char *choices)
+{
+	struct buf help = {0};
+
+	buf_printf(&help, "%s: ", row->help);
+	for (const char *at = choices; *at; at++) {
+		if (*at == ' ')
+			buf_add_char(&help, ',');
+		buf_add_char(&help, *at);
+	}
+	return (char *)buf_str(&help);
+}
+
+static void add_options(struct module_command *m, const struct config *c,
+			const struct table_config *t)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
+		struct cli_option *o = &m->options[m->command.n_options];
+
+		if (!is_of_use(t, option_rows[i].name))
+			continue;
+		*o = option_rows[i];
+		o->choices = choices_of(c, t, o->name);
+		if (o->choices)
+			o->help = help_of(&option_rows[i], o->choices);
+		m->command.n_options++;
+	}
+}
+
+static enum exit_code run_module(const struct command_call *call)
+{
+	const struct module_command *m =
+		CONTAINER_OF(call->command, struct module_command, command);
+	struct show s = {.options = call->options, .module = m->module, .table = m->table};
+
+	return show(&s, m->draw);
+}
+
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static void make_command(struct module_command *m, const struct config *c,
+			 const struct table_config *t, unsigned order)
+{
+	bool main = STREQ(t->name.text, c->name);
+
+	m->module = strdup(c->name);
+	m->table = strdup(t->name.text);
+	m->draw = t->draw;
+	if (asprintf(&m->name, "%s%s%s", c->name, main ? "" : " ", main ? "" : t->name.text) < 0)
+		m->name = NULL;
+	m->command = (struct command){
+		.name = m->name,
+		.summary = copy(t->help.text),
+		.text = copy(t->text.text),
+		.options = m->options,
+		.size = sizeof(struct table_options),
+		.order = order,
+		.run = run_module,
+	};
+	add_options(m, c, t);
+}
+
+struct module_commands {
+	struct module_command items[MODULE_COMMANDS_MAX];
+	size_t count;
+};
+
+static void add_module(struct module_commands *to, const struct builtin_module *b, unsigned order)
+{
+	_cleanup_(config_free_p) struct config *c = modules_parse(b);
+
+	for (size_t i = 0; c && i < c->tables.count && to->count < MODULE_COMMANDS_MAX; i++)
+		make_command(&to->items[to->count++], c, &c->tables.items[i], order);
+}
+
+const struct command *module_command_at(size_t index)
+{
+	static struct module_commands *all;
+	const struct builtin_module *b;
+
+	if (!all) {
+		all = calloc(1, sizeof(*all));
+		for (unsigned i = 0; all && (b = builtin_at(i)); i++)
+			add_module(all, b, ORDER_FIRST + i);
+	}
+	return all && index < all->count ? &all->items[index].command : NULL;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* What can be wrong with tables: their columns are labels and values of a map of the same file. */
+#include <stdlib.h>
+
+#include "base/suggest.h"
+#include "config/language.h"
+
+int check_column(struct binding *at, void *item)
+{
+	const struct column_config *c = item;
+
+	check_word(at, &c->name);
+	if (c->unit == UNIT_AGE && c->merge == MERGE_SUM)
+		binding_error(
+			at, at->place,
+			"points in time cannot be added up: say `merge: max` for the last one, "
+			"or min");
+	return 0;
+}
+
+int check_group(struct binding *at, void *item)
+{
+	const struct group_config *g = item;
+
+	check_word(at, &g->name);
+	return 0;
+}
+
+int check_table(struct binding *at, void *item)
+{
+	const struct table_config *t = item;
+
+	check_word(at, &t->name);
+	return 0;
+}
+
+/* The last label of a histogram is its bucket, and no column. */
+static size_t count_labels(const struct metric_config *m)
+{
+	bool has_bucket = m->type == METRIC_HISTOGRAM && m->values.count == 0;
+
+	return m->labels.count - (has_bucket && m->labels.count > 0);
+}
+
+bool metric_find_label(const struct metric_config *m, const char *name, size_t *ret)
+{
+	for (size_t i = 0; i < count_labels(m); i++) {
+		const struct text *label = &m->labels.items[i].name;
+
+		if (label->text && STREQ(label->text, name)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const struct text *column_source(const struct column_config *column)
+{
+	return column->from.text ? &column->from : &column->name;
+}
+
+bool column_is_text(const struct metric_config *m, const struct column_config *column)
+{
+	const struct value_config *v = NULL;
+	size_t label;
+
+	const char *source = column_source(column)->text;
+
+	if (!source || metric_find_label(m, source, &label))
+		return true;
+	return metric_find_value(m, source, &v) && v && v->decoders.count;
+}
+
+bool column_is_histogram(const struct metric_config *m, const struct column_config *column)
+{
+	const struct value_config *v = NULL;
+
+	return !column_is_text(m, column) &&
+	       metric_find_value(m, column_source(column)->text, &v) &&
+	       (v ? v->type : m->type) == METRIC_HISTOGRAM;
+}
+
+const struct column_config *table_find_column(const struct table_config *t, const char *name)
+{
+	for (size_t i = 0; i < t->columns.count; i++) {
+		const struct text *column = &t->columns.items[i].name;
+
+		if (column->text && STREQ(column->text, name))
+			return &t->columns.items[i];
+	}
+	return NULL;
+}
+
+static void check_unknown_column(const struct binding *at, const struct metric_config *m,
+				 const struct text *name)
+{
+	enum { MOST = 64 };
+	const char *names[MOST], *nearest;
+	size_t n = 0;
+
+	for (size_t i = 0; i < count_labels(m) && n < MOST; i++)
+		names[n++] = m->labels.items[i].name.text;
+	for (size_t i = 0; i < m->values.count && n < MOST; i++)
+		names[n++] = m->values.items[i].name.text;
+	nearest = suggest_nearest(name->text, names, n);
+	binding_error(at, name->place, "'%s' is neither a label nor a value of map '%s'%s%s%s",
+		      shown(name->text).text, m->name.text ? shown(m->name.text).text : "",
+		      nearest ? ", did you mean '" : "", nearest ? shown(nearest).text : "",
+		      nearest ? "'?" : "");
+}
+
+static void check_text_column(const struct binding *at, const struct column_config *c)
+{
+	if (c->unit != UNIT_NONE || c->multiplier != 0 || c->merge != MERGE_SUM)
+		binding_error(at, c->place,
+			      "'%s' is a text: 'unit', 'multiplier' and 'merge' are for numbers",
+			      shown(c->name.text).text);
+}
+
+static void check_number_column(const struct binding *at, const struct metric_config *m,
+				const struct column_config *c)
+{
+	if (c->filter != FILTER_NONE)
+		binding_error(at, c->place, "'%s' is a number, and filters look at texts",
+			      shown(c->name.text).text);
+	if (column_is_histogram(m, c) && (c->multiplier != 0 || c->merge != MERGE_SUM))
+		binding_error(
+			at, c->place,
+			"'%s' is a histogram: its buckets say the unit, and they are added up",
+			shown(c->name.text).text);
+}
+
+static void check_columns_unique(const struct binding *at, const struct table_config *t)
+{
+	for (size_t i = 0; i < t->columns.count; i++) {
+		const struct column_config *c = &t->columns.items[i];
+
+		if (c->name.text && table_find_column(t, c->name.text) != c)
+			binding_error(at, c->name.place, "there is another column '%s' before it",
+				      shown(c->name.text).text);
+	}
+}
+
+static void check_columns(const struct binding *at, const struct table_config *t,
+			  const struct metric_config *m)
+{
+	bool number = false;
+
+	check_columns_unique(at, t);
+	for (size_t i = 0; i < t->columns.count; i++) {
+		const struct column_config *c = &t->columns.items[i];
+		const struct text *source = column_source(c);
+		const struct value_config *v;
+		size_t label;
+
+		if (!c->name.text)
+			continue;
+		if (!metric_find_label(m, source->text, &label) &&
+		    !metric_find_value(m, source->text, &v))
+			check_unknown_column(at, m, source);
+		else if (column_is_text(m, c))
+			check_text_column(at, c);
+		else
+			check_number_column(at, m, c);
+		number |= !column_is_text(m, c);
+	}
+	if (!number)
+		binding_error(at, t->place, "a table needs a column that is a number");
+}
+
+/* @name must be a column, of texts or of numbers. */
+static void check_named_column(const struct binding *at, const struct table_config *t,
+			       const struct metric_config *m, const struct text *name, bool text)
+{
+	const struct column_config *c = name->text ? table_find_column(t, name->text) : NULL;
+
+	if (!name->text)
+		return;
+	if (!c)
+		binding_error(at, name->place, "this table has no column '%s'",
+			      shown(name->text).text);
+	else if (column_is_text(m, c) != text)
+		binding_error(at, name->place, "column '%s' is a %s", shown(name->text).text,
+			      text ? "number, and groups are made by texts"
+				   : "text, and sorted is by numbers");
+}
+
+static void check_one_table(const struct binding *at, const struct config *c,
+			    const struct table_config *t)
+{
+	const struct metric_config *m = t->map.text ? config_find_map(c, t->map.text) : NULL;
+
+	check_when(at, c, &t->when);
+	if (!m) {
+		if (t->map.text)
+			binding_error(at, t->map.place, "there is no '%s' under `metrics:`",
+				      shown(t->map.text).text);
+		return;
+	}
+	check_columns(at, t, m);
+	check_named_column(at, t, m, &t->sort, false);
+	for (size_t i = 0; i < t->groups.count; i++) {
+		const struct text_list *columns = &t->groups.items[i].columns;
+
+		for (size_t k = 0; k < columns->count; k++)
+			check_named_column(at, t, m, &columns->items[k], true);
+	}
+}
+
+static bool is_shown(const struct config *c, const struct metric_config *m)
+{
+	for (size_t i = 0; i < c->tables.count; i++) {
+		const struct text *map = &c->tables.items[i].map;
+
+		if (map->text && config_find_map(c, map->text) == m)
+			return true;
+	}
+	return false;
+}
+
+static void check_use(const struct binding *at, const struct config *c)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		if (m->no_export && m->name.text && !is_shown(c, m))
+			binding_error(
+				at, m->place,
+				"'%s' is neither exported nor shown in a table: it has no use",
+				shown(m->name.text).text);
+	}
+}
+
+static void check_names_unique(const struct binding *at, const struct config *c)
+{
+	for (size_t i = 1; i < c->tables.count; i++) {
+		const struct text *name = &c->tables.items[i].name;
+
+		for (size_t k = 0; name->text && k < i; k++) {
+			const struct text *other = &c->tables.items[k].name;
+
+			if (other->text && STREQ(other->text, name->text))
+				binding_error(at, name->place,
+					      "table '%s' is already defined in line %u",
+					      shown(name->text).text, other->place.line);
+		}
+	}
+}
+
+void check_tables(const struct binding *at, const struct config *c)
+{
+	for (size_t i = 0; i < c->tables.count; i++)
+		check_one_table(at, c, &c->tables.items[i]);
+	check_names_unique(at, c);
+	check_use(at, c);
+}

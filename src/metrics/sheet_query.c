@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+/* What is asked of a table: columns and groups by their names, filters by what they look at. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strv.h"
+#include "base/suggest.h"
+#include "metrics/sheet_state.h"
+
+/* ---- names ---- */
+
+static bool find_column(const struct sheet *s, const char *name, size_t *ret)
+{
+	for (size_t i = 0; i < s->n_columns; i++) {
+		if (STREQ(s->columns[i].config->name.text, name)) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "table 'x' has no column 'byte', did you mean 'bytes'?": of texts, or of numbers */
+static int unknown_name(const struct sheet *s, const char *what, const char *name, bool text,
+			struct error *e)
+{
+	const char *names[2 * SHEET_COLUMNS_MAX] = {0}, *nearest;
+	_cleanup_buf_ struct buf list = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; text && i < MIN(s->config->groups.count, (size_t)SHEET_COLUMNS_MAX); i++)
+		names[n++] = s->config->groups.items[i].name.text;
+	for (size_t i = 0; i < s->n_columns; i++) {
+		if ((s->columns[i].kind == SHEET_TEXT) == text)
+			names[n++] = s->columns[i].config->name.text;
+	}
+	nearest = suggest_nearest(name, names, n);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+	return error_set_usage(e, "this table has no %s '%s'%s%s%s; it has: %s", what, name,
+			       nearest ? ", did you mean '" : "", nearest ? nearest : "",
+			       nearest ? "'?" : "", buf_str(&list));
+}
+
+/* ---- by ---- */
+
+static const struct group_config *find_group(const struct sheet *s, const char *name)
+{
+	const struct table_config *t = s->config;
+
+	if (!name)
+		return t->groups.count ? &t->groups.items[0] : NULL;
+	for (size_t i = 0; i < t->groups.count; i++) {
+		if (STREQ(t->groups.items[i].name.text, name))
+			return &t->groups.items[i];
+	}
+	return NULL;
+}
+
+static int choose_by_name(const struct sheet *s, const char *name, struct sheet_query *q,
+			  struct error *e)
+{
+	size_t column;
+
+	if (!find_column(s, name, &column) || s->columns[column].kind != SHEET_TEXT)
+		return unknown_name(s, "group or column", name, true, e);
+	q->by[column] = true;
+	return 0;
+}
+
+static int choose_by_names(const struct sheet *s, const char *names, struct sheet_query *q,
+			   struct error *e)
+{
+	_cleanup_strv_ struct strv list = {0};
+	int err = strv_add_split(&list, names, ',') ? error_set(e, -ENOMEM, "no memory") : 0;
+
+	for (size_t i = 0; i < list.count && !err; i++)
+		err = choose_by_name(s, list.items[i], q, e);
+	return err;
+}
+
+static int choose_by(const struct sheet *s, const struct sheet_question *ask, struct sheet_query *q,
+		     struct error *e)
+{
+	const struct group_config *group = find_group(s, ask->by);
+	int err = 0;
+
+	q->by_name = group ? group->name.text : ask->by;
+	if (!group && ask->by)
+		return choose_by_names(s, ask->by, q, e);
+	for (size_t i = 0; group && i < group->columns.count && !err; i++)
+		err = choose_by_name(s, group->columns.items[i].text, q, e);
+	for (size_t i = 0; !group && i < s->n_columns; i++)
+		q->by[i] = s->columns[i].kind == SHEET_TEXT;
+	return err;
+}
+
+/* ---- sort ---- */
+
+static int choose_sort(const struct sheet *s, const char *name, struct sheet_query *q,
+		       struct error *e)
+{
+	if (!name)
+		name = s->config->sort.text;
+	if (name && (!find_column(s, name, &q->sort) || s->columns[q->sort].kind == SHEET_TEXT))
+		return unknown_name(s, "column of numbers", name, false, e);
+	while (!name && s->columns[q->sort].kind == SHEET_TEXT)
+		q->sort++;
+	return 0;
+}
+
+static uint64_t count_of(const struct sheet_column *c, const uint64_t *numbers)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; numbers && i < c->buckets.count; i++)
+		count += numbers[c->word + i];
+	return count;
+}
+
+double sheet_sort_number(const struct sheet_column *c, const uint64_t *now, const uint64_t *before)
+{
+	uint64_t was = before ? before[c->word] : 0;
+
+	if (c->kind == SHEET_HISTOGRAM)
+		return (double)count_of(c, now) - (double)count_of(c, before);
+	if (c->kind == SHEET_COUNTER && before && now[c->word] >= was)
+		return (double)(now[c->word] - was);
+	return (double)now[c->word];
+}
+
+/* ---- filters ---- */
+
+static bool column_is_meant(const struct sheet_column *c, const struct sheet_filter *f)
+{
+	const char *name = f->column ? c->config->name.text : column_filter_name(c->config->filter);
+
+	return c->kind == SHEET_TEXT && STREQ(name, f->name);
+}
+
+/* An address or network, as bytes: 4 or 16 of them, and how many bits count. */
+struct network {
+	uint8_t bytes[16];
+	size_t size;
+	unsigned bits;
+};
+
+static bool parse_network(const char *text, struct network *ret)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char *end = NULL;
+	unsigned long bits;
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, text, len);
+	address[len] = '\0';
+	*ret = (struct network){0};
+	if (inet_pton(AF_INET, address, ret->bytes) == 1)
+		ret->size = 4;
+	else if (inet_pton(AF_INET6, address, ret->bytes) == 1)
+		ret->size = 16;
+	else
+		return false;
+	bits = slash ? strtoul(slash + 1, &end, 10) : 8 * ret->size;
+	ret->bits = (unsigned)bits;
+	return bits <= 8 * ret->size && (!slash || (end > slash + 1 && *end == '\0'));
+}
+
+static bool address_fits(const char *value, const char *text)
+{
+	struct network wanted, found;
+	unsigned whole, rest;
+
+	if (!parse_network(value, &wanted) || !parse_network(text, &found) ||
+	    wanted.size != found.size || found.bits < wanted.bits)
+		return false;
+	whole = wanted.bits / 8;
+	rest = wanted.bits % 8;
+	return memcmp(wanted.bytes, found.bytes, whole) == 0 &&
+	       (rest == 0 || (wanted.bytes[whole] ^ found.bytes[whole]) >> (8 - rest) == 0);
+}
+
+/* "443", "8000-8100", or a name */
+static bool parse_ports(const char *value, unsigned long *low, unsigned long *high)
+{
+	char *end;
+
+	*low = *high = strtoul(value, &end, 10);
+	if (end != value && *end == '-') {
+		const char *second = end + 1;
+
+		*high = strtoul(second, &end, 10);
+		if (end == second)
+			return false;
+	}
+	return end != value && *end == '\0';
+}
+
+static bool port_fits(const char *value, const char *text)
+{
+	unsigned long low, high, number;
+	char *end;
+
+	if (STREQ(value, text))
+		return true;
+	number = strtoul(text, &end, 10);
+	return parse_ports(value, &low, &high) && end != text && *end == '\0' && number >= low &&
+	       number <= high;
+}
+
+static bool glob_fits(const char *value, const char *text)
+{
+	return fnmatch(value, text, 0) == 0;
+}
+
+/* What a value must be for a filter, and when a text fits it. By enum column_filter. */
+static const struct {
+	bool (*fits)(const char *value, const char *text);
+	const char *wanted;
+} filter_kinds[] = {
+	[FILTER_NONE] = {glob_fits, "a text; * and ? stand for any"},
+	[FILTER_ADDRESS] = {address_fits, "an address, or a network such as 10.0.0.0/8"},
+	[FILTER_PORT] = {port_fits, "a port, or several such as 8000-8100"},
+	[FILTER_PROCESS] = {glob_fits, "a name; * and ? stand for any"},
+	[FILTER_INTERFACE] = {glob_fits, "a name; * and ? stand for any"},
+};
+
+/* How @f looks at a column that is meant. */
+static enum column_filter look_of(const struct sheet_column *c, const struct sheet_filter *f)
+{
+	return f->column ? FILTER_NONE : c->config->filter;
+}
+
+static bool text_fits(const struct sheet_column *c, const struct sheet_filter *f,
+		      const struct sheet_text *t)
+{
+	char text[512];
+
+	/* Longer ones are of no name that is looked for. */
+	if (t->len >= sizeof(text))
+		return false;
+	memcpy(text, t->text, t->len);
+	text[t->len] = '\0';
+	return filter_kinds[look_of(c, f)].fits(f->value, text);
+}
+
+static bool is_alike(const struct sheet_filter *a, const struct sheet_filter *b)
+{
+	return a->column == b->column && STREQ(a->name, b->name);
+}
+
+static bool filter_fits(const struct sheet *s, const struct sheet_filter *f,
+			const struct sheet_text *texts)
+{
+	for (size_t i = 0; i < s->n_columns; i++) {
+		if (column_is_meant(&s->columns[i], f) && text_fits(&s->columns[i], f, &texts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Of the filters with the name of @first, the first of them, one must fit. */
+static bool any_fits(const struct sheet *s, const struct sheet_query *q, size_t first,
+		     const struct sheet_text *texts)
+{
+	for (size_t i = first; i < q->n_filters; i++) {
+		if (is_alike(&q->filters[i], &q->filters[first]) &&
+		    filter_fits(s, &q->filters[i], texts))
+			return true;
+	}
+	return false;
+}
+
+static bool is_first(const struct sheet_query *q, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (is_alike(&q->filters[i], &q->filters[index]))
+			return false;
+	}
+	return true;
+}
+
+bool sheet_query_fits(const struct sheet *s, const struct sheet_query *q,
+		      const struct sheet_text *texts)
+{
+	for (size_t i = 0; i < q->n_filters; i++) {
+		if (is_first(q, i) && !any_fits(s, q, i, texts))
+			return false;
+	}
+	return true;
+}
+
+static int check_filter(const struct sheet *s, const struct sheet_filter *f, struct sheet_query *q,
+			struct error *e)
+{
+	unsigned long low, high;
+	struct network network;
+	bool found = false;
+
+	for (size_t i = 0; i < s->n_columns; i++) {
+		enum column_filter kind = look_of(&s->columns[i], f);
+
+		if (!column_is_meant(&s->columns[i], f))
+			continue;
+		found = q->needed[i] = true;
+		if ((kind == FILTER_ADDRESS && !parse_network(f->value, &network)) ||
+		    (kind == FILTER_PORT && parse_ports(f->value, &low, &high) && low > high))
+			return error_set_usage(e, "'%s' takes %s, not '%s'", f->name,
+					       filter_kinds[kind].wanted, f->value);
+	}
+	if (!found && !f->column)
+		return error_set_usage(
+			e, "no column of this table is about '%s'; by a column: --where", f->name);
+	return found ? 0 : unknown_name(s, "column of texts", f->name, true, e);
+}
+
+int sheet_query_build(const struct sheet *s, const struct sheet_question *q,
+		      struct sheet_query *ret, struct error *e)
+{
+	int err;
+
+	*ret = (struct sheet_query){.filters = q->filters, .n_filters = q->n_filters};
+	ret->limit = q->limit ? MIN(q->limit, (uint32_t)SHEET_ROWS_MAX) : SHEET_ROWS_MAX;
+	if ((err = choose_by(s, q, ret, e)) || (err = choose_sort(s, q->sort, ret, e)))
+		return err;
+	for (size_t i = 0; i < q->n_filters && !err; i++)
+		err = check_filter(s, &q->filters[i], ret, e);
+	for (size_t i = 0; i < s->n_columns; i++)
+		ret->needed[i] |= ret->by[i];
+	return err;
+}
+
+struct sheet_text sheet_row_text(const struct sheet_query *q, const struct view *v, uint32_t row,
+				 size_t column)
+{
+	struct label_text rest = view_label_text(v, row);
+	size_t at = 0;
+
+	for (size_t i = 0;; i++) {
+		uint32_t len;
+
+		if (!q->by[i])
+			continue;
+		memcpy(&len, rest.text + at, sizeof(len));
+		at += sizeof(len);
+		if (i == column)
+			return (struct sheet_text){rest.text + at, len};
+		at += len;
+	}
+}
