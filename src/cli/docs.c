@@ -257,8 +257,10 @@ static enum exit_code run_docs_metrics(const struct command_call *call)
 	struct metric_doc own;
 
 	(void)call;
-	puts("# Metrics\n\nWhat wiregauge exports with all its built-in modules. Written by "
-	     "`wiregauge docs metrics`: `make docs`.");
+	puts("# Metrics\n\nWhat wiregauge exports with all its built-in modules. A label in "
+	     "brackets "
+	     "is there only while\nan option says so. Written by `wiregauge docs metrics`: `make "
+	     "docs`.");
 	for (size_t i = 0; (b = builtin_at(i)); i++)
 		print_module(b);
 	puts("\n## The daemon itself\n\n"

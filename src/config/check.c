@@ -356,6 +356,17 @@ int check_metric(struct binding *at, void *item)
 	return err;
 }
 
+/* Without its last label a histogram is none. */
+static void check_bucket_is_always(const struct binding *at, const struct metric_config *m)
+{
+	const struct label_config *last =
+		m->labels.count ? &m->labels.items[m->labels.count - 1] : NULL;
+
+	if (last && last->when.text)
+		binding_error(at, last->when.place,
+			      "the last label of a histogram is the bucket, which is always there");
+}
+
 int check_histogram(struct binding *at, void *item)
 {
 	struct metric_config *m = item;
@@ -364,6 +375,7 @@ int check_histogram(struct binding *at, void *item)
 	check_name(at, &m->name, &metric_name);
 	check_le(at, m);
 	check_limits(at, m);
+	check_bucket_is_always(at, m);
 	if (m->labels.count == 0 && (binding_is_right(at, "labels") || !binding_has(at, "labels")))
 		binding_error(at, at->place,
 			      "a histogram needs at least one label: the last one is the bucket");
@@ -525,6 +537,8 @@ static void check_conditions(const struct binding *at, const struct config *c)
 		const struct metric_config *m = &c->metrics.items[i];
 
 		check_when(at, c, &m->when);
+		for (size_t j = 0; j < m->labels.count; j++)
+			check_when(at, c, &m->labels.items[j].when);
 		for (size_t j = 0; j < m->values.count; j++)
 			check_when(at, c, &m->values.items[j].when);
 	}

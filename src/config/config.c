@@ -154,6 +154,9 @@ static const struct key label_keys[] = {
 	 .doc = "bytes skipped after it"},
 	{"delete_unknown", KEY_BOOL, AT(label_config, delete_unknown),
 	 .doc = "delete an entry of the map when what the label names no longer exists"},
+	{"when", KEY_TEXT, AT(label_config, when),
+	 .doc = "a bool option of this file: exported only while it is true; else entries that "
+		"differ only in it are summed"},
 	{"decoders", KEY_ROWS, AT(label_config, decoders), .sub = &decoder_schema, .required = true,
 	 .min = 1, .doc = "bytes to text, one after the other"},
 };

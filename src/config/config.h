@@ -61,6 +61,7 @@ struct label_config {
 	uint32_t size;       /* bytes of the map key */
 	uint32_t padding;    /* bytes skipped after it */
 	bool delete_unknown; /* ours: delete the entry when what the label names is gone */
+	struct text when;    /* a bool option: while it is off, the label is not exported */
 	struct {
 		struct decoder_config *items;
 		size_t count;

@@ -19,10 +19,12 @@ static void add_labels(struct buf *b, const struct metric_config *m, const struc
 	if (m->type == METRIC_HISTOGRAM && m->values.count == 0)
 		n--; /* the last one is the bucket */
 	for (size_t i = 0; i < n; i++) {
-		const char *name = m->labels.items[i].name.text;
+		const struct label_config *label = &m->labels.items[i];
+		const char *name = label->name.text;
 
 		if (is_chosen(subset, name))
-			buf_printf(b, "%s%s", b->len ? "," : "", name);
+			buf_printf(b, label->when.text ? "%s[%s]" : "%s%s", b->len ? "," : "",
+				   name);
 	}
 }
 

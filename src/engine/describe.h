@@ -7,7 +7,8 @@
 struct metric_doc {
 	const char *name;   /* as exposed, prefix included */
 	const char *type;   /* "counter" */
-	const char *labels; /* "direction,interface"; empty for none */
+	const char *labels; /* "direction,[interface]", in brackets those with `when`; empty for
+			     * none */
 	const char *help;   /* "" for none */
 };
 

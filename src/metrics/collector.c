@@ -48,7 +48,7 @@ static enum entry_state decode_labels(struct collector *c, const uint8_t *key, b
 		return ENTRY_IGNORED;
 	for (size_t i = 0; i < c->layout.n_labels; i++) {
 		const struct key_label *label = &c->layout.labels[i];
-		int result = decode_label(c, label, key, &c->pieces[i]);
+		int result = label->off ? DECODE_OK : decode_label(c, label, key, &c->pieces[i]);
 
 		if (result == DECODE_DROP)
 			return ENTRY_IGNORED;

@@ -35,8 +35,10 @@ static size_t choose_labels(struct layout *layout, const struct text_list *subse
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < layout->n_labels; i++) {
-		if (wants_label(subset ? subset : &all,
-				layout->labels[i].decoder.config->name.text))
+		const struct key_label *label = &layout->labels[i];
+
+		if (!label->off &&
+		    wants_label(subset ? subset : &all, label->decoder.config->name.text))
 			labels[n++] = i;
 	}
 	qsort_r(labels, n, sizeof(*labels), compare_labels, layout);
@@ -172,6 +174,15 @@ static bool is_exported(const struct collector_env *env, const struct text *when
 	return !when->text || !env->when || env->when(env->when_ctx, when->text);
 }
 
+static void switch_labels(struct layout *layout, const struct collector_env *env)
+{
+	for (size_t i = 0; i < layout->n_labels; i++) {
+		struct key_label *label = &layout->labels[i];
+
+		label->off = !is_exported(env, &label->decoder.config->when, false);
+	}
+}
+
 static int add_fields(struct collector *c, const struct map_info *map,
 		      const struct collector_env *env, const struct source *source,
 		      struct report *report)
@@ -244,8 +255,10 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	c->ttl = (uint32_t)MIN(ROUND_UP(metric->ttl_ns, NSEC_PER_SEC) / NSEC_PER_SEC,
 			       (uint64_t)UINT32_MAX);
 	if ((err = check_ttl(metric, map, source, report)) ||
-	    (err = layout_build(&c->layout, metric, map, env->decode, source, report)) ||
-	    (err = add_fields(c, map, env, source, report)))
+	    (err = layout_build(&c->layout, metric, map, env->decode, source, report)))
+		goto fail;
+	switch_labels(&c->layout, env);
+	if ((err = add_fields(c, map, env, source, report)))
 		goto fail;
 	table_init(&c->keys, c->layout.extended_key_size);
 	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));

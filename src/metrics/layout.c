@@ -126,8 +126,10 @@ unsigned layout_follows(const struct layout *l)
 {
 	unsigned follows = l->bucket.decoder.follows;
 
-	for (size_t i = 0; i < l->n_labels; i++)
-		follows |= l->labels[i].decoder.follows;
+	for (size_t i = 0; i < l->n_labels; i++) {
+		if (!l->labels[i].off)
+			follows |= l->labels[i].decoder.follows;
+	}
 	return follows;
 }
 

@@ -13,6 +13,7 @@
 struct key_label {
 	struct label_decoder decoder;
 	uint32_t offset; /* into the extended key */
+	bool off;        /* its `when` is: neither decoded nor exported */
 };
 
 struct layout {

@@ -70,6 +70,22 @@ def test_what_depends_on_an_option_is_exported_while_that_is_true(folder, run_co
     assert exported(daemon) == names
 
 
+@pytest.mark.parametrize("on, series", [
+    ("false", {("3",): 12, ("4",): 1}),
+    ("true", {("3", "192.0.2.1"): 5, ("3", "192.0.2.2"): 7, ("4", "0.0.0.0"): 1}),
+])
+def test_label_is_exported_while_its_option_is_true(folder, run_configs, on, series):
+    add_config(folder, "gauges", GAUGES.replace("name: address,", "name: address, when: details,"))
+    daemon = run_configs("--option", f"gauges.details={on}")
+    target = Map(daemon, "plain_total")
+    target.write(u32(3) + bytes([192, 0, 2, 1]), 5)
+    target.write(u32(3) + bytes([192, 0, 2, 2]), 7)
+    target.write(u32(4, 0), 1)
+    found = daemon.scrape().select("ebpf_exporter_plain_total")
+    assert {tuple(labels[name] for name in ("kind", "address") if name in labels): value
+            for labels, value in found} == series
+
+
 def test_option_in_the_daemon_file(folder, run_configs, tmp_path):
     """For a user's config as for a module that is built in."""
     add_config(folder, "gauges", GAUGES)

@@ -846,6 +846,38 @@ static void test_when(void **state)
 	close_bench(&b);
 }
 
+/* A label that is off: entries that differ only in it are summed, and it is not decoded (nothing is
+ * there to ask for names). */
+static void test_label_that_is_off(void **state)
+{
+	static const struct decode_env nothing;
+	const struct collector_env env = {.decode = &nothing, .prefix = "p", .when = never};
+	static const uint32_t keys[][2] = {{1, 7}, {1, 8}, {2, 7}};
+	struct report report = {0};
+	uint64_t errors = 0, value = 5;
+	const char *text;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, 8, 8);
+	b.config = config_from_text(
+		"options:\n  - {name: sizes, type: bool, default: true}\n" COUNTER "      labels:\n"
+		"        - {name: kept, size: 4, decoders: [{name: uint}]}\n"
+		"        - name: off\n          size: 4\n          when: sizes\n"
+		"          decoders: [{name: ifname}]\n");
+	assert_int_equal(collector_new(&b.config->metrics.items[0], &b.config->source, &b.map, NULL,
+				       &env, &report, &b.collector),
+			 0);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		put(&b, keys[i], &value);
+	text = scrape(&b, &errors);
+	assert_int_equal(errors, 0);
+	assert_int_equal(collector_series(b.collector), 2);
+	assert_non_null(strstr(text, "p_m{kept=\"1\"} 10\n"));
+	assert_non_null(strstr(text, "p_m{kept=\"2\"} 5\n"));
+	close_bench(&b);
+}
+
 static void test_refusals(void **state)
 {
 	static const struct decode_env nothing;
@@ -894,6 +926,7 @@ int main(void)
 		cmocka_unit_test(test_ttl),
 		cmocka_unit_test(test_ttl_of_gauges_cpus_and_anew),
 		cmocka_unit_test(test_when),
+		cmocka_unit_test(test_label_that_is_off),
 		cmocka_unit_test(test_refusals),
 	};
 
