@@ -123,6 +123,16 @@ int parts_start(struct unit *u, struct error *e)
 	return 0;
 }
 
+void parts_fill(struct unit *u)
+{
+	for (const struct running_part *p = u->parts; p; p = p->next) {
+		struct error error;
+
+		if (p->part->fill && p->part->fill(p->state, &error))
+			unit_note_read_error(u, &error);
+	}
+}
+
 void parts_stop(struct unit *u)
 {
 	while (u->parts) {

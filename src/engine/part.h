@@ -2,16 +2,19 @@
 /*
  * Parts: what a built-in module does in user space beside its programs, modules/<name>/<name>.c.
  * For what no program and no manifest can do: hold a socket, write to a map what only user space
- * knows, do something now and then (a timerfd is a descriptor that becomes readable).
+ * knows, do something now and then (a timerfd is a descriptor that becomes readable), or each time
+ * before the maps are read.
  *
  *	static int start(const struct part_context *c, void *state, int *ret_fd, struct error *e);
  *	static void ready(void *state);
+ *	static int fill(void *state, struct error *e);
  *	static void stop(void *state);
  *
  *	MODULE_PART(latency, .state_size = sizeof(struct latency), .start = start, .ready = ready,
  *		    .stop = stop);
  *
- * All are called in the event loop's thread. The linker gathers the rows, so that no list is kept.
+ * All but fill() are called in the event loop's thread. The linker gathers the rows, so that no
+ * list is kept.
  */
 #pragma once
 
@@ -40,6 +43,11 @@ struct part {
 	int (*start)(const struct part_context *c, void *state, int *ret_fd, struct error *e);
 	/* The descriptor is readable, and stays so until this reads it. NULL without descriptor. */
 	void (*ready)(void *state);
+	/*
+	 * For a scrape, before iterators run and maps are read, in the scraper's thread: not while
+	 * start() or stop() run, but ready() may. What fails counts as a read error. May be NULL.
+	 */
+	int (*fill)(void *state, struct error *e);
 	/* When the programs are detached; after a start() that did not fail. */
 	void (*stop)(void *state);
 };
@@ -59,4 +67,5 @@ void parts_ready(int parts_fd);
 /* The parts of the modules of @u, whose object is loaded. With env->strict a part that does not
  * start is an error; else it is logged. */
 int parts_start(struct unit *u, struct error *e);
+void parts_fill(struct unit *u);
 void parts_stop(struct unit *u);

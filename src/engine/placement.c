@@ -376,11 +376,8 @@ void placements_run(struct unit *u)
 		const struct hook_request r = request(u, p, NULL);
 		struct error error;
 
-		if (!hook_of(p)->run || !hook_of(p)->run(&r, &error))
-			continue;
-		u->read_errors++;
-		if (log_due(&u->read_error_logged))
-			log_warn("%s: %s", u->plan->name, error.text);
+		if (hook_of(p)->run && hook_of(p)->run(&r, &error))
+			unit_note_read_error(u, &error);
 	}
 }
 

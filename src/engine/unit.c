@@ -469,18 +469,23 @@ void unit_free(struct unit *u)
 	free(u);
 }
 
+void unit_note_read_error(struct unit *u, const struct error *e)
+{
+	u->read_errors++;
+	if (log_due(&u->read_error_logged))
+		log_warn("%s: %s", u->plan->name, e->text);
+}
+
 void unit_read(struct unit *u)
 {
+	parts_fill(u); /* before iterators, which may use it */
 	placements_run(u);
 	for (size_t i = 0; i < u->n_collectors; i++) {
 		uint64_t decode_errors = 0;
 		struct error error;
 
-		if (collector_read(u->collectors[i], &decode_errors, &error)) {
-			u->read_errors++;
-			if (log_due(&u->read_error_logged))
-				log_warn("%s: %s", u->plan->name, error.text);
-		}
+		if (collector_read(u->collectors[i], &decode_errors, &error))
+			unit_note_read_error(u, &error);
 		u->decode_errors += decode_errors;
 	}
 	u->decode_errors += events_take_malformed(u->events);

@@ -35,7 +35,7 @@ struct unit_program {
 	struct program_info info;
 	struct probe *probe; /* that has it in one of its ways; NULL */
 	bool has_row;        /* of `attach:`, also when that is switched off */
-	char *error;  /* why it could not be loaded, or goes nowhere; NULL */
+	char *error;         /* why it could not be loaded, or goes nowhere; NULL */
 };
 
 /* A program and where it goes: a row of `attach:`, or what SEC() says. */
@@ -68,7 +68,7 @@ struct unit {
 	size_t n_collectors;
 	struct unit_sheet *sheets; /* sheets.h */
 	size_t n_sheets;
-	struct events *events; /* NULL without metrics that come as events */
+	struct events *events;      /* NULL without metrics that come as events */
 	struct running_part *parts; /* part.h */
 	_Atomic uint64_t decode_errors;
 	_Atomic uint64_t read_errors;
@@ -114,6 +114,9 @@ void unit_cgroup_event(struct unit *u, enum cgroup_event event, const struct cgr
 
 /* Reads all maps. A map that cannot be read is counted, logged now and then, and shows nothing. */
 void unit_read(struct unit *u);
+
+/* Counts that something could not be read, and logs it now and then. */
+void unit_note_read_error(struct unit *u, const struct error *e);
 
 /* Why a program could not be attached somewhere, the last such time; NULL when all is well. */
 const char *unit_attach_error(const struct unit *u);
