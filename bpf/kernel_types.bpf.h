@@ -17,6 +17,16 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* What iterators get: include/linux/bpf.h, kernel net/ipv4/tcp_ipv4.c */
+struct bpf_iter_meta {
+	__u64 seq_num;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common; /* NULL: the end */
+};
+
 /* include/linux/cgroup-defs.h */
 struct cgroup {
 	struct kernfs_node *kn;
@@ -74,14 +84,21 @@ struct Qdisc {
 };
 
 /* include/linux/skbuff.h */
+struct dst_entry { /* include/net/dst.h */
+	struct net_device *dev;
+};
+
 struct sk_buff {
 	struct sk_buff *next;
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst; /* struct dst_entry *, bit 0 is a flag */
+	char cb[48];
 	__s64 tstamp; /* ktime_t */
 	int skb_iif;
 	__be16 protocol;
 	__u16 network_header;
+	__u16 transport_header;
 	unsigned char *head;
 	unsigned char *data;
 	__u8 tstamp_type : 2; /* since 6.11 */
@@ -99,16 +116,28 @@ struct sk_buff_head {
 /* include/net/sock.h */
 struct sock_common {
 	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
+
+/* before 5.15: the pointer, if bit 0 is clear; bit 1 is a flag */
+struct sock_cgroup_data___tagged {
+	__u64 val;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 typedef struct {
 	int owned; /* a process has locked the socket */
@@ -119,9 +148,61 @@ struct sock {
 	socket_lock_t sk_lock;
 	struct sk_buff_head sk_receive_queue;
 	__u8 sk_kern_sock : 1;
+	atomic_t sk_drops;
+	int sk_err;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
+};
+
+/* include/linux/tcp.h, and what it is made of */
+struct inet_connection_sock {
+	__u8 icsk_ca_state : 5;
+	__u8 icsk_pending;
+};
+
+struct minmax_sample {
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 segs_in;
+	__u32 segs_out;
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	__u32 snd_cwnd;
+	__u32 snd_ssthresh;
+	__u32 srtt_us; /* eighths of a microsecond */
+	struct minmax rtt_min;
+	__u32 total_retrans;
+	__u32 rcv_ooopack;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	__u64 snt_synack; /* when the first SYN-ACK was sent, in microseconds */
+};
+
+struct inet_timewait_sock {
+	volatile unsigned char tw_substate;
+};
+
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+};
+
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
 };
 
 /* include/linux/udp.h */
@@ -130,10 +211,15 @@ struct udp_sock {
 };
 
 /* include/linux/sched.h */
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct task_struct {
 	int pid;  /* of the thread */
 	int tgid; /* of the process */
 	char comm[16];
+	struct nsproxy *nsproxy;
 };
 
 /* include/linux/timer_types.h (include/linux/timer.h before 6.8) */
