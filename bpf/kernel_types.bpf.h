@@ -83,6 +83,13 @@ struct Qdisc {
 	struct netdev_queue *dev_queue;
 };
 
+/* include/linux/refcount.h */
+typedef struct {
+	struct {
+		int counter;
+	} refs;
+} refcount_t;
+
 /* include/linux/skbuff.h */
 struct dst_entry { /* include/net/dst.h */
 	struct net_device *dev;
@@ -101,6 +108,7 @@ struct sk_buff {
 	__u16 transport_header;
 	unsigned char *head;
 	unsigned char *data;
+	refcount_t users;
 	__u8 tstamp_type : 2; /* since 6.11 */
 };
 

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/ptrace.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -21,6 +22,9 @@
 
 /* Packets whose timestamp has one of these bits are left out: 0 takes all, 7 one of 8. */
 const volatile __u64 sample_mask = 0;
+
+/* Leave out what is in another network namespace than the daemon. */
+const volatile bool only_own_netns = false;
 
 /* Opt-in labels: what is off costs nothing. */
 const volatile bool by_interface = false;
@@ -149,6 +153,18 @@ static __always_inline __u64 now_realtime(void)
 	return bpf_ktime_get_ns() + clock->realtime;
 }
 
+/*
+ * Whether what was noted at @since (CLOCK_MONOTONIC) can be one end of something: the programs may
+ * not have been there all the time from then on.
+ */
+static __always_inline bool is_recent(__u64 since)
+{
+	__u32 zero = 0;
+	const struct latency_clock *clock = bpf_map_lookup_elem(&latency_clock, &zero);
+
+	return clock && since >= clock->began;
+}
+
 /* ---- labels ---- */
 
 static __always_inline __u32 netns_of(const bool direct, struct net *net)
@@ -177,14 +193,12 @@ static __always_inline __u64 cgroup_of(const bool direct, struct sock *sk)
 	return node ? READ(direct, node, id) : 0;
 }
 
-/* The number of an interface, if it is in the daemon's network namespace: elsewhere others have the
- * same. */
-static __always_inline __u32 own_interface(__u32 netns, __u32 ifindex)
+static __always_inline bool is_own_netns(__u32 netns)
 {
 	__u32 zero = 0;
 	const struct latency_clock *clock = bpf_map_lookup_elem(&latency_clock, &zero);
 
-	return clock && clock->netns == netns ? ifindex : 0;
+	return clock && clock->netns == netns;
 }
 
 /* Clears all but the first @bits. */
@@ -225,20 +239,29 @@ static __always_inline void read_network(const struct sighting *s, struct latenc
 	}
 }
 
+/* 0 where it is not known. */
+static __always_inline __u32 netns_of_sighting(const bool direct, const struct sighting *s)
+{
+	if (s->dev)
+		return netns_of_device(direct, s->dev);
+	return s->sk ? netns_of_socket(direct, s->sk) : 0;
+}
+
+static __always_inline bool is_wanted(const bool direct, const struct sighting *s)
+{
+	return !only_own_netns || is_own_netns(netns_of_sighting(direct, s));
+}
+
 static __always_inline void add_optional_labels(const bool direct, const struct sighting *s,
 						struct latency_stack_key *key)
 {
-	__u32 netns = 0, ifindex = 0;
+	__u32 netns = by_interface || by_netns ? netns_of_sighting(direct, s) : 0;
+	__u32 ifindex;
 
-	if (by_interface || by_netns) {
-		if (s->dev)
-			netns = netns_of_device(direct, s->dev);
-		else if (s->sk)
-			netns = netns_of_socket(direct, s->sk);
-	}
 	if (by_interface) {
 		ifindex = s->dev ? READ(direct, s->dev, ifindex) : READ(direct, s->skb, skb_iif);
-		key->interface = own_interface(netns, ifindex);
+		/* Other namespaces have interfaces of the same number. */
+		key->interface = is_own_netns(netns) ? ifindex : 0;
 	}
 	if (by_netns)
 		key->netns = netns;
@@ -298,7 +321,7 @@ static __always_inline void measure(const bool direct, const struct sighting *s,
 {
 	struct latency_stack_key key;
 
-	if (now - since >= AN_HOUR)
+	if (now - since >= AN_HOUR || !is_wanted(direct, s))
 		return;
 	fill_stack_key(direct, s, &key);
 	ADD_LATENCY(&stack_latency_seconds, key, now - since);
@@ -344,6 +367,104 @@ int BPF_PROG(receive_driver, struct sk_buff *skb)
 	};
 
 	return arrived_below_transport(DIRECT, &s);
+}
+
+/* ip_rcv_core(skb, …) and ip6_rcv_core(skb, …): a packet begins its way through the IP layer. Lists
+ * of packets go through them as well, unlike through ip_rcv(). */
+static __always_inline int arrived_at_ip(const bool direct, struct sk_buff *skb)
+{
+	struct sighting s = {
+		.skb = skb,
+		.dev = READ(direct, skb, dev),
+		.network_header = READ(direct, skb, data),
+		.stage = LATENCY_IP,
+	};
+
+	return arrived_below_transport(direct, &s);
+}
+
+SEC("?fentry/ip_rcv_core")
+int BPF_PROG(fentry_ip_rcv_core, struct sk_buff *skb)
+{
+	return arrived_at_ip(DIRECT, skb);
+}
+
+SEC("?fentry/ip6_rcv_core")
+int BPF_PROG(fentry_ip6_rcv_core, struct sk_buff *skb)
+{
+	return arrived_at_ip(DIRECT, skb);
+}
+
+SEC("?kprobe/ip_rcv_core")
+int BPF_KPROBE(kprobe_ip_rcv_core, struct sk_buff *skb)
+{
+	return arrived_at_ip(PROBED, skb);
+}
+
+SEC("?kprobe/ip6_rcv_core")
+int BPF_KPROBE(kprobe_ip6_rcv_core, struct sk_buff *skb)
+{
+	return arrived_at_ip(PROBED, skb);
+}
+
+enum { NF_ACCEPT = 1 };
+
+/* The first of PREROUTING: a few lines further. */
+SEC("netfilter")
+int netfilter_ip(struct bpf_nf_ctx *ctx)
+{
+	arrived_at_ip(DIRECT, ctx->skb);
+	return NF_ACCEPT;
+}
+
+/* udp_rcv(skb) and udpv6_rcv(skb) */
+static __always_inline int arrived_at_udp(const bool direct, struct sk_buff *skb)
+{
+	struct sighting s = {
+		.skb = skb,
+		.dev = READ(direct, skb, dev),
+		.network_header = network_header_of(direct, skb),
+		.stage = LATENCY_TRANSPORT,
+		.protocol = IPPROTO_UDP,
+	};
+
+	return arrived(direct, &s);
+}
+
+SEC("?fentry/udp_rcv")
+int BPF_PROG(fentry_udp_rcv, struct sk_buff *skb)
+{
+	return arrived_at_udp(DIRECT, skb);
+}
+
+SEC("?fentry/udpv6_rcv")
+int BPF_PROG(fentry_udpv6_rcv, struct sk_buff *skb)
+{
+	return arrived_at_udp(DIRECT, skb);
+}
+
+SEC("?kprobe/udp_rcv")
+int BPF_KPROBE(kprobe_udp_rcv, struct sk_buff *skb)
+{
+	return arrived_at_udp(PROBED, skb);
+}
+
+SEC("?kprobe/udpv6_rcv")
+int BPF_KPROBE(kprobe_udpv6_rcv, struct sk_buff *skb)
+{
+	return arrived_at_udp(PROBED, skb);
+}
+
+/* The last of LOCAL_IN: the transport is next. */
+SEC("netfilter")
+int netfilter_udp(struct bpf_nf_ctx *ctx)
+{
+	struct sk_buff *skb = ctx->skb;
+	__u8 ip_version = ip_version_of(skb->protocol);
+
+	if (ip_version && read_protocol(ip_version, network_header_of(DIRECT, skb)) == IPPROTO_UDP)
+		arrived_at_udp(DIRECT, skb);
+	return NF_ACCEPT;
 }
 
 /* An established connection works on a segment; one that came while the program had the connection
@@ -393,6 +514,47 @@ int BPF_PROG(receive_socket_queue, struct sock *sk)
 	return arrived(DIRECT, &s);
 }
 
+/* tcp_queue_rcv(sk, skb, …) and __udp_enqueue_schedule_skb(sk, skb) */
+static __always_inline int queued_at_socket(const bool direct, struct sock *sk, struct sk_buff *skb,
+					    __u8 protocol)
+{
+	struct sighting s = {
+		.skb = skb,
+		.sk = sk,
+		.network_header = network_header_of(direct, skb),
+		.stage = LATENCY_SOCKET_QUEUE,
+		.protocol = protocol,
+	};
+
+	return arrived(direct, &s);
+}
+
+SEC("?fexit/tcp_queue_rcv")
+int BPF_PROG(fexit_tcp_queue_rcv, struct sock *sk, struct sk_buff *skb)
+{
+	return queued_at_socket(DIRECT, sk, skb, IPPROTO_TCP);
+}
+
+SEC("?fexit/__udp_enqueue_schedule_skb")
+int BPF_PROG(fexit_udp_enqueue, struct sock *sk, struct sk_buff *skb, int ret)
+{
+	return ret ? 0 : queued_at_socket(DIRECT, sk, skb, IPPROTO_UDP);
+}
+
+/* At their beginning: a return probe has no arguments. Datagrams that find the queue full are in it,
+ * too. */
+SEC("?kprobe/tcp_queue_rcv")
+int BPF_KPROBE(kprobe_tcp_queue_rcv, struct sock *sk, struct sk_buff *skb)
+{
+	return queued_at_socket(PROBED, sk, skb, IPPROTO_TCP);
+}
+
+SEC("?kprobe/__udp_enqueue_schedule_skb")
+int BPF_KPROBE(kprobe_udp_enqueue, struct sock *sk, struct sk_buff *skb)
+{
+	return queued_at_socket(PROBED, sk, skb, IPPROTO_UDP);
+}
+
 /* Copied out of a TCP socket's queue; other sockets use the same function. */
 SEC("tp_btf/skb_copy_datagram_iovec")
 int BPF_PROG(receive_socket_read_tcp, struct sk_buff *skb)
@@ -410,6 +572,33 @@ int BPF_PROG(receive_socket_read_tcp, struct sk_buff *skb)
 	return arrived(DIRECT, &s);
 }
 
+/* skb_consume_udp(sk, skb, …): a datagram was read. One that was only looked at (MSG_PEEK) has
+ * another user still. */
+static __always_inline int read_datagram(const bool direct, struct sock *sk, struct sk_buff *skb)
+{
+	struct sighting s = {
+		.skb = skb,
+		.sk = sk,
+		.network_header = network_header_of(direct, skb),
+		.stage = LATENCY_SOCKET_READ,
+		.protocol = IPPROTO_UDP,
+	};
+
+	return READ(direct, skb, users.refs.counter) == 1 ? arrived(direct, &s) : 0;
+}
+
+SEC("?fentry/skb_consume_udp")
+int BPF_PROG(fentry_skb_consume_udp, struct sock *sk, struct sk_buff *skb)
+{
+	return read_datagram(DIRECT, sk, skb);
+}
+
+SEC("?kprobe/skb_consume_udp")
+int BPF_KPROBE(kprobe_skb_consume_udp, struct sock *sk, struct sk_buff *skb)
+{
+	return read_datagram(PROBED, sk, skb);
+}
+
 /*
  * Read from a UDP socket, where no tracepoint shows the packet: what stands first in the socket's
  * queue is noted, when it gets there, and is what the next read gets. With several readers of one
@@ -417,6 +606,7 @@ int BPF_PROG(receive_socket_read_tcp, struct sk_buff *skb)
  */
 struct first_datagram {
 	__u64 since; /* its receive timestamp; 0: there is none, or it says nothing */
+	__u64 noted; /* CLOCK_MONOTONIC */
 	struct latency_stack_key key;
 };
 
@@ -454,11 +644,12 @@ static __always_inline void note_first(struct sock *sk, struct first_datagram *t
 		return;
 	since = received_at(PROBED, s.skb);
 	s.ip_version = ip_version_of(READ(PROBED, s.skb, protocol));
-	if (!since || since & sample_mask || !s.ip_version)
+	if (!since || since & sample_mask || !s.ip_version || !is_wanted(PROBED, &s))
 		return;
 	s.network_header = network_header_of(PROBED, s.skb);
 	fill_stack_key(PROBED, &s, &to->key);
 	to->since = since;
+	to->noted = bpf_ktime_get_ns();
 }
 
 SEC("tp_btf/sk_data_ready")
@@ -469,7 +660,7 @@ int BPF_PROG(note_first_datagram, struct sock *sk)
 	if (!is_inet(DIRECT, sk) || sk->sk_protocol != IPPROTO_UDP)
 		return 0;
 	first = bpf_sk_storage_get(&first_datagrams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (first && !first->since)
+	if (first && !(first->since && is_recent(first->noted)))
 		note_first(sk, first);
 	return 0;
 }
@@ -487,7 +678,7 @@ int BPF_PROG(receive_socket_read_udp, struct sock *sk, int ret, int flags)
 	if (!first)
 		return 0;
 	ns = now_realtime() - first->since;
-	if (first->since && ns < AN_HOUR)
+	if (first->since && is_recent(first->noted) && ns < AN_HOUR)
 		ADD_LATENCY(&stack_latency_seconds, first->key, ns);
 	note_first(sk, first);
 	return 0;
@@ -524,17 +715,17 @@ int BPF_PROG(transmit_device, struct sk_buff *skb, struct net_device *dev)
 /* ---- netfilter: what a hook's chains cost a packet ---- */
 
 /*
- * When packets entered the chains that this CPU works on. They go through them on one CPU and
- * without a pause, so that few places are enough: direct-mapped by the packet's address, and a
- * packet whose place was taken is not counted. One that leaves the chains otherwise (dropped,
- * queued to user space) leaves its place taken; whoever has its address later enters first.
+ * Packets in the chains that this CPU works on, and since when. They go through them on one CPU and
+ * without a pause, so that few places are enough: direct-mapped by what is the same at both ends,
+ * and a packet whose place was taken by another is not counted.
  */
 struct passage {
-	__u64 skb;
+	__u64 id; /* address of the packet, or of the call's frame; 0: nobody */
 	__u64 since;
+	struct latency_netfilter_key key;
 };
 
-enum { PASSAGES = 16, SKB_ALIGNMENT_LOG2 = 8 };
+enum { PASSAGES = 16, PASSAGE_ALIGNMENT_LOG2 = 8 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -543,59 +734,104 @@ struct {
 	__type(value, struct passage);
 } netfilter_passages SEC(".maps");
 
-static __always_inline struct passage *passage_of(__u64 skb)
+static __always_inline struct passage *passage_of(__u64 id)
 {
-	__u32 place = (skb >> SKB_ALIGNMENT_LOG2) % PASSAGES;
+	__u32 place = (id >> PASSAGE_ALIGNMENT_LOG2) % PASSAGES;
 
 	return bpf_map_lookup_elem(&netfilter_passages, &place);
 }
 
-static __always_inline void enter_netfilter(__u64 skb)
+static __always_inline void enter_netfilter(const bool direct, __u64 id,
+					    struct nf_hook_state *state)
 {
-	struct passage *passage = passage_of(skb);
+	struct passage *passage = passage_of(id);
+	__u8 family = READ(direct, state, pf);
+	__u32 netns = 0;
 
-	if (!passage)
+	/* Bridges, ARP and devices have hooks as well. */
+	if (!passage || (family != AF_INET && family != AF_INET6))
 		return;
-	passage->skb = skb;
+	if (by_netns || only_own_netns)
+		netns = netns_of(direct, READ(direct, state, net));
+	if (only_own_netns && !is_own_netns(netns))
+		return;
+	passage->id = id;
+	passage->key = (struct latency_netfilter_key){
+		.hook = READ(direct, state, hook),
+		.ip_version = family == AF_INET ? 4 : 6,
+		.netns = by_netns ? netns : 0,
+	};
 	passage->since = bpf_ktime_get_ns();
 }
 
-/* Nobody stays on a CPU for a second: that was another packet at the same address, of which the end
- * was not seen. */
-static __always_inline void leave_netfilter(const bool direct, __u64 skb,
-					    struct nf_hook_state *state)
+/* Nobody stays on a CPU for a second: that is another's passage, of which the end was not seen. */
+static __always_inline void leave_netfilter(__u64 id)
 {
-	struct latency_netfilter_key key = {
-		.hook = READ(direct, state, hook),
-		.ip_version = READ(direct, state, pf) == AF_INET ? 4 : 6,
-	};
-	struct passage *passage = passage_of(skb);
-	__u64 ns;
+	__u64 now = bpf_ktime_get_ns();
+	struct passage *passage = passage_of(id);
+	struct latency_netfilter_key key;
 
-	if (!passage || passage->skb != skb)
+	if (!passage || passage->id != id)
 		return;
-	passage->skb = 0;
-	ns = bpf_ktime_get_ns() - passage->since;
-	if (ns >= NSEC_PER_SEC)
-		return;
-	if (by_netns)
-		key.netns = netns_of(direct, READ(direct, state, net));
-	ADD_LATENCY(&netfilter_latency_seconds, key, ns);
+	passage->id = 0;
+	key = passage->key;
+	if (is_recent(passage->since) && now - passage->since < NSEC_PER_SEC)
+		ADD_LATENCY(&netfilter_latency_seconds, key, now - passage->since);
 }
 
-enum { NF_ACCEPT = 1 };
+/*
+ * nf_hook_slow(skb, state, …) is the walk through a hook's chains, and is not called where there
+ * are none. Packets that end there count as well.
+ */
+SEC("?fentry/nf_hook_slow")
+int BPF_PROG(fentry_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	enter_netfilter(DIRECT, (__u64)skb, state);
+	return 0;
+}
 
+SEC("?fexit/nf_hook_slow")
+int BPF_PROG(fexit_nf_hook_slow, struct sk_buff *skb)
+{
+	leave_netfilter((__u64)skb);
+	return 0;
+}
+
+/* At a return probe there are no arguments any more, but the stack pointer is that of the call, or
+ * one address above where the return address was on the stack. */
+#ifdef bpf_target_x86
+enum { RETURN_ADDRESS_SIZE = 8 };
+#else
+enum { RETURN_ADDRESS_SIZE = 0 };
+#endif
+
+SEC("?kprobe/nf_hook_slow")
+int BPF_KPROBE(kprobe_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	enter_netfilter(PROBED, PT_REGS_SP(ctx), state);
+	return 0;
+}
+
+SEC("?kretprobe/nf_hook_slow")
+int kretprobe_nf_hook_slow(struct pt_regs *ctx)
+{
+	leave_netfilter(PT_REGS_SP(ctx) - RETURN_ADDRESS_SIZE);
+	return 0;
+}
+
+/* The first and the last of a hook: packets that end between are not counted, and one that later
+ * has the address of such a one enters first. */
 SEC("netfilter")
 int netfilter_first(struct bpf_nf_ctx *ctx)
 {
-	enter_netfilter((__u64)ctx->skb);
+	enter_netfilter(DIRECT, (__u64)ctx->skb, ctx->state);
 	return NF_ACCEPT;
 }
 
 SEC("netfilter")
 int netfilter_last(struct bpf_nf_ctx *ctx)
 {
-	leave_netfilter(DIRECT, (__u64)ctx->skb, ctx->state);
+	leave_netfilter((__u64)ctx->skb);
 	return NF_ACCEPT;
 }
 
@@ -626,7 +862,8 @@ int BPF_PROG(softirq_raise, __u32 vector)
 {
 	struct softirq *softirq = network_softirq(vector);
 
-	if (softirq && !softirq->raised) /* again while it waits: the first time counts */
+	/* Again while it waits: the first time counts. */
+	if (softirq && !(softirq->raised && is_recent(softirq->raised)))
 		softirq->raised = bpf_ktime_get_ns();
 	return 0;
 }
@@ -637,15 +874,18 @@ int BPF_PROG(softirq_entry, __u32 vector)
 	struct latency_softirq_key key = {.vector = (__u8)vector};
 	struct softirq *softirq = network_softirq(vector);
 	__u64 waited;
+	bool recent;
 
 	if (!softirq)
 		return 0;
 	softirq->entered = bpf_ktime_get_ns();
 	if (!softirq->raised)
 		return 0;
+	recent = is_recent(softirq->raised);
 	waited = softirq->entered - softirq->raised;
 	softirq->raised = 0;
-	ADD_LATENCY(&softirq_wait_seconds, key, waited);
+	if (recent)
+		ADD_LATENCY(&softirq_wait_seconds, key, waited);
 	return 0;
 }
 
@@ -655,20 +895,25 @@ int BPF_PROG(softirq_exit, __u32 vector)
 	struct latency_softirq_key key = {.vector = (__u8)vector};
 	struct softirq *softirq = network_softirq(vector);
 	__u64 ran;
+	bool recent;
 
 	if (!softirq || !softirq->entered)
 		return 0;
+	recent = is_recent(softirq->entered);
 	ran = bpf_ktime_get_ns() - softirq->entered;
 	softirq->entered = 0;
-	ADD_LATENCY(&softirq_run_seconds, key, ran);
+	if (recent)
+		ADD_LATENCY(&softirq_run_seconds, key, ran);
 	return 0;
 }
 
 /* ---- queueing disciplines ---- */
 
 /*
- * When packets were queued, by their address. A packet that is dropped inside, or that leaves
- * unseen, leaves its entry: whoever has its address next overwrites it, or it becomes the oldest.
+ * When packets were queued. A packet that TCP has given a transmit timestamp is known by that, as
+ * are the segments that some disciplines cut it into (tbf, netem, cake); any other by its address.
+ * What is dropped inside, or leaves unseen, leaves its entry: the next to have its address
+ * overwrites it, a timestamp does not come again, and one day it is the oldest and goes.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -679,11 +924,16 @@ struct {
 
 enum { BULK_MAX = 16 }; /* packets that a qdisc hands over at once; of more the rest is not seen */
 
+static __always_inline __u64 identity_of(struct sk_buff *skb)
+{
+	return skb->tstamp ? skb->tstamp : (__u64)skb;
+}
+
 static __always_inline void note_queued(struct sk_buff *skb)
 {
-	__u64 key = (__u64)skb, now = bpf_ktime_get_ns();
+	__u64 identity = identity_of(skb), now = bpf_ktime_get_ns();
 
-	bpf_map_update_elem(&queued, &key, &now, BPF_ANY);
+	bpf_map_update_elem(&queued, &identity, &now, BPF_ANY);
 }
 
 SEC("tp_btf/qdisc_enqueue")
@@ -693,19 +943,29 @@ int BPF_PROG(qdisc_enqueue, struct Qdisc *qdisc, struct netdev_queue *queue, str
 	return 0;
 }
 
+/* Before qdisc_enqueue (5.14) from a little before, and also of packets that no qdisc takes: the
+ * next to have their address is noted anew. */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(net_dev_queue, struct sk_buff *skb)
+{
+	note_queued(skb);
+	return 0;
+}
+
 static __always_inline void count_dequeued(struct sk_buff *skb, struct latency_qdisc_key *key,
 					   __u64 now)
 {
-	__u64 address = (__u64)skb;
-	const __u64 *since = bpf_map_lookup_elem(&queued, &address);
-	__u64 ns;
+	__u64 identity = identity_of(skb);
+	const __u64 *since = bpf_map_lookup_elem(&queued, &identity);
+	__u64 then;
 
 	if (!since)
 		return;
-	ns = now - *since;
-	bpf_map_delete_elem(&queued, &address);
-	if (ns < AN_HOUR)
-		ADD_LATENCY(&qdisc_latency_seconds, *key, ns);
+	then = *since;
+	if (identity == (__u64)skb)
+		bpf_map_delete_elem(&queued, &identity);
+	if (is_recent(then) && now - then < AN_HOUR)
+		ADD_LATENCY(&qdisc_latency_seconds, *key, now - then);
 }
 
 SEC("tp_btf/qdisc_dequeue")
@@ -720,11 +980,11 @@ int BPF_PROG(qdisc_dequeue, struct Qdisc *qdisc, struct netdev_queue *queue, int
 	if (!skb)
 		return 0;
 	bpf_probe_read_kernel(key.kind, sizeof(key.kind), qdisc->ops->id);
-	if (by_interface || by_netns) {
-		netns = netns_of_device(DIRECT, dev);
-		key.netns = by_netns ? netns : 0;
-		key.interface = by_interface ? own_interface(netns, dev->ifindex) : 0;
-	}
+	netns = netns_of_device(DIRECT, dev);
+	if (only_own_netns && !is_own_netns(netns))
+		return 0;
+	key.netns = by_netns ? netns : 0;
+	key.interface = by_interface && is_own_netns(netns) ? dev->ifindex : 0;
 	for (int i = 0; i < BULK_MAX && skb; i++) {
 		count_dequeued(skb, &key, now);
 		skb = skb->next;
