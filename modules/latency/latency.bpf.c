@@ -541,8 +541,8 @@ int BPF_PROG(fexit_udp_enqueue, struct sock *sk, struct sk_buff *skb, int ret)
 	return ret ? 0 : queued_at_socket(DIRECT, sk, skb, IPPROTO_UDP);
 }
 
-/* At their beginning: a return probe has no arguments. Datagrams that find the queue full are in it,
- * too. */
+/* At their beginning: a return probe has no arguments. Datagrams that find the queue full count as
+ * well. */
 SEC("?kprobe/tcp_queue_rcv")
 int BPF_KPROBE(kprobe_tcp_queue_rcv, struct sock *sk, struct sk_buff *skb)
 {

@@ -361,7 +361,7 @@ def write_clock(daemon, *values):
 
 
 def test_nothing_is_older_than_an_hour(pair, latency):
-    """Where the clocks are not what is thought of them, nothing is measured rather than nonsense."""
+    """Where the clocks are not what they are taken for, nothing is measured, and no nonsense."""
     here, there = pair
     daemon = latency()
     netns = os.stat(here.path).st_ino
