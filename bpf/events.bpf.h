@@ -48,5 +48,36 @@ static __always_inline bool events_output(void *ring, void *lost, void *record, 
 	return false;
 }
 
+/*
+ * Records that people look at, one by one, on the command line (`records:` of a config): nothing is
+ * sent while nobody looks, which the daemon says in the third map.
+ *
+ *	RECORDS(closed, 256 * 1024);
+ *
+ *	if (records_wanted(closed)) {
+ *		struct closed record = {...};
+ *		records_send(closed, &record);
+ *	}
+ */
+#define RECORDS(name, bytes)                                                                       \
+	EVENTS(name, bytes);                                                                       \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, __u32);                                                              \
+	} name##_wanted SEC(".maps")
+
+static __always_inline bool records_are_wanted(void *wanted)
+{
+	const __u32 first = 0;
+	const __u32 *on = bpf_map_lookup_elem(wanted, &first);
+
+	return on && *on;
+}
+
+#define records_wanted(name)       records_are_wanted(&name##_wanted)
+#define records_send(name, record) events_send(name, record)
+
 /* Sends *@record; false when there is no room, which is counted. */
 #define events_send(name, record) events_output(&name, &name##_lost, record, sizeof(*(record)))

@@ -67,8 +67,8 @@ struct command {
 		__attribute__((used, section("wiregauge_commands"))) = &ident##_command
 
 /*
- * Commands that are made out of the manifests of built-in modules (tables.c), behind those that are
- * written here; made at the first call. Index from 0, NULL past the end.
+ * Commands that are made out of the manifests of built-in modules (module_commands.c), behind those
+ * that are written here; made at the first call. Index from 0, NULL past the end.
  */
 const struct command *module_command_at(size_t index);
 

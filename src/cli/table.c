@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * Tables of modules: `wiregauge table MODULE [NAME]`, and for those of built-in modules a command
- * of the module's name, which comes out of its manifest as they do.
- */
+/* Tables of modules: `wiregauge table MODULE [NAME]`, and the commands of built-in modules. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -14,14 +11,12 @@
 #include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/grid.h"
-#include "cli/modules.h"
+#include "cli/module_commands.h"
 #include "cli/table_view.h"
 #include "cli/watch.h"
-#include "config/config.h"
 #include "control/arguments.h"
 #include "control/client.h"
 #include "control/operation.h"
-#include "engine/builtin.h"
 
 struct table_options {
 	const char *control_socket;
@@ -29,8 +24,7 @@ struct table_options {
 	const char *sort;
 	const char *limit;
 	const char *watch;
-	struct cli_list addresses, ports, processes, interfaces;
-	struct cli_list where;
+	struct module_filters filters;
 	bool summary;
 	bool json;
 };
@@ -44,17 +38,9 @@ static const struct cli_option option_rows[] = {
 	 "Largest first; with --watch what grows fastest"},
 	{"limit", "N", NULL, NULL, CLI_STRING, AT(limit),
 	 "So many rows, what is left added up as other; 0 for all. As fits, with --json all"},
-	{"address", "ADDRESSES", NULL, NULL, CLI_LIST, AT(addresses),
-	 "Only of these addresses or networks"},
-	{"port", "PORTS", NULL, NULL, CLI_LIST, AT(ports), "Only of these ports, or from-to"},
-	{"process", "NAMES", NULL, NULL, CLI_LIST, AT(processes),
-	 "Only of these processes; * stands for any"},
-	{"interface", "NAMES", NULL, NULL, CLI_LIST, AT(interfaces),
-	 "Only of these interfaces; * stands for any"},
-	{"where", "COLUMN=TEXT", NULL, NULL, CLI_TEXTS, AT(where),
-	 "Only where a column is this; * stands for any"},
-	{"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
-	 "Quantiles in a table instead of histograms that are drawn"},
+	MODULE_FILTER_OPTIONS(struct table_options,
+			      filters){"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
+				       "Quantiles in a table instead of histograms that are drawn"},
 	{"watch", "SECONDS", NULL, NULL, CLI_OPTIONAL, AT(watch),
 	 "Again and again, every 2 seconds unless said otherwise, until Ctrl-C: what is counted as "
 	 "so many a second"},
@@ -79,28 +65,6 @@ struct show {
 
 enum { ROWS_DEFAULT = 20, ROWS_DRAWN = 6, LINES_AROUND = 5 };
 
-static void add_list(struct buf *path, const char *name, const struct cli_list *list)
-{
-	for (size_t i = 0; i < list->values.count; i++)
-		argument_add(path, name, list->values.items[i]);
-}
-
-/* "column=text" */
-static int add_where(struct buf *path, const struct cli_list *list, struct error *e)
-{
-	for (size_t i = 0; i < list->values.count; i++) {
-		const char *text = list->values.items[i], *equals = strchr(text, '=');
-		_cleanup_buf_ struct buf name = {0};
-
-		if (!equals)
-			return error_set_usage(e, "--where takes COLUMN=TEXT, not '%s'", text);
-		buf_add_str(&name, "where.");
-		buf_add(&name, text, (size_t)(equals - text));
-		argument_add(path, buf_str(&name), equals + 1);
-	}
-	return 0;
-}
-
 static void add_number(struct buf *path, const char *name, uint64_t number)
 {
 	char text[32];
@@ -121,11 +85,7 @@ static int make_path(const struct show *s, struct buf *path, struct error *e)
 	add_number(path, "limit", s->limit);
 	if (s->session)
 		add_number(path, "session", s->session);
-	add_list(path, "address", &o->addresses);
-	add_list(path, "port", &o->ports);
-	add_list(path, "process", &o->processes);
-	add_list(path, "interface", &o->interfaces);
-	return add_where(path, &o->where, e);
+	return module_filters_add(&o->filters, path, e);
 }
 
 static int ask(const struct show *s, struct buf *answer, struct error *e)
@@ -157,16 +117,10 @@ static bool is_empty(const json_t *table)
 	return json_array_size(json_object_get(table, "rows")) == 0;
 }
 
-static bool has_filters(const struct table_options *o)
-{
-	return o->addresses.given || o->ports.given || o->processes.given || o->interfaces.given ||
-	       o->where.given;
-}
-
 static const char *words_for_empty(const struct show *s)
 {
-	return has_filters(s->options) ? "nothing that fits has been counted yet"
-				       : "nothing has been counted yet";
+	return module_filters_given(&s->options->filters) ? "nothing that fits has been counted yet"
+							  : "nothing has been counted yet";
 }
 
 static int parse_table(const struct buf *answer, json_t **ret, struct error *e)
@@ -350,7 +304,7 @@ static int choose_limit(struct show *s, bool draw, struct error *e)
 	return 0;
 }
 
-static enum exit_code show(struct show *s, bool draw)
+static enum exit_code show_table(struct show *s, bool draw)
 {
 	struct error error;
 	int err = choose_limit(s, draw, &error);
@@ -374,7 +328,7 @@ static enum exit_code run_any(const struct command_call *call)
 	}
 	s.module = call->arguments[0];
 	s.table = call->n_arguments > 1 ? call->arguments[1] : NULL;
-	return show(&s, false);
+	return show_table(&s, false);
 }
 
 COMMAND(table, .name = "table", .arguments = "MODULE [TABLE]", .choices = CHOICES_MODULES,
@@ -386,21 +340,10 @@ COMMAND(table, .name = "table", .arguments = "MODULE [TABLE]", .choices = CHOICE
 
 /* ---- those of built-in modules ---- */
 
-DEFINE_CLEANUP(struct config *, config_free)
-
-enum { MODULE_COMMANDS_MAX = 48, ORDER_FIRST = 210 };
-
-/* A command out of a manifest; for the whole life of the process. */
-struct module_command {
-	struct command command; /* first: what is called knows it by this */
-	struct cli_option options[ARRAY_SIZE(option_rows)];
-	char *name;
-	char *module, *table;
-	bool draw;
-};
-
-static bool has_filter(const struct table_config *t, enum column_filter filter)
+static bool has_filter(const void *ctx, enum column_filter filter)
 {
+	const struct table_config *t = ctx;
+
 	for (size_t i = 0; i < t->columns.count; i++) {
 		if (t->columns.items[i].filter == filter)
 			return true;
@@ -408,20 +351,7 @@ static bool has_filter(const struct table_config *t, enum column_filter filter)
 	return false;
 }
 
-/* Options that a table may have no use for. */
-static bool is_of_use(const struct table_config *t, const char *option)
-{
-	static const enum column_filter filters[] = {FILTER_ADDRESS, FILTER_PORT, FILTER_PROCESS,
-						     FILTER_INTERFACE};
-
-	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
-		if (STREQ(option, column_filter_name(filters[i])))
-			return has_filter(t, filters[i]);
-	}
-	return !STREQ(option, "summary") || t->draw;
-}
-
-/* Names of groups or, to sort by, of columns, apart by blanks. */
+/* Names of groups or, to sort by, of columns, apart by blanks; NULL: none. */
 static char *choices_of(const struct config *c, const struct table_config *t, const char *option)
 {
 	const struct metric_config *m = config_find_map(c, t->map.text);
@@ -440,11 +370,12 @@ static char *choices_of(const struct config *c, const struct table_config *t, co
 	return NULL;
 }
 
-static char *help_of(const struct cli_option *row, const char *choices)
+/* "help: flow, host" */
+static char *help_of(const char *text, const char *choices)
 {
 	struct buf help = {0};
 
-	buf_printf(&help, "%s: ", row->help);
+	buf_printf(&help, "%s: ", text);
 	for (const char *at = choices; *at; at++) {
 		if (*at == ' ')
 			buf_add_char(&help, ',');
@@ -453,80 +384,30 @@ static char *help_of(const struct cli_option *row, const char *choices)
 	return (char *)buf_str(&help);
 }
 
-static void add_options(struct module_command *m, const struct config *c,
-			const struct table_config *t)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
-		struct cli_option *o = &m->options[m->command.n_options];
-
-		if (!is_of_use(t, option_rows[i].name))
-			continue;
-		*o = option_rows[i];
-		o->choices = choices_of(c, t, o->name);
-		if (o->choices)
-			o->help = help_of(&option_rows[i], o->choices);
-		m->command.n_options++;
-	}
-}
-
 static enum exit_code run_module(const struct command_call *call)
 {
 	const struct module_command *m =
 		CONTAINER_OF(call->command, struct module_command, command);
-	struct show s = {.options = call->options, .module = m->module, .table = m->table};
+	struct show s = {.options = call->options, .module = m->module, .table = m->name};
 
-	return show(&s, m->draw);
+	return show_table(&s, m->draw);
 }
 
-static char *copy(const char *text)
+void table_command_make(struct module_command *m, const struct config *c,
+			const struct table_config *t)
 {
-	return text ? strdup(text) : NULL;
-}
-
-static void make_command(struct module_command *m, const struct config *c,
-			 const struct table_config *t, unsigned order)
-{
-	bool main = STREQ(t->name.text, c->name);
-
-	m->module = strdup(c->name);
-	m->table = strdup(t->name.text);
 	m->draw = t->draw;
-	if (asprintf(&m->name, "%s%s%s", c->name, main ? "" : " ", main ? "" : t->name.text) < 0)
-		m->name = NULL;
-	m->command = (struct command){
-		.name = m->name,
-		.summary = copy(t->help.text),
-		.text = copy(t->text.text),
-		.options = m->options,
-		.size = sizeof(struct table_options),
-		.order = order,
-		.run = run_module,
-	};
-	add_options(m, c, t);
-}
+	module_command_init(m, c, &t->name, &t->help, &t->text);
+	m->command.run = run_module;
+	m->command.size = sizeof(struct table_options);
+	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
+		struct cli_option *o;
 
-struct module_commands {
-	struct module_command items[MODULE_COMMANDS_MAX];
-	size_t count;
-};
-
-static void add_module(struct module_commands *to, const struct builtin_module *b, unsigned order)
-{
-	_cleanup_(config_free_p) struct config *c = modules_parse(b);
-
-	for (size_t i = 0; c && i < c->tables.count && to->count < MODULE_COMMANDS_MAX; i++)
-		make_command(&to->items[to->count++], c, &c->tables.items[i], order);
-}
-
-const struct command *module_command_at(size_t index)
-{
-	static struct module_commands *all;
-	const struct builtin_module *b;
-
-	if (!all) {
-		all = calloc(1, sizeof(*all));
-		for (unsigned i = 0; all && (b = builtin_at(i)); i++)
-			add_module(all, b, ORDER_FIRST + i);
+		if (STREQ(option_rows[i].name, "summary") && !t->draw)
+			continue;
+		o = module_command_add(m, &option_rows[i], has_filter, t);
+		if (!o || !(o->choices = choices_of(c, t, o->name)))
+			continue;
+		o->help = help_of(o->help, o->choices);
 	}
-	return all && index < all->count ? &all->items[index].command : NULL;
 }

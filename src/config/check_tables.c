@@ -34,6 +34,51 @@ int check_table(struct binding *at, void *item)
 	return 0;
 }
 
+int check_field(struct binding *at, void *item)
+{
+	struct record_field *f = item;
+	struct value_config *v = &f->value;
+	bool text = v->decoders.count > 0;
+
+	check_word(at, &v->name);
+	f->column.name = v->name;
+	f->column.place = v->place = f->place;
+	v->type = METRIC_GAUGE;
+	v->no_export = true;
+	if (text && !v->size)
+		binding_error(at, at->place, "missing key 'size': how many bytes the decoders get");
+	if (!text && (v->size & (v->size - 1) || v->size > sizeof(uint64_t)))
+		binding_error(at, binding_place(at, "size"),
+			      "'size': expected 1, 2, 4 or 8, found %u", v->size);
+	if (text && (f->column.unit != UNIT_NONE || f->column.multiplier != 0))
+		binding_error(at, f->place, "a text has neither unit nor multiplier");
+	if (!text && f->column.filter != FILTER_NONE)
+		binding_error(at, f->place, "filters look at texts, and this is a number");
+	if (!v->size)
+		v->size = sizeof(uint64_t);
+	return 0;
+}
+
+int check_records(struct binding *at, void *item)
+{
+	const struct records_config *r = item;
+
+	check_word(at, &r->name);
+	for (size_t i = 0; i < r->fields.count; i++) {
+		const struct text *name = &r->fields.items[i].value.name;
+
+		for (size_t k = 0; name->text && k < i; k++) {
+			const char *other = r->fields.items[k].value.name.text;
+
+			if (other && STREQ(other, name->text))
+				binding_error(at, name->place,
+					      "there is another field '%s' before it",
+					      shown(name->text).text);
+		}
+	}
+	return 0;
+}
+
 /* The last label of a histogram is its bucket, and no column. */
 static size_t count_labels(const struct metric_config *m)
 {
@@ -232,13 +277,20 @@ static void check_use(const struct binding *at, const struct config *c)
 	}
 }
 
+/* Tables first, then records: both are commands. */
+static const struct text *name_at(const struct config *c, size_t index)
+{
+	return index < c->tables.count ? &c->tables.items[index].name
+				       : &c->records.items[index - c->tables.count].name;
+}
+
 static void check_names_unique(const struct binding *at, const struct config *c)
 {
-	for (size_t i = 1; i < c->tables.count; i++) {
-		const struct text *name = &c->tables.items[i].name;
+	for (size_t i = 1; i < c->tables.count + c->records.count; i++) {
+		const struct text *name = name_at(c, i);
 
 		for (size_t k = 0; name->text && k < i; k++) {
-			const struct text *other = &c->tables.items[k].name;
+			const struct text *other = name_at(c, k);
 
 			if (other->text && STREQ(other->text, name->text))
 				binding_error(at, name->place,
@@ -252,6 +304,8 @@ void check_tables(const struct binding *at, const struct config *c)
 {
 	for (size_t i = 0; i < c->tables.count; i++)
 		check_one_table(at, c, &c->tables.items[i]);
+	for (size_t i = 0; i < c->records.count; i++)
+		check_when(at, c, &c->records.items[i].when);
 	check_names_unique(at, c);
 	check_use(at, c);
 }

@@ -439,6 +439,48 @@ static const struct schema table_schema = {
 	"a table",      "tables",         sizeof(struct table_config),
 	.placed = true, KEYS(table_keys), .check = check_table};
 
+static const struct key field_keys[] = {
+	{"name", KEY_TEXT, AT(record_field, value.name), .required = true,
+	 .doc = "what it is called, in JSON and for --where"},
+	{"header", KEY_TEXT, AT(record_field, column.header),
+	 .doc = "its head; default the name in capitals"},
+	{"offset", KEY_U32, AT(record_field, value.offset), .max = MOST_VALUE_BYTES,
+	 .required = true, .doc = "first byte in the record"},
+	{"size", KEY_U32, AT(record_field, value.size), .min = 1, .max = MOST_LABEL_BYTES,
+	 .doc = "bytes: 1, 2, 4 or 8, with decoders any number; default 8"},
+	{"decoders", KEY_ROWS, AT(record_field, value.decoders), .sub = &decoder_schema, .min = 1,
+	 .doc = "bytes to text, one after the other; without: a number"},
+	{"unit", KEY_ENUM, AT(record_field, column.unit), NAMES(column_units),
+	 .doc = "of numbers, for how they are written; default none"},
+	{"multiplier", KEY_FACTOR, AT(record_field, column.multiplier),
+	 .doc = "factor from the number in the record to the unit, like 1e-9; default 1"},
+	{"filter", KEY_ENUM, AT(record_field, column.filter), NAMES(column_filters),
+	 .doc = "the option of the command line that looks at it: --address, --port …"},
+};
+
+static const struct schema field_schema = {
+	"a field",      "fields",         sizeof(struct record_field),
+	.placed = true, KEYS(field_keys), .check = check_field};
+
+static const struct key records_keys[] = {
+	{"name", KEY_TEXT, AT(records_config, name), .required = true,
+	 .doc = "for the command line: wiregauge MODULE NAME"},
+	{"help", KEY_TEXT, AT(records_config, help), .required = true,
+	 .doc = "what they are, in a line"},
+	{"text", KEY_TEXT, AT(records_config, text), .doc = "a paragraph for --help"},
+	{"when", KEY_TEXT, AT(records_config, when),
+	 .doc = "a bool option of this file: they are there only while it is true"},
+	{"map", KEY_TEXT, AT(records_config, map), .required = true,
+	 .doc = "a ring buffer; an array MAP_wanted is set to 1 while somebody looks, an array "
+		"MAP_lost counts what did not fit: RECORDS() in events.bpf.h"},
+	{"fields", KEY_ROWS, AT(records_config, fields), .sub = &field_schema, .min = 1,
+	 .max = MOST_COLUMNS, .required = true, .doc = "what is shown, from left to right"},
+};
+
+static const struct schema records_schema = {
+	"a kind of records", "records",          sizeof(struct records_config),
+	.placed = true,      KEYS(records_keys), .check = check_records};
+
 static const struct key stage_keys[] = {
 	{"pipeline", KEY_TEXT, AT(stage_config, pipeline), .required = true,
 	 .doc = "which pipeline it is part of"},
@@ -482,6 +524,8 @@ static const struct key file_keys[] = {
 	 .doc = "maps that are metrics"},
 	{"tables", KEY_ROWS, AT(config_file, config.tables), .sub = &table_schema,
 	 .doc = "what the command line shows of maps"},
+	{"records", KEY_ROWS, AT(config_file, config.records), .sub = &records_schema,
+	 .doc = "what the command line shows of ring buffers, as it comes"},
 	{"cgroup_id_map", KEY_MAPPING, AT(config_file, config.cgroup_map),
 	 .sub = &cgroup_map_schema, .has = offsetof(struct config_file, config.has_cgroup_map),
 	 .doc = "a map that tells the programs which cgroups they are about"},

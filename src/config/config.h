@@ -279,6 +279,27 @@ struct table_config {
 	bool draw;        /* histograms: drawn, instead of told by some quantiles */
 };
 
+/* A field of a record: where it is, and how it is shown. Its texts belong to `value`. */
+struct record_field {
+	struct place place;
+	struct value_config value;
+	struct column_config column;
+};
+
+/* Ours: a ring buffer whose records people can look at as they come: wiregauge MODULE NAME. */
+struct records_config {
+	struct place place;
+	struct text name;
+	struct text help;
+	struct text text; /* a paragraph for the command's help */
+	struct text when; /* a bool option: while it is off, there are no such records */
+	struct text map;
+	struct {
+		struct record_field *items;
+		size_t count;
+	} fields;
+};
+
 /* Packet stage: the module has no object, its code is composed into a pipeline's. */
 struct stage_config {
 	struct place place;
@@ -327,6 +348,10 @@ struct config {
 		struct table_config *items;
 		size_t count;
 	} tables;
+	struct {
+		struct records_config *items;
+		size_t count;
+	} records;
 };
 
 /*

@@ -29,6 +29,8 @@ int check_histogram(struct binding *at, void *metric);
 int check_column(struct binding *at, void *column);
 int check_group(struct binding *at, void *group);
 int check_table(struct binding *at, void *table);
+int check_field(struct binding *at, void *field);
+int check_records(struct binding *at, void *records);
 
 int check_value(struct binding *at, void *value);
 

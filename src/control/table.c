@@ -1,32 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* A table of a module, for people. */
-#include <string.h>
-
+#include "control/filters.h"
 #include "control/operation.h"
 #include "engine/sheets.h"
-
-/* "where.port": a column by its name. */
-#define BY_COLUMN "where."
-
-/* Every argument that is none of these filters. */
-static const char *const others[] = {"module", "table", "by", "sort", "limit", "session", "end"};
-
-static bool is_filter(const struct argument *a)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		if (STREQ(a->name, others[i]))
-			return false;
-	}
-	return true;
-}
-
-static struct sheet_filter make_filter(const struct argument *a)
-{
-	size_t len = strlen(BY_COLUMN);
-	bool column = strncmp(a->name, BY_COLUMN, len) == 0;
-
-	return (struct sheet_filter){a->name + (column ? len : 0), column, a->value};
-}
 
 static int run_table(struct operation_call *c, struct error *e)
 {
@@ -47,10 +23,7 @@ static int run_table(struct operation_call *c, struct error *e)
 	    arguments_find_number(a, "session", UINT64_MAX, &q.session, e))
 		return e->code;
 	q.limit = (uint32_t)limit;
-	for (size_t i = 0; i < a->count; i++) {
-		if (is_filter(&a->items[i]))
-			filters[q.n_filters++] = make_filter(&a->items[i]);
-	}
+	q.n_filters = filters_take(a, filters);
 	return sheets_answer(c->agent, module, arguments_find(a, "table"), &q, &c->text, e);
 }
 

@@ -11,6 +11,7 @@
 #include "decode/hostnames.h"
 #include "engine/mark.h"
 #include "engine/part.h"
+#include "engine/records.h"
 #include "engine/selfmetrics.h"
 #include "engine/sheets.h"
 #include "kernel/cgroups.h"
@@ -471,6 +472,19 @@ static void remove_leftovers(struct agent *a)
 		log_info("removed %u filters that a killed daemon left", removed);
 }
 
+static void on_records_timer(void *ctx)
+{
+	records_tick(ctx);
+}
+
+static int open_records_timer(struct agent *a)
+{
+	a->records_timer = records_timer_open();
+	if (a->records_timer < 0)
+		return a->records_timer;
+	return loop_add(a->loop, a->records_timer, on_records_timer, a);
+}
+
 static int open_kernel(struct agent *a, struct error *e)
 {
 	int err = links_open(&a->links, e);
@@ -494,6 +508,8 @@ static int open_kernel(struct agent *a, struct error *e)
 		err = loop_add(a->loop, a->parts_fd, on_parts_ready, a);
 	if (!err)
 		err = loop_add(a->loop, links_fd(a->links), on_links_readable, a);
+	if (!err)
+		err = open_records_timer(a);
 	if (!err)
 		err = loop_add(a->loop, cgroups_fd(a->cgroups), on_cgroups_readable, a);
 	if (err)
@@ -623,6 +639,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 	a->configured = clock_realtime_seconds();
 	a->arrivals.event_fd = -1;
 	a->claim_fd = -1;
+	a->records_timer = -1;
 	a->parts_fd = -1;
 	pthread_mutex_init(&a->sheets_lock, NULL);
 	pthread_mutex_init(&a->scrape_lock, NULL);
@@ -657,6 +674,7 @@ void agent_stop(struct agent *a)
 	loop_free(a->loop);
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
+	fd_close(a->records_timer);
 	fd_close(a->claim_fd);
 	fd_close(a->parts_fd);
 	hostnames_free(a->host);

@@ -5,7 +5,7 @@
  *
  * Threads: the loop's thread owns the units (interfaces come and go, reload); the scraper's thread
  * reads them; others ask for the status.
- *	sheets_lock	held while a table is read, and while the set of units changes
+ *	sheets_lock	held while a table or records are read, and while the set of units changes
  *	scrape_lock	held while units are read, and while the set of units changes
  *	lock		held while what a unit shows of itself (attachments) changes or is read
  * Taken in this order.
@@ -50,6 +50,7 @@ struct agent {
 	int parts_fd;             /* parts_open() */
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;
+	int records_timer;   /* records_timer_open() */
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	struct buf *details; /* of the reload that is under way; else NULL */
 

@@ -10,6 +10,7 @@
 #include "engine/cgroup_map.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
+#include "engine/records.h"
 #include "engine/sheets.h"
 #include "engine/unit.h"
 #include "metrics/layout.h"
@@ -94,7 +95,7 @@ static int check_against_object(const struct config *c, struct object *o, struct
 		if (check_metric(c, &c->metrics.items[i], o, report))
 			err = -EINVAL;
 	}
-	if (sheets_check(c, o, report))
+	if (sheets_check(c, o, report) || records_check(c, o, report))
 		err = -EINVAL;
 	if (cgroup_map_check(c, o, report))
 		err = -EINVAL;

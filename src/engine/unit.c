@@ -12,6 +12,7 @@
 #include "engine/part.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
+#include "engine/records.h"
 #include "engine/sheets.h"
 #include "kernel/ksyms.h"
 
@@ -360,8 +361,9 @@ static int load(struct unit *u, struct report *report, struct error *e)
 {
 	int err = load_object(u, report, e);
 
-	if (!err && ((err = cgroup_maps_build(u, report)) ||
-		     (err = add_collectors(u, u->env, report)) || (err = sheets_build(u, report))))
+	if (!err &&
+	    ((err = cgroup_maps_build(u, report)) || (err = add_collectors(u, u->env, report)) ||
+	     (err = sheets_build(u, report)) || (err = records_build(u, report))))
 		return sum_up_report(u, report, err, e);
 	return err ? err : events_start(u->events, e);
 }
@@ -371,6 +373,7 @@ static void unload(struct unit *u)
 	parts_stop(u);
 	cgroup_maps_free(u);
 	events_free(TAKE_PTR(u->events));
+	records_free(u);
 	sheets_free(u);
 	for (size_t i = 0; i < u->n_collectors; i++)
 		collector_free(u->collectors[i]);

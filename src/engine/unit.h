@@ -66,6 +66,8 @@ struct unit {
 	size_t n_cgroup_maps;
 	struct collector **collectors;
 	size_t n_collectors;
+	struct record_stream *streams; /* records.h */
+	size_t n_streams;
 	struct unit_sheet *sheets; /* sheets.h */
 	size_t n_sheets;
 	struct events *events;      /* NULL without metrics that come as events */

@@ -199,19 +199,6 @@ static struct sheet_session *start_session(struct sheet *s, uint64_t id)
 
 /* ---- reading ---- */
 
-struct reading {
-	struct sheet *sheet;
-	const struct sheet_query *query;
-	struct view rows;
-	struct decode_scratch scratch;
-	struct buf texts; /* of one entry, by column */
-	struct sheet_text columns[SHEET_COLUMNS_MAX];
-	struct buf row_text;
-	size_t value_stride;
-	uint64_t errors;
-	uint8_t *extended_key;
-};
-
 /* The views here are read once: their one scrape. */
 enum { THIS_READ = 1 };
 
@@ -236,7 +223,7 @@ static bool decode_column(struct reading *r, size_t index, const uint8_t *key, c
 	return buf_ok(&r->texts);
 }
 
-static bool decode_columns(struct reading *r, const uint8_t *key, const uint8_t *value)
+bool reading_decode(struct reading *r, const uint8_t *key, const uint8_t *value)
 {
 	size_t at = 0;
 
@@ -346,7 +333,7 @@ static int add_entry(struct reading *r, const uint8_t *key, const uint8_t *value
 	if (s->layout.only_zero && number_read(key, sizeof(uint32_t)) != 0)
 		return 0;
 	if ((s->layout.has_bucket && !decode_bucket(r, key, &word)) ||
-	    !decode_columns(r, key, values) || !sheet_query_fits(s, r->query, r->columns))
+	    !reading_decode(r, key, values) || !sheet_query_fits(s, r->query, r->columns))
 		return buf_ok(&r->texts) ? 0 : -ENOMEM;
 	row = find_row(r);
 	if (row == TABLE_NONE)
@@ -421,7 +408,7 @@ static int read_entries(struct reading *r, struct error *e)
 	return err;
 }
 
-static void reading_free(struct reading *r)
+void reading_free(struct reading *r)
 {
 	view_free(&r->rows);
 	decode_scratch_free(&r->scratch);

@@ -70,5 +70,17 @@ struct sheet_question {
  */
 int sheet_answer(struct sheet *s, const struct sheet_question *q, struct buf *out, struct error *e);
 
+/* An entry that did not come out of a map: a record, which is a value without a key. */
+struct sheet_record {
+	const uint8_t *data;
+	double time; /* since 1970 */
+};
+
+/* Writes "columns":[…],"rows":[…] of @count records that fit the filters of @q, each with a `time`;
+ * @at gives them by their index. */
+int sheet_answer_records(struct sheet *s, const struct sheet_question *q, size_t count,
+			 struct sheet_record (*at)(const void *ctx, size_t index), const void *ctx,
+			 struct buf *out, struct error *e);
+
 /* Forgets sessions that nobody has gone on with for long. */
 void sheet_expire(struct sheet *s);

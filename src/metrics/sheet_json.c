@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/number.h"
 #include "metrics/sheet_state.h"
 
 static const char *const kind_names[] = {
@@ -241,11 +242,11 @@ static void add_header(struct buf *out, const struct column_config *c)
 	json_add_string(out, buf_str(&text));
 }
 
-static void add_columns(struct buf *out, const struct sheet *s, const struct sheet_query *q)
+void sheet_write_columns(struct buf *out, const struct sheet *s, const struct sheet_query *q)
 {
 	bool any = false;
 
-	buf_add_str(out, ",\"columns\":[");
+	buf_add_str(out, "\"columns\":[");
 	for (size_t i = 0; i < s->n_columns; i++) {
 		const struct sheet_column *c = &s->columns[i];
 
@@ -279,7 +280,28 @@ static void add_head(struct buf *out, const struct sheet *s, const struct sheet_
 	buf_printf(out, ",\"sort\":\"%s\",\"draw\":%s,\"undecodable\":%" PRIu64,
 		   s->columns[r->query->sort].config->name.text, t->draw ? "true" : "false",
 		   r->errors);
-	add_columns(out, s, r->query);
+	buf_add_char(out, ',');
+	sheet_write_columns(out, s, r->query);
+}
+
+void sheet_write_record(struct buf *out, const struct reading *r, const uint8_t *value, double time)
+{
+	const struct sheet_result result = {.now_ns = clock_monotonic_ns()};
+	uint64_t numbers[SHEET_COLUMNS_MAX + WORD_FIRST] = {0};
+
+	buf_printf(out, "{\"time\":%.3f", time);
+	for (size_t i = 0; i < r->sheet->n_columns; i++) {
+		const struct sheet_column *c = &r->sheet->columns[i];
+
+		if (c->kind == SHEET_TEXT) {
+			add_key(out, c->config->name.text, "");
+			add_text(out, &r->columns[i]);
+			continue;
+		}
+		numbers[c->word] = number_read(value + c->offset, c->size);
+		add_cell(out, c, &result, numbers, NULL);
+	}
+	buf_add_char(out, '}');
 }
 
 void sheet_write_json(const struct sheet *s, const struct sheet_result *r, struct buf *out)

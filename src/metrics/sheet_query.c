@@ -108,7 +108,7 @@ static int choose_sort(const struct sheet *s, const char *name, struct sheet_que
 		name = s->config->sort.text;
 	if (name && (!find_column(s, name, &q->sort) || s->columns[q->sort].kind == SHEET_TEXT))
 		return unknown_name(s, "column of numbers", name, false, e);
-	while (!name && s->columns[q->sort].kind == SHEET_TEXT)
+	while (!name && q->sort < s->n_columns && s->columns[q->sort].kind == SHEET_TEXT)
 		q->sort++;
 	return 0;
 }

@@ -80,6 +80,24 @@ bool sheet_query_fits(const struct sheet *s, const struct sheet_query *q,
 struct sheet_text sheet_row_text(const struct sheet_query *q, const struct view *v, uint32_t row,
 				 size_t column);
 
+/* Entries being read. */
+struct reading {
+	struct sheet *sheet;
+	const struct sheet_query *query;
+	struct view rows;
+	struct decode_scratch scratch;
+	struct buf texts; /* of one entry, by column */
+	struct sheet_text columns[SHEET_COLUMNS_MAX];
+	struct buf row_text;
+	size_t value_stride;
+	uint64_t errors;
+	uint8_t *extended_key;
+};
+
+/* The texts of an entry that are needed, into r->columns; false for one that is not to be shown. */
+bool reading_decode(struct reading *r, const uint8_t *key, const uint8_t *value);
+void reading_free(struct reading *r);
+
 /* What is answered. */
 struct sheet_result {
 	const struct sheet_query *query;
@@ -100,5 +118,12 @@ double sheet_sort_number(const struct sheet_column *c, const uint64_t *now, cons
 
 /* The numbers that row @row had the last time; NULL. */
 const uint64_t *sheet_row_before(const struct sheet_result *r, uint32_t row);
+
+/* "columns":[…] */
+void sheet_write_columns(struct buf *out, const struct sheet *s, const struct sheet_query *q);
+
+/* An entry by itself, with what reading_decode() has made of it. @time: since 1970. */
+void sheet_write_record(struct buf *out, const struct reading *r, const uint8_t *value,
+			double time);
 
 void sheet_write_json(const struct sheet *s, const struct sheet_result *r, struct buf *out);

@@ -6,10 +6,11 @@ import json
 import re
 import subprocess
 from contextlib import suppress
-from ctypes import POINTER, byref, c_int, c_uint32, get_errno
+from ctypes import (POINTER, byref, c_int, c_uint32, c_void_p, cast, create_string_buffer,
+                    get_errno, sizeof)
 from errno import ENOENT
 
-from bpf import check, declare, lib, run_raw_tracepoint
+from bpf import TestRunOpts, check, declare, lib, run_raw_tracepoint
 from waiting import until
 
 KINDS = ("prog", "map", "link")
@@ -115,6 +116,11 @@ class Map:
         assert len(key) == self.info["bytes_key"] and len(value) == self.info["bytes_value"]
         check(lib.bpf_map_update_elem(self.fd, key, value, 0), self.name)
 
+    def read(self, key):
+        value = create_string_buffer(self.info["bytes_value"])
+        check(lib.bpf_map_lookup_elem(self.fd, key, value), self.name)
+        return value.raw
+
     def delete(self, key):
         check(lib.bpf_map_delete_elem(self.fd, key), self.name)
 
@@ -129,3 +135,12 @@ class Program:
 
     def run_raw_tracepoint(self, *args):
         return run_raw_tracepoint(self.fd, *args)
+
+    def run_packet(self, payload, repeat=1):
+        """With a packet of it behind an Ethernet header; what the last run gave back."""
+        data = bytes(14) + payload
+        buffer = create_string_buffer(data, len(data))
+        options = TestRunOpts(sz=sizeof(TestRunOpts), data_in=cast(buffer, c_void_p),
+                              data_size_in=len(data), repeat=repeat)
+        check(lib.bpf_prog_test_run_opts(self.fd, byref(options)), "a test run")
+        return options.retval

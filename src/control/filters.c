@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include "control/filters.h"
+
+#include <string.h>
+
+#define BY_COLUMN "where."
+
+static bool is_filter(const struct argument *a)
+{
+	static const char *const others[] = {"module", "table",   "by",  "sort",
+					     "limit",  "session", "end", "after"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (STREQ(a->name, others[i]))
+			return false;
+	}
+	return true;
+}
+
+static struct sheet_filter make_filter(const struct argument *a)
+{
+	size_t len = strlen(BY_COLUMN);
+	bool column = strncmp(a->name, BY_COLUMN, len) == 0;
+
+	return (struct sheet_filter){a->name + (column ? len : 0), column, a->value};
+}
+
+size_t filters_take(const struct arguments *a, struct sheet_filter *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		if (is_filter(&a->items[i]))
+			to[n++] = make_filter(&a->items[i]);
+	}
+	return n;
+}
