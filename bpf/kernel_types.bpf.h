@@ -185,10 +185,15 @@ struct tcp_sock {
 	__u32 segs_out;
 	__u64 bytes_received;
 	__u64 bytes_acked;
+	__u32 snd_una;
+	__u32 snd_wnd;
 	__u32 snd_cwnd;
 	__u32 snd_ssthresh;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min;
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 write_seq;
 	__u32 total_retrans;
 	__u32 rcv_ooopack;
 };

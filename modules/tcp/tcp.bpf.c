@@ -59,25 +59,13 @@ const volatile bool tcp_by_cgroup = false;
 const volatile bool tcp_by_ip_version = false;
 const volatile bool tcp_bytes_before_start = true;
 
-/* A socket that is followed, by its address. */
-struct connection {
-	__u64 began_ns;  /* the SYN was sent; 0: before we were there */
-	__u64 opened_ns; /* established, or seen first */
-	__u64 received;  /* of each: how much of it has been counted */
-	__u64 acked;
-	__u32 out_of_order;
-	__u32 retransmitted;
-	__u64 received_before; /* carried before it was seen first */
-	__u64 acked_before;
-	__u8 role;
-};
-
+/* Sockets that are followed, by their address. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 131072);
 	__type(key, __u64);
-	__type(value, struct connection);
+	__type(value, struct tcp_connection);
 } tcp_open SEC(".maps");
 
 /* A listening socket, by its address. */
@@ -158,6 +146,32 @@ struct {
 	__type(value, struct tcp_told);
 } tcp_told SEC(".maps");
 
+/* Who listens at a port. */
+struct port {
+	const struct net *net;
+	__u64 number;
+};
+
+struct owner {
+	__u32 pid;
+	char comm[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct port);
+	__type(value, struct owner);
+} tcp_owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tcp_unfollowed_connections_total SEC(".maps");
+
+static const struct tcp_connection no_connection;
 static const struct tcp_role_totals no_role_totals;
 static const struct tcp_rtt_totals no_rtt_totals;
 static const struct tcp_window_totals no_window_totals;
@@ -284,18 +298,11 @@ static __always_inline struct tcp_role_totals *totals_of(const struct sock *sk, 
 
 /* --- connections */
 
-static __always_inline struct connection *find(const struct sock *sk)
+static __always_inline struct tcp_connection *find(const struct sock *sk)
 {
 	__u64 address = (__u64)sk;
 
 	return bpf_map_lookup_elem(&tcp_open, &address);
-}
-
-static __always_inline void follow(const struct sock *sk, const struct connection *c)
-{
-	__u64 address = (__u64)sk;
-
-	bpf_map_update_elem(&tcp_open, &address, c, BPF_ANY);
 }
 
 static __always_inline void forget(const struct sock *sk)
@@ -305,35 +312,124 @@ static __always_inline void forget(const struct sock *sk)
 	bpf_map_delete_elem(&tcp_open, &address);
 }
 
-/* What is counted of a connection from now on. */
-static __always_inline struct connection from_now_on(const struct tcp_sock *tp, __u8 role)
+/* IPv4 addresses as IPv6 has them: ::ffff:a.b.c.d. */
+static __always_inline void map_v4(struct in6_addr *to, __be32 address)
 {
-	return (struct connection){
-		.role = role,
-		.opened_ns = bpf_ktime_get_ns(),
-		.received = tp->bytes_received,
-		.acked = tp->bytes_acked,
-		.out_of_order = tp->rcv_ooopack,
-		.retransmitted = tp->total_retrans,
-	};
+	to->s6_addr32[0] = to->s6_addr32[1] = 0;
+	to->s6_addr32[2] = bpf_htonl(0xffff);
+	to->s6_addr32[3] = address;
+}
+
+static __always_inline void copy_names(struct tcp_connection *c, const struct sock *sk)
+{
+	const struct sock_common *skc = &sk->__sk_common;
+
+	if (skc->skc_family == AF_INET6) {
+		BPF_CORE_READ_INTO(&c->local, skc, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&c->peer, skc, skc_v6_daddr);
+	} else {
+		map_v4(&c->local, skc->skc_rcv_saddr);
+		map_v4(&c->peer, skc->skc_daddr);
+	}
+	c->local_port = skc->skc_num;
+	c->peer_port = bpf_ntohs(skc->skc_dport);
+	c->netns = BPF_CORE_READ(skc, skc_net.net, ns.inum);
+	c->cgroup = cgroup_id(sk);
+}
+
+/* For the table and the records of connections only. */
+static __always_inline void copy_condition(struct tcp_connection *c, const struct tcp_sock *tp,
+					   __u8 state)
+{
+	c->state = state;
+	c->rtt_us = tp->srtt_us >> 3;
+	c->min_rtt_us = tp->rtt_min.s[0].v;
+	c->cwnd = tp->snd_cwnd;
+	c->peer_window = tp->snd_wnd;
+	c->send_queue = tp->write_seq - tp->snd_una;
+	c->receive_queue = tp->rcv_nxt - tp->copied_seq;
+	c->all_retransmitted = tp->total_retrans;
+}
+
+/* What the socket has so far is counted already, as of now. */
+static __always_inline void begin_counting(struct tcp_connection *c, const struct tcp_sock *tp)
+{
+	c->opened_ns = bpf_ktime_get_ns();
+	c->received = tp->bytes_received;
+	c->acked = tp->bytes_acked;
+	c->out_of_order = tp->rcv_ooopack;
+	c->retransmitted = tp->total_retrans;
+}
+
+/* NULL: no room, which is counted. In place, as it is too large for the stack. */
+static __always_inline struct tcp_connection *follow(const struct sock *sk,
+						     const struct tcp_sock *tp, __u8 role)
+{
+	__u64 address = (__u64)sk;
+	struct tcp_connection *c;
+	__u32 zero = 0;
+
+	bpf_map_update_elem(&tcp_open, &address, &no_connection, BPF_ANY);
+	c = bpf_map_lookup_elem(&tcp_open, &address);
+	if (!c) {
+		map_add(&tcp_unfollowed_connections_total, &zero, 1);
+		return NULL;
+	}
+	c->role = role;
+	copy_names(c, sk);
+	begin_counting(c, tp);
+	return c;
 }
 
 /* One that was there before. */
-static __always_inline struct connection first_sight(const struct tcp_sock *tp)
+static __always_inline struct tcp_connection *follow_older(const struct sock *sk,
+							   const struct tcp_sock *tp)
 {
-	struct connection c = from_now_on(tp, TCP_ROLE_UNKNOWN);
+	struct tcp_connection *c = follow(sk, tp, TCP_ROLE_UNKNOWN);
 
-	c.received_before = c.received;
-	c.acked_before = c.acked;
+	if (c) {
+		c->received_before = c->received;
+		c->acked_before = c->acked;
+	}
 	return c;
+}
+
+/* Where this runs in the process whose connection it is. */
+static __always_inline void note_process(struct tcp_connection *c)
+{
+	c->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(c->comm, sizeof(c->comm));
 }
 
 static __always_inline void begin_connecting(const struct sock *sk, const struct tcp_sock *tp)
 {
-	struct connection c = from_now_on(tp, TCP_ROLE_CLIENT);
+	struct tcp_connection *c = follow(sk, tp, TCP_ROLE_CLIENT);
 
-	c.began_ns = c.opened_ns;
-	follow(sk, &c);
+	if (!c)
+		return;
+	c->state = TCP_SYN_SENT;
+	c->began_ns = c->opened_ns;
+	note_process(c);
+}
+
+static __always_inline struct port port_of(const struct sock *sk)
+{
+	return (struct port){
+		.net = BPF_CORE_READ(sk, __sk_common.skc_net.net),
+		.number = sk->__sk_common.skc_num,
+	};
+}
+
+/* Of the process that listens. */
+static __always_inline void copy_owner(struct tcp_connection *c, const struct sock *sk)
+{
+	struct port port = port_of(sk);
+	const struct owner *owner = bpf_map_lookup_elem(&tcp_owners, &port);
+
+	if (!owner)
+		return;
+	c->pid = owner->pid;
+	__builtin_memcpy(c->comm, owner->comm, sizeof(c->comm));
 }
 
 static __always_inline struct handshake handshake_of(const struct sock_common *skc)
@@ -384,43 +480,46 @@ static __always_inline void count_opened(const struct sock *sk, __u8 role, __u64
 		observe_latency(totals->connect, &totals->connect_sum, latency_ns);
 }
 
-static __always_inline void open_client(const struct sock *sk, struct connection *c)
+static __always_inline void open_client(const struct sock *sk, const struct tcp_sock *tp,
+					struct tcp_connection *c)
 {
 	__u64 now = bpf_ktime_get_ns();
 
 	c->opened_ns = now;
+	copy_condition(c, tp, TCP_ESTABLISHED);
+	copy_names(c, sk); /* when it began, it might have had no address yet */
 	count_opened(sk, TCP_ROLE_CLIENT, c->began_ns ? now - c->began_ns : 0);
 }
 
 static __always_inline void open_server(const struct sock *sk, const struct tcp_sock *tp)
 {
-	struct connection c = from_now_on(tp, TCP_ROLE_SERVER);
+	struct tcp_connection *c = follow(sk, tp, TCP_ROLE_SERVER);
 
-	c.began_ns = c.opened_ns;
-	follow(sk, &c);
-	count_opened(sk, TCP_ROLE_SERVER, handshake_ns(sk, tp, c.opened_ns));
+	count_opened(sk, TCP_ROLE_SERVER, handshake_ns(sk, tp, bpf_ktime_get_ns()));
+	if (!c)
+		return;
+	copy_condition(c, tp, TCP_ESTABLISHED);
+	copy_owner(c, sk);
 }
 
 static __always_inline void open_connection(const struct sock *sk, const struct tcp_sock *tp,
 					    int from)
 {
-	struct connection *c = find(sk);
-	struct connection unseen;
+	struct tcp_connection *c = find(sk);
 
 	if (c && c->role == TCP_ROLE_CLIENT) {
-		open_client(sk, c); /* also when both have sent a SYN */
+		open_client(sk, tp, c); /* also when both have sent a SYN */
 	} else if (from == TCP_SYN_RECV) {
 		open_server(sk, tp);
 	} else { /* its SYN is older than we are */
-		unseen = from_now_on(tp, TCP_ROLE_CLIENT);
-		follow(sk, &unseen);
+		follow(sk, tp, TCP_ROLE_CLIENT);
 		count_opened(sk, TCP_ROLE_CLIENT, 0);
 	}
 }
 
 /* What the socket has carried since it was last looked at. */
 static __always_inline void account(const struct sock *sk, const struct tcp_sock *tp,
-				    struct connection *c)
+				    struct tcp_connection *c)
 {
 	__u64 received = tp->bytes_received, acked = tp->bytes_acked;
 	__u32 out_of_order = tp->rcv_ooopack;
@@ -434,7 +533,7 @@ static __always_inline void account(const struct sock *sk, const struct tcp_sock
 }
 
 static __always_inline void count_retransmitted(const struct sock *sk, const struct tcp_sock *tp,
-						struct connection *c, __u8 type)
+						struct tcp_connection *c, __u8 type)
 {
 	__u32 total = tp->total_retrans;
 
@@ -449,7 +548,7 @@ static __always_inline void count_failed(const struct sock *sk, __u8 role)
 }
 
 static __always_inline void count_closed(const struct sock *sk, const struct tcp_sock *tp,
-					 const struct connection *c, int from)
+					 const struct tcp_connection *c, int from)
 {
 	struct tcp_role_totals *totals = totals_of(sk, c->role);
 	__u32 min_rtt_us = tp->rtt_min.s[0].v;
@@ -467,16 +566,24 @@ static __always_inline void count_closed(const struct sock *sk, const struct tcp
 		observe_latency(totals->min_rtt, &totals->min_rtt_sum, (__u64)min_rtt_us * 1000);
 }
 
+/* Its process closes it, or the last one that has it ends. */
+static __always_inline void note_closing(const struct sock *sk)
+{
+	struct tcp_connection *c = find(sk);
+
+	if (c)
+		note_process(c);
+}
+
 static __always_inline void close_connection(const struct sock *sk, const struct tcp_sock *tp,
 					     int from)
 {
-	struct connection *c = find(sk);
-	struct connection unseen;
+	struct tcp_connection *c = find(sk);
 
-	if (!c) {
-		unseen = first_sight(tp);
-		c = &unseen;
-	}
+	if (!c)
+		c = follow_older(sk, tp);
+	if (!c)
+		return;
 	/* What is left here could not be sent: kernels before 6.16 do not tell of those. */
 	count_retransmitted(sk, tp, c,
 			    from == TCP_SYN_SENT ? TCP_RETRANSMIT_SYN : TCP_RETRANSMIT_RTO);
@@ -498,6 +605,16 @@ static __always_inline void begin_listening(const struct sock *sk)
 	struct listener listener = {.drops = (__u32)sk->sk_drops.counter};
 
 	bpf_map_update_elem(&tcp_listeners, &address, &listener, BPF_ANY);
+}
+
+static __always_inline void note_listener(const struct sock *sk)
+{
+	struct owner owner = {.pid = bpf_get_current_pid_tgid() >> 32};
+	struct port port = port_of(sk);
+
+	bpf_get_current_comm(owner.comm, sizeof(owner.comm));
+	bpf_map_update_elem(&tcp_owners, &port, &owner, BPF_ANY);
+	begin_listening(sk);
 }
 
 /* How many of the namespace's overflows nobody has been told of, at most @most; they are told then.
@@ -598,7 +715,9 @@ int BPF_PROG(tcp_state, const struct sock *sk, int from, int to)
 	else if (to == TCP_ESTABLISHED)
 		open_connection(sk, tp, from);
 	else if (to == TCP_LISTEN)
-		begin_listening(sk);
+		note_listener(sk);
+	else if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK)
+		note_closing(sk);
 	else if (to == TCP_CLOSE && from == TCP_LISTEN)
 		end_listening(sk);
 	else if (to == TCP_CLOSE && from != TCP_CLOSE)
@@ -630,20 +749,18 @@ SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_retransmit, const struct sock *sk, const struct sk_buff *skb)
 {
 	const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
-	struct connection *c = find(sk);
+	struct tcp_connection *c = find(sk);
 	const struct tcp_skb_cb *control = (const void *)&skb->cb;
-	struct connection unseen;
 
 	if (!tp)
 		return 0;
 	if (!c) {
-		unseen = first_sight(tp);
-		unseen.retransmitted -= BPF_CORE_READ(control, tcp_gso_segs);
-		c = &unseen;
+		c = follow_older(sk, tp);
+		if (!c)
+			return 0;
+		c->retransmitted -= BPF_CORE_READ(control, tcp_gso_segs);
 	}
 	count_retransmitted(sk, tp, c, retransmission_type(sk, tp));
-	if (c == &unseen)
-		follow(sk, c);
 	return 0;
 }
 
@@ -873,17 +990,16 @@ static __always_inline void observe_windows(const struct sock *sk, const struct 
 
 static __always_inline void look_at(const struct sock *sk, const struct tcp_sock *tp, __u8 state)
 {
-	struct connection *c = find(sk);
-	struct connection unseen;
+	struct tcp_connection *c = find(sk);
 
 	if (state == TCP_SYN_SENT)
 		return;
-	if (c) {
+	if (!c)
+		c = follow_older(sk, tp);
+	else
 		account(sk, tp, c);
-	} else {
-		unseen = first_sight(tp);
-		follow(sk, &unseen);
-	}
+	if (c)
+		copy_condition(c, tp, state);
 	if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) /* it may send */
 		observe_windows(sk, tp);
 }

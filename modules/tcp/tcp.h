@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <linux/in6.h>
 #include <linux/types.h>
 
 enum tcp_role {
@@ -67,6 +68,40 @@ struct tcp_key {
 	__u16 detail; /* error number, reason of a reset, or port: likewise */
 };
 
+/*
+ * tcp_open: hash, by the address of the socket; what is known of a connection, and how much of it
+ * has been counted. Its condition is that of the last look at it.
+ */
+struct tcp_connection {
+	struct in6_addr local; /* IPv4: ::ffff:a.b.c.d */
+	struct in6_addr peer;
+	__u16 local_port;
+	__u16 peer_port;
+	__u8 role;
+	__u8 state;
+	__u16 unused;
+	__u32 netns;
+	__u32 pid; /* 0: not known */
+	__u64 cgroup;
+	char comm[16];
+	__u64 began_ns;  /* the SYN was sent; 0: before we were there */
+	__u64 opened_ns; /* established, or seen first */
+	__u64 received;  /* of each: how much of it has been counted */
+	__u64 acked;
+	__u32 out_of_order;
+	__u32 retransmitted;
+	__u64 received_before; /* carried before it was seen first */
+	__u64 acked_before;
+	__u32 rtt_us;
+	__u32 min_rtt_us;
+	__u32 cwnd;
+	__u32 peer_window;   /* bytes that the peer has room for */
+	__u32 send_queue;    /* bytes not acknowledged yet */
+	__u32 receive_queue; /* bytes not read yet */
+	__u32 all_retransmitted;
+	__u32 unused2;
+};
+
 /* tcp_by_role: hash; kind: enum tcp_role */
 struct tcp_role_totals {
 	__u64 opened; /* connections that were established */
@@ -114,6 +149,7 @@ struct tcp_told {
 	__u64 by_share; /* whether they come from tcp_stack */
 };
 
+_Static_assert(sizeof(struct tcp_connection) == 160, "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_key) == 16, "tcp.yaml: the labels add up to 16 bytes");
 _Static_assert(sizeof(struct tcp_role_totals) == 8 * (5 + 209 + 121 + 209), "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_rtt_totals) == 8 * (1 + 209), "tcp.yaml: offsets");

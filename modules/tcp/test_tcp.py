@@ -4,6 +4,7 @@
 import collections
 import errno
 import functools
+import json
 import os
 import re
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import PATIENCE, PORT, Daemon
+from daemon import PATIENCE, PORT, Daemon, command
 from netns import connect
 from waiting import until
 
@@ -538,3 +539,55 @@ def send_some(sock):
             sock.send(bytes(1 << 16))
     except BlockingIOError:
         return True
+
+
+# --- wiregauge tcp
+
+def table(daemon, namespace, *arguments):
+    """Its rows about sockets of @namespace, as JSON has them."""
+    done = command("tcp", "--json", "--control.socket", daemon.control, *arguments)
+    assert done.returncode == 0, done.stderr
+    return [row for row in json.loads(done.stdout)["rows"] if row["netns"] == namespace.name]
+
+
+def test_table_of_connections(launch_here, here, there, version):
+    """Each connection with what ss says of it, and the process."""
+    family, daemon = FAMILIES[version], launch_here()
+    with ExitStack() as stack:
+        listening = stack.enter_context(listen(there, family, CLIENT, 7))
+        client = stack.enter_context(make_socket(here, family))
+        client.connect(listening.getsockname()[:2])
+        accepted = stack.enter_context(listening.accept()[0])
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        exchange(client, accepted, request=bytes(20000))
+        accepted.sendall(bytes(500))  # which is not read
+        port = client.getsockname()[1]
+        acknowledged(here, port)
+        acknowledged(there, 7)
+        (row,) = table(daemon, here, "--port", "7")
+        info = ss(here, port)
+    assert row["process"] == Path("/proc/self/comm").read_text().strip()
+    assert int(row["pid"]) == os.getpid()
+    assert (row["local"], row["peer"]) == (address(family, SERVER), address(family, CLIENT))
+    assert (int(row["local_port"]), int(row["peer_port"])) == (port, 7)
+    assert (row["role"], row["state"]) == ("client", "established")
+    assert row["receive_queue"] == 500 and row["send_queue"] == 0
+    assert row["cwnd"] == int(info["cwnd"])
+    assert row["rtt"] == pytest.approx(float(info["rtt"].split("/")[0]) / 1000, abs=1e-6)
+    assert row["min_rtt"] == pytest.approx(float(info["minrtt"]) / 1000, abs=1e-6)
+    assert row["bytes"] == int(info["bytes_acked"])
+    assert row["received"] == int(info["bytes_received"])
+
+
+def test_table_of_servers(launch_here, here, there, version):
+    """Who accepts is known by who listens; by process all of its connections are one row."""
+    family, daemon = FAMILIES[version], launch_here()
+    with ExitStack() as stack:
+        listening = stack.enter_context(listen(here, family, SERVER, 7))
+        for _ in range(3):
+            client = stack.enter_context(make_socket(there, family))
+            client.connect(listening.getsockname()[:2])
+            exchange(client, stack.enter_context(listening.accept()[0]))
+        rows = table(daemon, here, "--port", "7")
+        assert [(row["role"], int(row["pid"])) for row in rows] == [("server", os.getpid())] * 3
+        assert sum(row["received"] for row in rows) == 300

@@ -44,8 +44,9 @@ struct part {
 	/* The descriptor is readable, and stays so until this reads it. NULL without descriptor. */
 	void (*ready)(void *state);
 	/*
-	 * For a scrape, before iterators run and maps are read, in the scraper's thread: not while
-	 * start() or stop() run, but ready() may. What fails counts as a read error. May be NULL.
+	 * For a scrape or a table, before iterators run and maps are read, in the thread of who
+	 * asks, one at a time: not while start() or stop() run, but ready() may. What fails counts
+	 * as a read error. May be NULL.
 	 */
 	int (*fill)(void *state, struct error *e);
 	/* When the programs are detached; after a start() that did not fail. */

@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "engine/builtin.h"
+#include "engine/part.h"
 #include "engine/placement.h"
 #include "kernel/ring.h"
 
@@ -182,10 +183,11 @@ static int find_sheet(struct agent *a, const char *module, const char *table, st
 
 /* ---- asking ---- */
 
-/* Iterators fill maps when metrics are asked for; so they do for a table. */
-static void run_iterators(struct agent *a, struct unit *u)
+/* Parts and iterators fill maps when metrics are asked for; so they do for a table. */
+static void fill_maps(struct agent *a, struct unit *u)
 {
 	pthread_mutex_lock(&a->scrape_lock);
+	parts_fill(u);
 	placements_run(u);
 	pthread_mutex_unlock(&a->scrape_lock);
 }
@@ -199,7 +201,7 @@ int sheets_answer(struct agent *a, const char *module, const char *table,
 	pthread_mutex_lock(&a->sheets_lock);
 	err = find_sheet(a, module, table, &found, e);
 	if (!err) {
-		run_iterators(a, found.unit);
+		fill_maps(a, found.unit);
 		err = sheet_answer(found.sheet, q, out, e);
 	}
 	pthread_mutex_unlock(&a->sheets_lock);
