@@ -116,6 +116,7 @@ static int stream_init(struct record_stream *s, const struct config *c,
 		       const struct records_config *config, const struct object *o,
 		       const struct decode_env *env, struct report *report)
 {
+	static const struct label_switch no_labels;
 	int err;
 
 	*s = (struct record_stream){.config = config, .wanted_fd = -1};
@@ -130,7 +131,8 @@ static int stream_init(struct record_stream *s, const struct config *c,
 	/* As a map without keys whose values are the records. */
 	s->map.key_size = 0;
 	s->map.value_size = (uint32_t)s->size;
-	err = sheet_new(&s->table, &s->metric, &c->source, &s->map, NULL, env, report, &s->sheet);
+	err = sheet_new(&s->table, &s->metric, &c->source, &s->map, NULL, env, &no_labels, report,
+			&s->sheet);
 	return err ? err : open_beside(s, o, &c->source, report);
 }
 

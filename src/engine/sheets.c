@@ -11,6 +11,11 @@
 #include "engine/placement.h"
 #include "kernel/ring.h"
 
+static bool option_is_on(const void *ctx, const char *name)
+{
+	return module_option_is_on(ctx, name);
+}
+
 /* ---- making ---- */
 
 static int build_sheet(struct unit *u, const struct module *m, const struct table_config *t,
@@ -19,6 +24,7 @@ static int build_sheet(struct unit *u, const struct module *m, const struct tabl
 	const struct config *c = m->config;
 	const struct metric_config *metric = config_find_map(c, t->map.text);
 	struct unit_sheet *to = &u->sheets[u->n_sheets];
+	const struct label_switch labels = {option_is_on, m};
 	struct map_info map;
 	struct feed *feed;
 	int err;
@@ -26,7 +32,8 @@ static int build_sheet(struct unit *u, const struct module *m, const struct tabl
 	if (object_find_map(u->object, metric->name.text, &map))
 		return unit_report_missing_map(u->object, c, &metric->name, report);
 	feed = events_feed(u->events, &map);
-	err = sheet_new(t, metric, &c->source, &map, feed, &u->env->decode, report, &to->sheet);
+	err = sheet_new(t, metric, &c->source, &map, feed, &u->env->decode, &labels, report,
+			&to->sheet);
 	if (err)
 		return err;
 	to->module = m;
@@ -74,6 +81,7 @@ void sheets_free(struct unit *u)
 int sheets_check(const struct config *c, const struct object *o, struct report *report)
 {
 	static const struct decode_env nothing;
+	static const struct label_switch all;
 	int err = 0;
 
 	for (size_t i = 0; i < c->tables.count; i++) {
@@ -86,7 +94,7 @@ int sheets_check(const struct config *c, const struct object *o, struct report *
 		 * metric is. */
 		if (object_find_map(o, metric->name.text, &map) || ring_is(&map))
 			continue;
-		if (sheet_new(t, metric, &c->source, &map, NULL, &nothing, report, &sheet))
+		if (sheet_new(t, metric, &c->source, &map, NULL, &nothing, &all, report, &sheet))
 			err = -EINVAL;
 		else
 			sheet_free(sheet);

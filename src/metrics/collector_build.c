@@ -174,15 +174,6 @@ static bool is_exported(const struct collector_env *env, const struct text *when
 	return !when->text || !env->when || env->when(env->when_ctx, when->text);
 }
 
-static void switch_labels(struct layout *layout, const struct collector_env *env)
-{
-	for (size_t i = 0; i < layout->n_labels; i++) {
-		struct key_label *label = &layout->labels[i];
-
-		label->off = !is_exported(env, &label->decoder.config->when, false);
-	}
-}
-
 static int add_fields(struct collector *c, const struct map_info *map,
 		      const struct collector_env *env, const struct source *source,
 		      struct report *report)
@@ -242,6 +233,7 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 		  const struct map_info *map, struct feed *feed, const struct collector_env *env,
 		  struct report *report, struct collector **ret)
 {
+	const struct label_switch labels = {env->when, env->when_ctx};
 	struct collector *c = calloc(1, sizeof(*c));
 	int err;
 
@@ -255,10 +247,8 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	c->ttl = (uint32_t)MIN(ROUND_UP(metric->ttl_ns, NSEC_PER_SEC) / NSEC_PER_SEC,
 			       (uint64_t)UINT32_MAX);
 	if ((err = check_ttl(metric, map, source, report)) ||
-	    (err = layout_build(&c->layout, metric, map, env->decode, source, report)))
-		goto fail;
-	switch_labels(&c->layout, env);
-	if ((err = add_fields(c, map, env, source, report)))
+	    (err = layout_build(&c->layout, metric, map, env->decode, &labels, source, report)) ||
+	    (err = add_fields(c, map, env, source, report)))
 		goto fail;
 	table_init(&c->keys, c->layout.extended_key_size);
 	c->pieces = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*c->pieces));

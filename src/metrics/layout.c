@@ -68,16 +68,26 @@ static int check_bucket(const struct label_decoder *d, const struct source *sour
 			    d->config->name.text, d->chain[last].decoder->name);
 }
 
+static void switch_labels(struct layout *l, const struct label_switch *labels)
+{
+	for (size_t i = 0; labels->on && i < l->n_labels; i++) {
+		const struct text *when = &l->labels[i].decoder.config->when;
+
+		l->labels[i].off = when->text && !labels->on(labels->ctx, when->text);
+	}
+}
+
 static int build_decoders(struct layout *l, const struct decode_env *env,
 			  const struct source *source, struct report *report)
 {
+	static const struct decode_env nothing;
 	size_t count = l->n_labels + l->has_bucket;
 	int err = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct key_label *label = i < l->n_labels ? &l->labels[i] : &l->bucket;
-		int failed = label_decoder_build(&label->decoder, label->decoder.config, env,
-						 source, report);
+		int failed = label_decoder_build(&label->decoder, label->decoder.config,
+						 label->off ? &nothing : env, source, report);
 
 		if (failed)
 			err = failed;
@@ -88,7 +98,8 @@ static int build_decoders(struct layout *l, const struct decode_env *env,
 }
 
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
-		 const struct decode_env *env, const struct source *source, struct report *report)
+		 const struct decode_env *env, const struct label_switch *labels,
+		 const struct source *source, struct report *report)
 {
 	const struct label_config *cpu = find_cpu_label(metric, map);
 	/* The key of a map that is there for one value, or one for each CPU, says nothing. */
@@ -110,6 +121,7 @@ int layout_build(struct layout *l, const struct metric_config *metric, const str
 		return -ENOMEM;
 	l->n_labels = metric->labels.count - l->has_bucket;
 	described = place_labels(l, metric, cpu, index_only ? map->key_size : 0);
+	switch_labels(l, labels);
 	if (cpu && cpu->size != sizeof(uint16_t))
 		err = report_error(
 			report, source, cpu->place,

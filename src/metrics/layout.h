@@ -27,10 +27,17 @@ struct layout {
 	uint32_t extended_key_size;
 };
 
+/* Whether a bool option of the config is on; without `on` all are. */
+struct label_switch {
+	bool (*on)(const void *ctx, const char *option);
+	const void *ctx;
+};
+
 /* Works out and checks the layout of @metric over @map; what is wrong goes to @report at its
- * place. */
+ * place. Labels that are off follow no names, but are checked. */
 int layout_build(struct layout *l, const struct metric_config *metric, const struct map_info *map,
-		 const struct decode_env *env, const struct source *source, struct report *report);
+		 const struct decode_env *env, const struct label_switch *labels,
+		 const struct source *source, struct report *report);
 void layout_free(struct layout *l);
 
 /* The sources of names (enum name_source) that the labels' texts change with. */

@@ -113,7 +113,8 @@ static int build_columns(struct sheet *s, const struct source *source, struct re
 
 int sheet_new(const struct table_config *table, const struct metric_config *metric,
 	      const struct source *source, const struct map_info *map, struct feed *feed,
-	      const struct decode_env *env, struct report *report, struct sheet **ret)
+	      const struct decode_env *env, const struct label_switch *labels,
+	      struct report *report, struct sheet **ret)
 {
 	struct sheet *s = calloc(1, sizeof(*s));
 	int err;
@@ -124,7 +125,7 @@ int sheet_new(const struct table_config *table, const struct metric_config *metr
 		.config = table, .metric = metric, .env = env, .map = *map, .feed = feed};
 	if (getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed))
 		s->seed = clock_monotonic_ns();
-	if ((err = layout_build(&s->layout, metric, map, env, source, report)) ||
+	if ((err = layout_build(&s->layout, metric, map, env, labels, source, report)) ||
 	    (err = build_columns(s, source, report))) {
 		sheet_free(s);
 		return err;

@@ -16,6 +16,7 @@
 #include "decode/decoder.h"
 #include "kernel/feed.h"
 #include "kernel/object.h"
+#include "metrics/layout.h"
 
 struct sheet; /* opaque */
 
@@ -24,12 +25,13 @@ enum { SHEET_ROWS_MAX = 100000 };
 
 /*
  * @map and @metric are what @table is about; @feed is where the entries come from, and stays whose
- * it is; NULL: the map is read. All must outlive the sheet. What is wrong with the config for this
- * map goes to @report at its place.
+ * it is; NULL: the map is read. All but @labels must outlive the sheet. What is wrong with the
+ * config for this map goes to @report at its place.
  */
 int sheet_new(const struct table_config *table, const struct metric_config *metric,
 	      const struct source *source, const struct map_info *map, struct feed *feed,
-	      const struct decode_env *env, struct report *report, struct sheet **ret);
+	      const struct decode_env *env, const struct label_switch *labels,
+	      struct report *report, struct sheet **ret);
 void sheet_free(struct sheet *s);
 
 const struct table_config *sheet_config(const struct sheet *s);
