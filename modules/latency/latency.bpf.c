@@ -20,8 +20,17 @@
 
 #include "latency.h"
 
+/* Where one program notes what another looks for, the other stands first: it is attached first and
+ * detached last, so that nothing that was noted is missed. */
+
 /* Packets whose timestamp has one of these bits are left out: 0 takes all, 7 one of 8. */
 const volatile __u64 sample_mask = 0;
+
+/* As the option has it: "2%". */
+const volatile char sampling[16] = "always";
+
+/* Leave out all but TCP and UDP with this port, if it is not 0. */
+const volatile __u32 only_port = 0;
 
 /* Leave out what is in another network namespace than the daemon. */
 const volatile bool only_own_netns = false;
@@ -37,9 +46,18 @@ const volatile __u32 prefix6 = 64;
 #define NSEC_PER_SEC 1000000000ULL
 #define AN_HOUR      (3600 * NSEC_PER_SEC)
 
+/* Slices last 200 ms (src/engine/slices.h), and attaching takes some; the gaps between them are
+ * longer than that up to a share of 25 %. */
+#define SLICE (NSEC_PER_SEC / 4)
+
 /* Not in the headers for programs: <linux/socket.h>, <linux/net.h>, <linux/interrupt.h>. */
 enum { AF_INET = 2, AF_INET6 = 10, SOCK_STREAM = 1, NET_TX_SOFTIRQ = 2, NET_RX_SOFTIRQ = 3 };
 enum { MSG_PEEK = 0x2, MSG_ERRQUEUE = 0x2000 };
+
+static __always_inline bool is_always(void)
+{
+	return sampling[0] == 'a';
+}
 
 /* ---- maps ---- */
 
@@ -154,15 +172,13 @@ static __always_inline __u64 now_realtime(void)
 }
 
 /*
- * Whether what was noted at @since (CLOCK_MONOTONIC) can be one end of something: the programs may
- * not have been there all the time from then on.
+ * Whether what was noted at @since is one end of something of which the other is seen at @now
+ * (CLOCK_MONOTONIC). Programs that are attached in slices of time may have missed other ends
+ * since; what is older than a slice is of another one.
  */
-static __always_inline bool is_recent(__u64 since)
+static __always_inline bool is_recent(__u64 since, __u64 now)
 {
-	__u32 zero = 0;
-	const struct latency_clock *clock = bpf_map_lookup_elem(&latency_clock, &zero);
-
-	return clock && since >= clock->began;
+	return is_always() || now - since < SLICE;
 }
 
 /* ---- labels ---- */
@@ -247,9 +263,27 @@ static __always_inline __u32 netns_of_sighting(const bool direct, const struct s
 	return s->sk ? netns_of_socket(direct, s->sk) : 0;
 }
 
+static __always_inline bool has_port(const struct sighting *s)
+{
+	__be16 port = bpf_htons((__u16)only_port), ports[2] = {0};
+	__u32 len = 40;
+	__u8 first = 0;
+
+	if (s->protocol != IPPROTO_TCP && s->protocol != IPPROTO_UDP)
+		return false;
+	if (s->ip_version == 4) {
+		bpf_probe_read_kernel(&first, 1, s->network_header);
+		len = (first & 15) * 4;
+	}
+	bpf_probe_read_kernel(ports, sizeof(ports), s->network_header + len);
+	return ports[0] == port || ports[1] == port;
+}
+
 static __always_inline bool is_wanted(const bool direct, const struct sighting *s)
 {
-	return !only_own_netns || is_own_netns(netns_of_sighting(direct, s));
+	if (only_own_netns && !is_own_netns(netns_of_sighting(direct, s)))
+		return false;
+	return !only_port || has_port(s);
 }
 
 static __always_inline void add_optional_labels(const bool direct, const struct sighting *s,
@@ -644,25 +678,12 @@ static __always_inline void note_first(struct sock *sk, struct first_datagram *t
 		return;
 	since = received_at(PROBED, s.skb);
 	s.ip_version = ip_version_of(READ(PROBED, s.skb, protocol));
+	s.network_header = network_header_of(PROBED, s.skb);
 	if (!since || since & sample_mask || !s.ip_version || !is_wanted(PROBED, &s))
 		return;
-	s.network_header = network_header_of(PROBED, s.skb);
 	fill_stack_key(PROBED, &s, &to->key);
 	to->since = since;
 	to->noted = bpf_ktime_get_ns();
-}
-
-SEC("tp_btf/sk_data_ready")
-int BPF_PROG(note_first_datagram, struct sock *sk)
-{
-	struct first_datagram *first;
-
-	if (!is_inet(DIRECT, sk) || sk->sk_protocol != IPPROTO_UDP)
-		return 0;
-	first = bpf_sk_storage_get(&first_datagrams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (first && !(first->since && is_recent(first->noted)))
-		note_first(sk, first);
-	return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
@@ -678,9 +699,22 @@ int BPF_PROG(receive_socket_read_udp, struct sock *sk, int ret, int flags)
 	if (!first)
 		return 0;
 	ns = now_realtime() - first->since;
-	if (first->since && is_recent(first->noted) && ns < AN_HOUR)
+	if (first->since && is_recent(first->noted, bpf_ktime_get_ns()) && ns < AN_HOUR)
 		ADD_LATENCY(&stack_latency_seconds, first->key, ns);
 	note_first(sk, first);
+	return 0;
+}
+
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(note_first_datagram, struct sock *sk)
+{
+	struct first_datagram *first;
+
+	if (!is_inet(DIRECT, sk) || sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	first = bpf_sk_storage_get(&first_datagrams, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (first && !(first->since && is_recent(first->noted, bpf_ktime_get_ns())))
+		note_first(sk, first);
 	return 0;
 }
 
@@ -775,7 +809,7 @@ static __always_inline void leave_netfilter(__u64 id)
 		return;
 	passage->id = 0;
 	key = passage->key;
-	if (is_recent(passage->since) && now - passage->since < NSEC_PER_SEC)
+	if (is_recent(passage->since, now) && now - passage->since < NSEC_PER_SEC)
 		ADD_LATENCY(&netfilter_latency_seconds, key, now - passage->since);
 }
 
@@ -783,17 +817,17 @@ static __always_inline void leave_netfilter(__u64 id)
  * nf_hook_slow(skb, state, …) is the walk through a hook's chains, and is not called where there
  * are none. Packets that end there count as well.
  */
-SEC("?fentry/nf_hook_slow")
-int BPF_PROG(fentry_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
-{
-	enter_netfilter(DIRECT, (__u64)skb, state);
-	return 0;
-}
-
 SEC("?fexit/nf_hook_slow")
 int BPF_PROG(fexit_nf_hook_slow, struct sk_buff *skb)
 {
 	leave_netfilter((__u64)skb);
+	return 0;
+}
+
+SEC("?fentry/nf_hook_slow")
+int BPF_PROG(fentry_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	enter_netfilter(DIRECT, (__u64)skb, state);
 	return 0;
 }
 
@@ -805,17 +839,17 @@ enum { RETURN_ADDRESS_SIZE = 8 };
 enum { RETURN_ADDRESS_SIZE = 0 };
 #endif
 
-SEC("?kprobe/nf_hook_slow")
-int BPF_KPROBE(kprobe_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
-{
-	enter_netfilter(PROBED, PT_REGS_SP(ctx), state);
-	return 0;
-}
-
 SEC("?kretprobe/nf_hook_slow")
 int kretprobe_nf_hook_slow(struct pt_regs *ctx)
 {
 	leave_netfilter(PT_REGS_SP(ctx) - RETURN_ADDRESS_SIZE);
+	return 0;
+}
+
+SEC("?kprobe/nf_hook_slow")
+int BPF_KPROBE(kprobe_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
+{
+	enter_netfilter(PROBED, PT_REGS_SP(ctx), state);
 	return 0;
 }
 
@@ -857,14 +891,20 @@ static __always_inline struct softirq *network_softirq(__u32 vector)
 	return bpf_map_lookup_elem(&softirqs, &vector);
 }
 
-SEC("tp_btf/softirq_raise")
-int BPF_PROG(softirq_raise, __u32 vector)
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_exit, __u32 vector)
 {
+	struct latency_softirq_key key = {.vector = (__u8)vector};
 	struct softirq *softirq = network_softirq(vector);
+	__u64 now = bpf_ktime_get_ns();
+	__u64 entered;
 
-	/* Again while it waits: the first time counts. */
-	if (softirq && !(softirq->raised && is_recent(softirq->raised)))
-		softirq->raised = bpf_ktime_get_ns();
+	if (!softirq || !softirq->entered)
+		return 0;
+	entered = softirq->entered;
+	softirq->entered = 0;
+	if (is_recent(entered, now))
+		ADD_LATENCY(&softirq_run_seconds, key, now - entered);
 	return 0;
 }
 
@@ -881,7 +921,7 @@ int BPF_PROG(softirq_entry, __u32 vector)
 	softirq->entered = bpf_ktime_get_ns();
 	if (!softirq->raised)
 		return 0;
-	recent = is_recent(softirq->raised);
+	recent = is_recent(softirq->raised, softirq->entered);
 	waited = softirq->entered - softirq->raised;
 	softirq->raised = 0;
 	if (recent)
@@ -889,21 +929,15 @@ int BPF_PROG(softirq_entry, __u32 vector)
 	return 0;
 }
 
-SEC("tp_btf/softirq_exit")
-int BPF_PROG(softirq_exit, __u32 vector)
+SEC("tp_btf/softirq_raise")
+int BPF_PROG(softirq_raise, __u32 vector)
 {
-	struct latency_softirq_key key = {.vector = (__u8)vector};
 	struct softirq *softirq = network_softirq(vector);
-	__u64 ran;
-	bool recent;
+	__u64 now = bpf_ktime_get_ns();
 
-	if (!softirq || !softirq->entered)
-		return 0;
-	recent = is_recent(softirq->entered);
-	ran = bpf_ktime_get_ns() - softirq->entered;
-	softirq->entered = 0;
-	if (recent)
-		ADD_LATENCY(&softirq_run_seconds, key, ran);
+	/* Again while it waits: the first time counts. */
+	if (softirq && !(softirq->raised && is_recent(softirq->raised, now)))
+		softirq->raised = now;
 	return 0;
 }
 
@@ -936,22 +970,6 @@ static __always_inline void note_queued(struct sk_buff *skb)
 	bpf_map_update_elem(&queued, &identity, &now, BPF_ANY);
 }
 
-SEC("tp_btf/qdisc_enqueue")
-int BPF_PROG(qdisc_enqueue, struct Qdisc *qdisc, struct netdev_queue *queue, struct sk_buff *skb)
-{
-	note_queued(skb);
-	return 0;
-}
-
-/* Before qdisc_enqueue (5.14) from a little before, and also of packets that no qdisc takes: the
- * next to have their address is noted anew. */
-SEC("tp_btf/net_dev_queue")
-int BPF_PROG(net_dev_queue, struct sk_buff *skb)
-{
-	note_queued(skb);
-	return 0;
-}
-
 static __always_inline void count_dequeued(struct sk_buff *skb, struct latency_qdisc_key *key,
 					   __u64 now)
 {
@@ -964,7 +982,7 @@ static __always_inline void count_dequeued(struct sk_buff *skb, struct latency_q
 	then = *since;
 	if (identity == (__u64)skb)
 		bpf_map_delete_elem(&queued, &identity);
-	if (is_recent(then) && now - then < AN_HOUR)
+	if (is_recent(then, now) && now - then < AN_HOUR)
 		ADD_LATENCY(&qdisc_latency_seconds, *key, now - then);
 }
 
@@ -989,6 +1007,22 @@ int BPF_PROG(qdisc_dequeue, struct Qdisc *qdisc, struct netdev_queue *queue, int
 		count_dequeued(skb, &key, now);
 		skb = skb->next;
 	}
+	return 0;
+}
+
+SEC("tp_btf/qdisc_enqueue")
+int BPF_PROG(qdisc_enqueue, struct Qdisc *qdisc, struct netdev_queue *queue, struct sk_buff *skb)
+{
+	note_queued(skb);
+	return 0;
+}
+
+/* Before qdisc_enqueue (5.14) from a little before, and also of packets that no qdisc takes: the
+ * next to have their address is noted anew. */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(net_dev_queue, struct sk_buff *skb)
+{
+	note_queued(skb);
 	return 0;
 }
 

@@ -94,7 +94,6 @@ struct latency_qdisc_key {
 struct latency_clock {
 	__s64 tai;      /* CLOCK_TAI - CLOCK_REALTIME: whole seconds, mostly 0 or 37 of them */
 	__s64 realtime; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
-	__u64 began;    /* CLOCK_MONOTONIC: since when all programs are attached without a pause */
 	__u32 netns;    /* of the daemon: only there its names of interfaces hold */
 	__u32 valid;    /* 0 until user space has written this */
 };
@@ -103,4 +102,4 @@ _Static_assert(sizeof(struct latency_stack_key) == 40, "latency.yaml: the labels
 _Static_assert(sizeof(struct latency_netfilter_key) == 12, "latency.yaml: the labels add up to 12");
 _Static_assert(sizeof(struct latency_softirq_key) == 8, "latency.yaml: the labels add up to 8");
 _Static_assert(sizeof(struct latency_qdisc_key) == 28, "latency.yaml: the labels add up to 28");
-_Static_assert(sizeof(struct latency_clock) == 32, "latency.c writes it whole");
+_Static_assert(sizeof(struct latency_clock) == 24, "latency.c writes it whole");

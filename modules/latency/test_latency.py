@@ -36,7 +36,7 @@ def pair(here, there):
 def latency(run):
     """Runs the module, which looks at the namespace of the test alone."""
     return lambda *options: run("--module=latency", *(
-        word for option in ("own_netns=true", *options)
+        word for option in ("own_netns=true", "sampling=always", *options)
         for word in ("--option", f"latency.{option}")))
 
 
@@ -168,6 +168,55 @@ def test_one_packet_of_some(pair, latency):
     for stage in STAGES["udp"]:
         # 250 expected; 8 standard deviations of 15 away
         assert 130 <= stack(daemon.scrape(), protocol="udp", stage=stage).count <= 370, stage
+
+
+# --- labels that are asked for
+
+def test_labels(pair, latency):
+    here, there = pair
+    daemon = latency("by_interface=true", "by_netns=true", "by_cgroup=true", "by_network=true",
+                     "prefix=28", "prefix6=48")
+    for version, network in ("4", "10.0.0.0"), ("6", "fd00::"):
+        for protocol in STAGES:
+            exchange(here, there, version, protocol, 10)
+        samples = daemon.scrape()
+        for protocol, stages in STAGES.items():
+            for stage in stages:
+                seen = stack(samples, protocol=protocol, stage=stage, ip_version=version,
+                             interface="wire", netns=here.name, network=network)
+                assert seen.count >= 10, (protocol, stage)
+    sockets = [row for row, _ in samples.select(f"{STACK}_count", stage="socket_queue")]
+    assert sockets and all(row["cgroup"].startswith("/") for row in sockets)
+    assert {row["cgroup"] for row, _ in samples.select(f"{STACK}_count", stage="driver")} == {""}
+
+
+def test_labels_that_are_not_asked_for(pair, latency):
+    here, there = pair
+    daemon = latency()
+    exchange(here, there, "4", "udp", 10)
+    assert {name for row, _ in daemon.scrape().select(f"{STACK}_count") for name in row} == {
+        "direction", "stage", "protocol", "ip_version"}
+
+
+def test_one_port(pair, latency):
+    here, there = pair
+    with udp_pair(here, there, "4")[0] as other:
+        port = other.getsockname()[1]  # of nobody, later
+    daemon = latency(f"port={port}")
+    exchange(here, there, "4", "udp", 10)
+    exchange(here, there, "4", "tcp", 10)
+    assert stack(daemon.scrape()).count == 0
+    with there.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        with here.entered():
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with server:
+            server.settimeout(5)
+            server.bind((address_of(here, "4"), port))
+            client.sendto(b"hello", server.getsockname())
+            server.recv(100)
+    samples = daemon.scrape()
+    assert {stage: stack(samples, stage=stage).count for stage in STAGES["udp"]} == {
+        stage: 1 for stage in STAGES["udp"]}
 
 
 # --- a reader that sleeps
@@ -349,7 +398,7 @@ def test_softirqs_of_the_network(pair, latency):
 
 # --- clocks
 
-CLOCK = struct.Struct("=qqQII")  # struct latency_clock
+CLOCK = struct.Struct("=qqII")  # struct latency_clock
 HOUR = 3600 * 10**9
 
 
@@ -367,7 +416,7 @@ def test_nothing_is_older_than_an_hour(pair, latency):
     netns = os.stat(here.path).st_ino
     for wrong in (2 * HOUR, -HOUR, 50 * 365 * 24 * HOUR, -50 * 365 * 24 * HOUR):
         offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
-        write_clock(daemon, -wrong, offset + wrong, 0, netns, 1)
+        write_clock(daemon, -wrong, offset + wrong, netns, 1)
         exchange(here, there, "4", "udp", 20)
     seen = stack(daemon.scrape(), direction="ingress")
     assert seen.buckets.get(math.inf, 0) == seen.count == 0
