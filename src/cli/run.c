@@ -21,6 +21,7 @@
 #include "http/listen.h"
 #include "http/pages.h"
 #include "http/security.h"
+#include "kernel/mapread.h"
 
 /* Far more than scrapers are; the others are slow, idle, or up to something. */
 enum { CONNECTIONS_MAX = 2048 };
@@ -245,6 +246,22 @@ static void warn_of_lost_rights(const struct run_options *o, enum tc_mechanism m
 			 "come later nor detach at the end; afterwards: wiregauge cleanup");
 }
 
+/* Before Linux 5.19 kernel.unprivileged_bpf_disabled forbids whoever lacks CAP_BPF to read maps,
+ * also those that he has open: without it nothing could be scraped. */
+static int give_up_capabilities(const struct strv *keep, struct error *e)
+{
+	_cleanup_strv_ struct strv more = {0};
+
+	if (strv_has(keep, "all") || strv_has(keep, "bpf") || strv_has(keep, "cap_bpf") ||
+	    !mapread_needs_capability())
+		return capabilities_keep(keep, e);
+	log_warn("this kernel lets nobody without cap_bpf read BPF maps: it is kept");
+	if ((!strv_has(keep, "none") && strv_add_all(&more, keep)) ||
+	    strv_add(&more, "cap_bpf", strlen("cap_bpf")))
+		return error_set(e, -ENOMEM, "no memory for the set of capabilities");
+	return capabilities_keep(&more, e);
+}
+
 /* Everything that counts; then privileges go, and what serves is started with what is left. */
 static int start_agent(struct daemon *d, const struct agent_options *options, struct error *e)
 {
@@ -253,7 +270,7 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 
 	if (!err && o->keep.given) {
 		warn_of_lost_rights(o, options->tc_mechanism);
-		err = capabilities_keep(&o->keep.values, e);
+		err = give_up_capabilities(&o->keep.values, e);
 	}
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
