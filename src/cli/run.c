@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -215,6 +216,14 @@ static void raise_descriptor_limit(void)
 		log_debug("cannot raise the limit of open files: %s", strerror(errno));
 }
 
+/* What maps are read into is as large as they can become, and touched as far as they are: where
+ * huge pages are "always" the kernel would make 2 MiB of each of these pages. */
+static void refuse_huge_pages(void)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		log_debug("cannot refuse transparent huge pages: %s", strerror(errno));
+}
+
 static void say_ready(const struct daemon *d)
 {
 	const char *address = d->options->listen_address;
@@ -379,6 +388,7 @@ static enum exit_code run_run(const struct command_call *call)
 	if (d.options->config_check)
 		return check(d.options, &options);
 	raise_descriptor_limit();
+	refuse_huge_pages();
 	err = block_signals(&d, &error);
 	if (!err)
 		err = start(&d, &options, &error);
