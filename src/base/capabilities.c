@@ -57,6 +57,19 @@ int capabilities_keep(const struct strv *keep, struct error *e)
 	return 0;
 }
 
+bool capabilities_are_needed(int (*call)(void))
+{
+	_cleanup_(free_caps) cap_t have = cap_get_proc();
+	_cleanup_(free_caps) cap_t none = have ? cap_dup(have) : NULL;
+	bool needed;
+
+	if (!none || cap_clear_flag(none, CAP_EFFECTIVE) || cap_set_proc(none))
+		return false;
+	needed = call() == -EPERM;
+	(void)cap_set_proc(have);
+	return needed;
+}
+
 void capabilities_drop(void)
 {
 	_cleanup_(free_caps) cap_t none = cap_init();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
@@ -21,6 +22,7 @@
 #include "http/listen.h"
 #include "http/pages.h"
 #include "http/security.h"
+#include "kernel/mapread.h"
 
 /* Far more than scrapers are; the others are slow, idle, or up to something. */
 enum { CONNECTIONS_MAX = 2048 };
@@ -214,6 +216,14 @@ static void raise_descriptor_limit(void)
 		log_debug("cannot raise the limit of open files: %s", strerror(errno));
 }
 
+/* What maps are read into is as large as they can become, and touched as far as they are: where
+ * huge pages are "always" the kernel would make 2 MiB of each of these pages. */
+static void refuse_huge_pages(void)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
+		log_debug("cannot refuse transparent huge pages: %s", strerror(errno));
+}
+
 static void say_ready(const struct daemon *d)
 {
 	const char *address = d->options->listen_address;
@@ -245,6 +255,22 @@ static void warn_of_lost_rights(const struct run_options *o, enum tc_mechanism m
 			 "come later nor detach at the end; afterwards: wiregauge cleanup");
 }
 
+/* Before Linux 5.19 kernel.unprivileged_bpf_disabled forbids whoever lacks CAP_BPF to read maps,
+ * also those that he has open: without it nothing could be scraped. */
+static int give_up_capabilities(const struct strv *keep, struct error *e)
+{
+	_cleanup_strv_ struct strv more = {0};
+
+	if (strv_has(keep, "all") || strv_has(keep, "bpf") || strv_has(keep, "cap_bpf") ||
+	    !mapread_needs_capability())
+		return capabilities_keep(keep, e);
+	log_warn("this kernel lets nobody without cap_bpf read BPF maps: it is kept");
+	if ((!strv_has(keep, "none") && strv_add_all(&more, keep)) ||
+	    strv_add(&more, "cap_bpf", strlen("cap_bpf")))
+		return error_set(e, -ENOMEM, "no memory for the set of capabilities");
+	return capabilities_keep(&more, e);
+}
+
 /* Everything that counts; then privileges go, and what serves is started with what is left. */
 static int start_agent(struct daemon *d, const struct agent_options *options, struct error *e)
 {
@@ -253,7 +279,7 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 
 	if (!err && o->keep.given) {
 		warn_of_lost_rights(o, options->tc_mechanism);
-		err = capabilities_keep(&o->keep.values, e);
+		err = give_up_capabilities(&o->keep.values, e);
 	}
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
@@ -362,6 +388,7 @@ static enum exit_code run_run(const struct command_call *call)
 	if (d.options->config_check)
 		return check(d.options, &options);
 	raise_descriptor_limit();
+	refuse_huge_pages();
 	err = block_signals(&d, &error);
 	if (!err)
 		err = start(&d, &options, &error);

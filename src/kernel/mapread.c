@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/capabilities.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "base/table.h"
@@ -358,6 +359,18 @@ int mapread_remove(struct mapread *m, const void *key, void *ret_values)
 	}
 	r = ret_values ? bpf_map_lookup_elem(m->map.fd, key, ret_values) : 0;
 	return r ? r : bpf_map_delete_elem(m->map.fd, key);
+}
+
+static int look_up_nowhere(void)
+{
+	__u64 key = 0, value;
+
+	return bpf_map_lookup_elem(-1, &key, &value) ? -errno : 0;
+}
+
+bool mapread_needs_capability(void)
+{
+	return capabilities_are_needed(look_up_nowhere);
 }
 
 struct feed *mapread_feed(struct mapread *m)

@@ -12,6 +12,10 @@
 
 struct mapread; /* opaque */
 
+/* Whether maps that are open can be read with CAP_BPF alone, as before Linux 5.19 where
+ * kernel.unprivileged_bpf_disabled is not 0. */
+bool mapread_needs_capability(void);
+
 int mapread_new(const struct map_info *map, struct mapread **ret, struct error *e);
 void mapread_free(struct mapread *m);
 

@@ -47,11 +47,7 @@ static __attribute__((noinline, unused)) int increment_map(void *map, const void
 /* Rounded up, as `le` includes its bound. */
 static __attribute__((noinline, unused)) __u64 log2l_up(__u64 v)
 {
-	__u64 log = 0;
-
-	for (int i = 0; i < 63; i++)
-		log += v > (1ULL << i);
-	return log;
+	return v > 1 ? 64 - __builtin_clzll(v - 1) : 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

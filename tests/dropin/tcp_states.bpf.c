@@ -41,8 +41,6 @@ int set_state(struct inet_sock_set_state *ctx)
 		.state = (__u32)ctx->newstate,
 	};
 
-	if (!is_ours())
-		return 0;
 	__builtin_memcpy(key.address, ctx->daddr_v6, sizeof(key.address));
 	increment_map(&tcp_states_total, &key, 1);
 	return 0;

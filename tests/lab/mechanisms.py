@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A plugin of pytest for the lab: by which mechanisms the daemons of a run were attached, and how
-often their programs ran there. Each daemon is asked before it ends."""
+"""A plugin of pytest for the lab: which tests failed; by which mechanisms the daemons of a run were
+attached, and how often their programs ran there. Each daemon is asked before it ends."""
 
 import http.client
 import json
@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 runs = Counter()  # (measure, hook, mechanism): times
+failed = []       # tests, as pytest takes them on its command line
 stats = []        # while this descriptor is open, the kernel counts
 
 BPF_STATS_RUN_TIME = 0  # enum bpf_stats_type
@@ -79,7 +80,13 @@ def pytest_configure(config):
     Daemon.stop, Daemon.kill = asking(Daemon.stop), asking(Daemon.kill)
 
 
+def pytest_runtest_logreport(report):
+    if report.failed and report.nodeid not in failed:
+        failed.append(report.nodeid)
+
+
 def pytest_sessionfinish(session):
+    Path(os.environ["LAB_RESULTS"], "failed").write_text("".join(f"{test}\n" for test in failed))
     rows = [{"measure": measure, "hook": hook, "mechanism": mechanism, "runs": count}
             for (measure, hook, mechanism), count in sorted(runs.items())]
     Path(os.environ["LAB_RESULTS"], "mechanisms.json").write_text(json.dumps(rows, indent=1))

@@ -10,6 +10,14 @@
 
 enum { HEADER = 14, LONGEST = 64 };
 
+/* @len, which is from 1 to LONGEST: so that the verifier of Linux 5.10, too, sees that it is not 0,
+ * and the compiler does not see that it changes nothing. */
+static __always_inline __u32 bounded(__u32 len)
+{
+	asm volatile("" : "+r"(len));
+	return ((len - 1) & (LONGEST - 1)) + 1;
+}
+
 EVENTS(ring_total, 4096);
 EVENTS(ring_values, 4096);
 EVENTS(ring_bytes, 4096);
@@ -33,7 +41,7 @@ static __always_inline __u32 read_record(struct __sk_buff *skb, __u8 *record)
 
 	if (len < 1 || len > LONGEST)
 		return 0;
-	return bpf_skb_load_bytes(skb, HEADER, record, len) ? 0 : len;
+	return bpf_skb_load_bytes(skb, HEADER, record, bounded(len)) ? 0 : len;
 }
 
 static __always_inline int send(struct __sk_buff *skb, void *ring, void *lost, __u64 flags)
@@ -45,7 +53,7 @@ static __always_inline int send(struct __sk_buff *skb, void *ring, void *lost, _
 
 	if (len < 1 || len > LONGEST)
 		return 2;
-	if (bpf_ringbuf_output(ring, record, len, flags) == 0)
+	if (bpf_ringbuf_output(ring, record, bounded(len), flags) == 0)
 		return 0;
 	count = bpf_map_lookup_elem(lost, &first);
 	if (count)
@@ -60,7 +68,7 @@ static __always_inline int send_perf(struct __sk_buff *skb, void *array)
 
 	if (len < 1 || len > LONGEST)
 		return 2;
-	return bpf_perf_event_output(skb, array, BPF_F_CURRENT_CPU, record, len) != 0;
+	return bpf_perf_event_output(skb, array, BPF_F_CURRENT_CPU, record, bounded(len)) != 0;
 }
 
 SEC("tc") int to_ring(struct __sk_buff *skb)

@@ -599,6 +599,15 @@ def test_nothing_is_left_after_a_stop(run_rows, folder, here, there, cgroup):
     assert_released(held)
 
 
+def test_a_reload_releases_what_it_replaced(run_rows, folder, here, there, cgroup):
+    daemon = run_rows(*ALL)
+    held = holdings(daemon)
+    reload_rows(daemon, folder, *ALL, metrics=CHANGED)
+    assert all(program_status(daemon, row.split()[1].rstrip(","))["attached"] for row in ALL)
+    # A link may have got the new program; one that was left holds the old one.
+    assert_released(held, keep=("link",))
+
+
 def test_a_refused_reload_leaves_all_as_it_was(run_rows, folder, here, there, cgroup):
     daemon = run_rows(*ALL)
     held = holdings(daemon)

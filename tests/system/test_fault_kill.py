@@ -14,6 +14,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from attaching import places, write_config
 from configs import LABEL, add_config
 from daemon import PATIENCE, SANITIZED
 from kernel import assert_untouched, filters, has_clsact, unowned, until_only
@@ -23,6 +24,16 @@ from waiting import until
 KILLS = 20 if SANITIZED or os.environ.get("VMTEST") else 100
 PAIRS = 6
 WIDE = 40000
+HOOKS = {
+    "on_xdp": "hook: xdp, interfaces: wire",
+    "on_netfilter": "hook: netfilter, family: ipv4, netfilter_hook: prerouting",
+    "on_skb_ingress": "hook: cgroup_skb_ingress",
+    "on_skb_egress": "hook: cgroup_skb_egress",
+    "on_sock_ops": "hook: sock_ops",
+    "on_connect4": "hook: cgroup",
+    "on_perf_event": "hook: perf_event, "
+                     "event: 'type=software,config=cpu-clock,frequency=50'",
+}
 FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() / bytes(50)
 COUNTED = re.compile(rb'^wiregauge_interface_packets_total\{direction="egress",interface="wire",'
                      rb'.*\} (\d+)$', re.M)
@@ -44,6 +55,7 @@ class Victims:
         self.daemon = None
         self.sock = None
         self.lasts = self.measure()
+        self.hooks = self.attached_hooks()
 
     def launch_ready(self):
         self.daemon = self.launch().wait_ready()
@@ -104,6 +116,13 @@ class Victims:
         until(lambda: len(self.daemon.attached("tc_egress")) == 2 * PAIRS + 2, 20 * PATIENCE,
               "all are attached")
 
+    def attached_hooks(self):
+        """Which programs of HOOKS are attached, and where; a kernel may lack some of the hooks."""
+        if not self.daemon:
+            self.launch_ready()
+            self.wait_attached()
+        return {program: places(self.daemon, program) for program in HOOKS}
+
     # --- killing
 
     def kill_in(self, phase, part):
@@ -127,6 +146,8 @@ class Victims:
         assert status == 200
         assert [int(count) for count in COUNTED.findall(page)] == [3]
         assert page.count(b"\nebpf_exporter_wide_total{") == WIDE
+        until(lambda: self.attached_hooks() == self.hooks, 5 * PATIENCE,
+              lambda: f"attached are {self.attached_hooks()}, not {self.hooks}")
 
 
 def count_filters(namespace):
@@ -144,9 +165,11 @@ def moments():
 
 @pytest.fixture
 def victims(here, there, launch, folder, tmp_path, mechanism):
-    """With some more interfaces, so that attaching takes a while."""
+    """With some more interfaces, so that attaching takes a while, and a program at each hook."""
     here.ip_batch([f"link add a{number} type veth peer name b{number}" for number in range(PAIRS)])
     add_config(folder, "fault", MANIFEST, "tests/system/fault")
+    rows = [f"program: {program}, {row}" for program, row in HOOKS.items()]
+    write_config(folder, "hooks", "attach_hooks", rows)
     daemon_file = tmp_path / "wiregauge.yaml"
     daemon_file.write_text("")
     return Victims(here, lambda: launch("--tc.mechanism", mechanism, "--config", daemon_file,
@@ -167,5 +190,6 @@ def test_killed_at_any_moment(here, victims, moments, mechanism):
         assert count_filters(here) == expected, what
     victims.end()
     until_only(before, "at the end")
+    assert victims.hooks["on_xdp"] and victims.hooks["on_skb_egress"], victims.hooks
     assert not has_clsact(here, "wire")
     assert_untouched(here)

@@ -17,15 +17,19 @@ SINGLE_NAME = "ebpf_exporter_single_total"
 RUNS, REFUSED = "the new configuration runs", "the new configuration is refused"
 
 
-@pytest.fixture
-def daemon(folder, run_configs):
+def run_first(folder, run_configs, *arguments):
     """Runs the config "first", whose counter stands at 42."""
     add_config(folder, "first", SINGLE)
-    daemon = run_configs()
+    daemon = run_configs(*arguments)
     daemon.counter = Map(daemon, "single_total")
     daemon.counter.write(u32(0), 42)
     assert daemon.scrape().value(SINGLE_NAME) == 42
     return daemon
+
+
+@pytest.fixture
+def daemon(folder, run_configs):
+    return run_first(folder, run_configs)
 
 
 def maps(daemon):
@@ -125,8 +129,7 @@ def replace(path, how):
         assert how == "nothing"
 
 
-@pytest.mark.parametrize("name", ["first.yaml", "first.bpf.o"])
-@pytest.mark.parametrize("how, complaint", [
+NO_FILES = pytest.mark.parametrize("how, complaint", [
     ("fifo", "a pipe or socket, not a file"),
     ("directory", "Is a directory"),
     ("socket", "No such device or address"),
@@ -134,6 +137,10 @@ def replace(path, how):
     ("device without end", "larger than"),
     ("nothing", "No such file or directory"),
 ])
+
+
+@pytest.mark.parametrize("name", ["first.yaml", "first.bpf.o"])
+@NO_FILES
 def test_a_file_that_is_none_neither_hangs_nor_harms(daemon, folder, name, how, complaint):
     held = maps(daemon)
     add_config(folder, "second", SECOND)
@@ -143,6 +150,17 @@ def test_a_file_that_is_none_neither_hangs_nor_harms(daemon, folder, name, how, 
         assert enabled(daemon) == {"second"}
     else:
         assert_refused(daemon, held, complaint)
+
+
+@NO_FILES
+def test_a_daemon_file_that_is_none_neither_hangs_nor_harms(folder, run_configs, tmp_path, how,
+                                                            complaint):
+    daemon_file = tmp_path / "wiregauge.yaml"
+    daemon_file.write_text("")
+    daemon = run_first(folder, run_configs, "--config", daemon_file)
+    held = maps(daemon)
+    replace(daemon_file, how)
+    assert_refused(daemon, held, complaint)
 
 
 @pytest.mark.parametrize("how", ["gone", "a file"])
