@@ -83,6 +83,15 @@ struct packet {
 	__u8 icmp_code;         /* likewise */
 };
 
+/*
+ * Protocols as labels in 16 bits: with an IP version IP's (≤ 255), else the ethertype (≥ 1536) or
+ * one of these, which no protocol has.
+ */
+enum packet_protocol {
+	PACKET_PROTOCOL_LLC = 256,   /* an 802.3 length instead of an ethertype: LLC follows */
+	PACKET_PROTOCOL_OTHER = 257, /* an ethertype that has no name here */
+};
+
 struct packet_vlan_header {
 	__be16 tci;
 	__be16 ethertype;
@@ -468,4 +477,51 @@ static __always_inline void packet_segments(const struct packet *p, struct packe
 	s->size = p->len;
 	s->last_size = p->len;
 	s->bytes = p->len;
+}
+
+/* Ethertypes that get a series of their own, by IANA's "IEEE 802 numbers" and <linux/if_ether.h>.
+ * All others share one: otherwise any neighbour could make 65,000 of them. */
+static __always_inline bool packet_ethertype_is_known(__u16 ethertype)
+{
+	switch (ethertype) {
+	case ETH_P_IP:
+	case ETH_P_ARP:
+	case ETH_P_RARP:
+	case ETH_P_IPV6:
+	case ETH_P_8021Q:
+	case ETH_P_8021AD:
+	case ETH_P_SLOW: /* LACP */
+	case ETH_P_MPLS_UC:
+	case ETH_P_MPLS_MC:
+	case ETH_P_PPP_DISC:
+	case ETH_P_PPP_SES:
+	case ETH_P_PAE: /* 802.1X */
+	case ETH_P_PROFINET:
+	case ETH_P_AOE:
+	case ETH_P_ETHERCAT:
+	case ETH_P_LLDP:
+	case ETH_P_MACSEC:
+	case ETH_P_1588:
+	case ETH_P_NCSI:
+	case ETH_P_PRP:
+	case ETH_P_CFM:
+	case ETH_P_FCOE:
+	case ETH_P_FIP:
+	case ETH_P_HSR:
+	case ETH_P_LOOPBACK:
+	case ETH_P_BATMAN:
+	case ETH_P_TIPC:
+	case ETH_P_NSH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The label of a packet that is not IP; @ethertype in host order. */
+static __always_inline __u16 packet_protocol_of_ethertype(__u16 ethertype)
+{
+	if (ethertype < ETH_P_802_3_MIN)
+		return PACKET_PROTOCOL_LLC;
+	return packet_ethertype_is_known(ethertype) ? ethertype : PACKET_PROTOCOL_OTHER;
 }

@@ -21,18 +21,13 @@ enum {
 	PACKETS_SIZE_LOG2_MIN = 6,
 	PACKETS_SIZE_LOG2_MAX = 17,
 	PACKETS_SIZE_BUCKETS = PACKETS_SIZE_LOG2_MAX - PACKETS_SIZE_LOG2_MIN + 1,
-
-	/* Values of packets_key.protocol that no protocol has: neither IP's (≤ 255) nor Ethernet's
-	 * (≥ 1536). The manifest gives them their names. */
-	PACKETS_PROTOCOL_LLC = 256,   /* an 802.3 length instead of an ethertype: LLC follows */
-	PACKETS_PROTOCOL_OTHER = 257, /* an ethertype that has no name here */
 };
 
 struct packets_key {
 	__u32 interface; /* ifindex */
 	__u8 direction;  /* enum packet_direction: 0 in, 1 out */
 	__u8 ip_version; /* 4, 6, or 0: not IP, or an IP header that is cut off or broken */
-	__u16 protocol;  /* host order: of IP, else the ethertype or PACKETS_PROTOCOL_… */
+	__u16 protocol;  /* host order: of IP, else the ethertype or enum packet_protocol */
 };
 
 struct packets_traffic {

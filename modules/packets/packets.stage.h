@@ -33,54 +33,13 @@ struct {
 
 static const struct packets_traffic packets_zero;
 
-/* Ethertypes that get a series of their own, by IANA's "IEEE 802 numbers" and <linux/if_ether.h>.
- * All others share one: otherwise any neighbour could make 65,000 of them. */
-static __always_inline bool packets_ethertype_is_known(__u16 ethertype)
-{
-	switch (ethertype) {
-	case ETH_P_IP:
-	case ETH_P_ARP:
-	case ETH_P_RARP:
-	case ETH_P_IPV6:
-	case ETH_P_8021Q:
-	case ETH_P_8021AD:
-	case ETH_P_SLOW: /* LACP */
-	case ETH_P_MPLS_UC:
-	case ETH_P_MPLS_MC:
-	case ETH_P_PPP_DISC:
-	case ETH_P_PPP_SES:
-	case ETH_P_PAE: /* 802.1X */
-	case ETH_P_PROFINET:
-	case ETH_P_AOE:
-	case ETH_P_ETHERCAT:
-	case ETH_P_LLDP:
-	case ETH_P_MACSEC:
-	case ETH_P_1588:
-	case ETH_P_NCSI:
-	case ETH_P_PRP:
-	case ETH_P_CFM:
-	case ETH_P_FCOE:
-	case ETH_P_FIP:
-	case ETH_P_HSR:
-	case ETH_P_LOOPBACK:
-	case ETH_P_BATMAN:
-	case ETH_P_TIPC:
-	case ETH_P_NSH:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static __always_inline __u16 packets_protocol(const struct packet *p)
 {
 	if (p->ip_version)
 		return p->protocol;
-	if (p->ethertype < ETH_P_802_3_MIN)
-		return PACKETS_PROTOCOL_LLC;
-	if (packets_unknown_ethertypes || packets_ethertype_is_known(p->ethertype))
+	if (packets_unknown_ethertypes && p->ethertype >= ETH_P_802_3_MIN)
 		return p->ethertype;
-	return PACKETS_PROTOCOL_OTHER;
+	return packet_protocol_of_ethertype(p->ethertype);
 }
 
 static __always_inline void packets_count_size(struct packets_traffic *traffic, __u32 size,
