@@ -10,9 +10,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/macro.h"
 
 #define KALLSYMS "/proc/kallsyms"
+#define MODULES  "/proc/modules"
 
 enum {
 	ARENA_CHUNK = 256 << 10,
@@ -44,7 +46,9 @@ struct ksyms {
 	pthread_mutex_t lock;
 	struct symbols symbols;
 	struct arena *arena;
-	uint64_t read_ns; /* when the file was read last; 0: never */
+	uint64_t read_ns;               /* when the file was read last; 0: never */
+	uint64_t core_first, core_last; /* of the symbols that are no module's */
+	char newest[256];               /* newest_module(), when the file was read */
 };
 
 int ksyms_new(struct ksyms **ret)
@@ -116,37 +120,45 @@ static const struct symbol *find(const struct symbols *s, uint64_t address)
 	return nearest && nearest->address == address ? nearest : NULL;
 }
 
+/* A line of KALLSYMS. */
+struct entry {
+	uint64_t address;
+	const char *name;
+	bool of_module;
+};
+
 /* "ffffffff81000000 T _stext" or "ffffffffc0000000 t name\t[module]": the name is cut out of @line.
  */
-static bool parse_line(char *line, uint64_t *ret_address, char **ret_name)
+static bool parse_line(char *line, struct entry *ret)
 {
-	char *end;
+	char *name, *end;
 
-	*ret_address = strtoull(line, &end, 16);
+	ret->address = strtoull(line, &end, 16);
 	if (end == line || end[0] != ' ' || end[1] == '\0' || end[2] != ' ')
 		return false;
-	*ret_name = end + 3;
-	(*ret_name)[strcspn(*ret_name, "\t\n ")] = '\0';
-	return **ret_name != '\0';
+	ret->name = name = end + 3;
+	name += strcspn(name, "\t\n ");
+	ret->of_module = *name == '\t';
+	*name = '\0';
+	return ret->name[0] != '\0';
 }
 
 /* Gives back 0 to go on; anything else ends the reading with it. */
-typedef int (*symbol_fn)(void *ctx, uint64_t address, const char *name);
+typedef int (*symbol_fn)(void *ctx, const struct entry *entry);
 
 static int read_file(symbol_fn fn, void *ctx)
 {
 	FILE *file = fopen(KALLSYMS, "re");
 	_cleanup_free_ char *line = NULL;
+	struct entry entry;
 	size_t size = 0;
-	uint64_t address;
-	char *name;
 	int r = 0;
 
 	if (!file)
 		return -errno;
 	while (r == 0 && getline(&line, &size, file) >= 0) {
-		if (parse_line(line, &address, &name))
-			r = fn(ctx, address, name);
+		if (parse_line(line, &entry))
+			r = fn(ctx, &entry);
 	}
 	if (r == 0 && ferror(file))
 		r = -EIO;
@@ -157,18 +169,32 @@ static int read_file(symbol_fn fn, void *ctx)
 struct reading {
 	struct ksyms *ksyms;
 	struct symbols fresh;
+	uint64_t core_first, core_last;
 };
 
-static int keep(void *ctx, uint64_t address, const char *name)
+/* Addresses of the kernel are in the upper half. */
+static void widen_core(struct reading *reading, uint64_t address)
+{
+	if (address >> 63 == 0)
+		return;
+	reading->core_first = MIN(reading->core_first, address);
+	reading->core_last = MAX(reading->core_last, address);
+}
+
+static int keep(void *ctx, const struct entry *entry)
 {
 	struct reading *reading = ctx;
 	struct symbols *fresh = &reading->fresh;
+	uint64_t address = entry->address;
+	const char *name = entry->name;
 	const struct symbol *known;
 
 	/* 0: hidden, or an absolute symbol that nobody asks for. Of several names of one address,
 	 * which follow each other, the first. */
 	if (address == 0 || (fresh->count && fresh->items[fresh->count - 1].address == address))
 		return 0;
+	if (!entry->of_module)
+		widen_core(reading, address);
 	if (fresh->count == fresh->cap) {
 		size_t cap = MAX(fresh->cap * 2, (size_t)FIRST_SYMBOLS);
 		void *p = realloc(fresh->items, cap * sizeof(*fresh->items));
@@ -199,7 +225,7 @@ static int by_address(const void *a, const void *b)
 /* What was known stays when reading fails. */
 static void read_again(struct ksyms *k)
 {
-	struct reading reading = {.ksyms = k};
+	struct reading reading = {.ksyms = k, .core_first = UINT64_MAX};
 	struct symbols fresh;
 	void *p;
 
@@ -216,6 +242,32 @@ static void read_again(struct ksyms *k)
 	fresh.cap = fresh.count;
 	free(k->symbols.items);
 	k->symbols = fresh;
+	k->core_first = reading.core_first;
+	k->core_last = reading.core_last;
+}
+
+/* The module that was loaded last, and where: "name ADDRESS" of the first line of MODULES, whose
+ * other fields change all the time. "" where there is none. */
+static void newest_module(char *to, size_t size)
+{
+	char line[256], name[64], address[32];
+
+	*to = '\0';
+	if (file_read_short(MODULES, line, sizeof(line)) > 0 &&
+	    sscanf(line, "%63s %*s %*s %*s %*s %31s", name, address) == 2)
+		snprintf(to, size, "%s %s", name, address);
+}
+
+/* Whether the symbol before @address may be of another module than the one that has been loaded
+ * there meanwhile. */
+static bool is_outdated(const struct ksyms *k, uint64_t address)
+{
+	char newest[sizeof(k->newest)];
+
+	if (address >= k->core_first && address <= k->core_last)
+		return false;
+	newest_module(newest, sizeof(newest));
+	return !STREQ(newest, k->newest);
 }
 
 static const char *look_up(struct ksyms *k, uint64_t address,
@@ -228,7 +280,9 @@ static const char *look_up(struct ksyms *k, uint64_t address,
 	pthread_mutex_lock(&k->lock);
 	symbol = find_it(&k->symbols, address);
 	now = clock_monotonic_ns();
-	if (!symbol && (k->read_ns == 0 || now - k->read_ns >= REREAD_S * NSEC_PER_SEC)) {
+	if ((!symbol && (k->read_ns == 0 || now - k->read_ns >= REREAD_S * NSEC_PER_SEC)) ||
+	    (symbol && symbol->address != address && is_outdated(k, address))) {
+		newest_module(k->newest, sizeof(k->newest));
 		k->read_ns = now;
 		read_again(k);
 		symbol = find_it(&k->symbols, address);
@@ -254,13 +308,13 @@ struct search {
 	uint64_t address;
 };
 
-static int match(void *ctx, uint64_t address, const char *name)
+static int match(void *ctx, const struct entry *entry)
 {
 	struct search *search = ctx;
 
-	if (!STREQ(name, search->symbol))
+	if (!STREQ(entry->name, search->symbol))
 		return 0;
-	search->address = address;
+	search->address = entry->address;
 	return 1;
 }
 

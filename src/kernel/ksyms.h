@@ -21,7 +21,7 @@ void ksyms_free(struct ksyms *k);
 const char *ksyms_name(struct ksyms *k, uint64_t address);
 
 /* The same for the symbol at or nearest before @address: NULL also where that is so far that the
- * address cannot be in its code. */
+ * address cannot be in its code. Where a module was loaded since, the file is read again first. */
 const char *ksyms_nearest(struct ksyms *k, uint64_t address);
 
 /* The address of @symbol: -ENOENT where there is none, -EPERM where addresses are hidden. */
