@@ -116,18 +116,18 @@ static int copy_values(struct enum_names *e, const struct btf *btf, const struct
 	return 0;
 }
 
-int enum_names_read(const char *path, const char *name, struct enum_names **ret, struct error *e)
+static struct btf *load_btf(const char *path)
 {
-	_cleanup_(free_btf) struct btf *btf =
-		path ? btf__parse(path, NULL) : btf__load_vmlinux_btf();
-	const struct btf_type *t;
+	return path ? btf__parse(path, NULL) : btf__load_vmlinux_btf();
+}
+
+static int read_names(const struct btf *btf, const char *name, struct enum_names **ret,
+		      struct error *e)
+{
+	const struct btf_type *t = find_enum(btf, name);
 	struct enum_names *found;
 	int err;
 
-	if (!btf)
-		return error_set_lacks(e, -errno, "cannot read the kernel's BTF%s%s: %s",
-				       path ? " from " : "", path ? path : "", strerror(errno));
-	t = find_enum(btf, name);
 	if (!t)
 		return report_unknown(btf, name, e);
 	found = calloc(1, sizeof(*found));
@@ -138,6 +138,29 @@ int enum_names_read(const char *path, const char *name, struct enum_names **ret,
 	}
 	*ret = found;
 	return 0;
+}
+
+int enum_names_read(const char *path, const char *name, struct enum_names **ret, struct error *e)
+{
+	_cleanup_(free_btf) struct btf *btf = load_btf(path);
+
+	if (!btf)
+		return error_set_lacks(e, -errno, "cannot read the kernel's BTF%s%s: %s",
+				       path ? " from " : "", path ? path : "", strerror(errno));
+	return read_names(btf, name, ret, e);
+}
+
+int enum_names_read_module(const char *path, const char *module, const char *name,
+			   struct enum_names **ret, struct error *e)
+{
+	_cleanup_(free_btf) struct btf *base = load_btf(path), *own = NULL;
+
+	if (!base)
+		return error_set_lacks(e, -errno, "cannot read the kernel's BTF: %s",
+				       strerror(errno));
+	if (!path)
+		own = btf__load_module_btf(module, base);
+	return read_names(own ? own : base, name, ret, e);
 }
 
 void enum_names_free(struct enum_names *e)

@@ -14,6 +14,12 @@ struct enum_names; /* opaque */
  * that name: @e names the nearest. -ENOENT and others when there is no BTF.
  */
 int enum_names_read(const char *path, const char *name, struct enum_names **ret, struct error *e);
+/*
+ * The same of an enum that is in the kernel's module @module. Its BTF is the running kernel's, so
+ * with @path, and where the module is a part of the kernel, the enum is looked for there.
+ */
+int enum_names_read_module(const char *path, const char *module, const char *name,
+			   struct enum_names **ret, struct error *e);
 void enum_names_free(struct enum_names *e);
 
 /*
