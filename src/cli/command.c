@@ -79,8 +79,10 @@ static const struct command *find_exact(const char *first, const char *second, i
 	const struct command *found = NULL, *c;
 
 	snprintf(two, sizeof(two), "%s %s", first, second ? second : "");
-	/* To know those of modules takes reading their manifests. */
-	for (size_t i = 0; (i < written_count() || !found) && (c = command_row(i)); i++) {
+	for (size_t i = 0; (c = command_row(i)); i++) {
+		/* To know those of modules takes reading their manifests. */
+		if (i == written_count() && found)
+			break;
 		if (second && STREQ(c->name, two)) {
 			*used = 2;
 			return c;
