@@ -58,6 +58,7 @@ typedef struct {
 
 /* include/linux/netdevice.h */
 struct net_device {
+	char name[16];
 	int ifindex;
 	possible_net_t nd_net;
 };
@@ -104,8 +105,10 @@ struct sk_buff {
 	__s64 tstamp; /* ktime_t */
 	int skb_iif;
 	__be16 protocol;
-	__u16 network_header;
+	__u16 network_header; /* from `head`, as the others; 0: not known yet */
+	__u16 mac_header;     /* 65535: not known */
 	__u16 transport_header;
+	unsigned int tail;
 	unsigned char *head;
 	unsigned char *data;
 	refcount_t users;
