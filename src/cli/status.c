@@ -65,6 +65,8 @@ static void describe_where(struct buf *b, const json_t *program)
 		describe_places(b, program, list);
 	else if (json_is_false(attached))
 		buf_printf(b, "NOT ATTACHED: %s", error);
+	else if (json_object_get(program, "probe"))
+		buf_add_str(b, "in slices");
 	else
 		buf_add_str(b, "nothing to attach to");
 }
@@ -129,6 +131,18 @@ static void describe_failures(struct buf *b, const json_t *probe)
 	}
 }
 
+/* "attached", or how much of the time. */
+static void describe_share(struct buf *b, const json_t *probe)
+{
+	double share = json_number_value(json_object_get(probe, "share"));
+
+	buf_add_str(b, "attached");
+	if (json_is_true(json_object_get(probe, "held")))
+		buf_add_str(b, " while somebody looks");
+	else if (share < 1)
+		buf_printf(b, " %g%% of the time", share * 100);
+}
+
 static void describe_probe(struct buf *b, const json_t *probe)
 {
 	bool used = STREQ(text_of(probe, "state"), "used");
@@ -140,7 +154,7 @@ static void describe_probe(struct buf *b, const json_t *probe)
 	else if (!json_is_true(json_object_get(probe, "attached")))
 		buf_add_str(b, "NOT ATTACHED");
 	else
-		buf_add_str(b, "attached");
+		describe_share(b, probe);
 	if (failures.len)
 		buf_printf(b, "%s%s", used ? "; not by " : ": ", buf_str(&failures));
 }

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "control/operation.h"
-#include "engine/probe.h"
+#include "engine/slices.h"
 
 /* Adds where @p is attached: all of it to @all, what is at interfaces to @interfaces too. */
 static void add_attachments(const struct placement *p, json_t *all, json_t *interfaces)
@@ -36,7 +36,7 @@ static void add_where(const struct unit *u, size_t index, json_t *program)
 	for (size_t i = 0; i < u->n_placements; i++) {
 		const struct placement *p = &u->placements[i];
 
-		if (p->program != index)
+		if (p->program != index || p->in_slices)
 			continue;
 		add_attachments(p, all, interfaces);
 		if (p->error)
@@ -85,6 +85,18 @@ static json_t *describe_ways(const struct probe *p)
 	return list;
 }
 
+static void describe_use(const struct unit *u, const struct probe *p, json_t *probe)
+{
+	struct slices_state state;
+
+	slices_get_state(u, p, &state);
+	json_object_set_new(probe, "mechanism", json_string(probe_mechanism(p)));
+	json_object_set_new(probe, "share", json_real(p->sampling.share));
+	json_object_set_new(probe, "held", json_boolean(state.held));
+	json_object_set_new(probe, "observed_seconds",
+			    json_real((double)state.observed_ns / (double)NSEC_PER_SEC));
+}
+
 static json_t *describe_probes(const struct unit *u)
 {
 	static const char *const states[] = {
@@ -99,7 +111,7 @@ static json_t *describe_probes(const struct unit *u)
 				  "attached", probe_attached(u, p), "ways", describe_ways(p));
 
 		if (p->state == PROBE_USED)
-			json_object_set_new(probe, "mechanism", json_string(probe_mechanism(p)));
+			describe_use(u, p, probe);
 		json_array_append_new(list, probe);
 	}
 	return list;

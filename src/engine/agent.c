@@ -14,6 +14,7 @@
 #include "engine/records.h"
 #include "engine/selfmetrics.h"
 #include "engine/sheets.h"
+#include "engine/slices.h"
 #include "kernel/cgroups.h"
 #include "kernel/ksyms.h"
 
@@ -342,11 +343,23 @@ static void release_units(void *ctx)
 	pthread_mutex_unlock(&a->scrape_lock);
 }
 
+/* Sampled probes are attached and detached from now on. */
+static int run_slices(struct agent *a, struct error *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < a->n_units; i++)
+		err = slices_run(a->units[i], e);
+	return err;
+}
+
 int agent_start_scraper(struct agent *a, struct error *e)
 {
 	const struct scrape_source source = {read_units, render_families, release_units, a};
 
-	return scraper_start(&source, &a->scraper, e);
+	int err = run_slices(a, e);
+
+	return err ? err : scraper_start(&source, &a->scraper, e);
 }
 
 /* ---- interfaces ---- */
@@ -620,6 +633,9 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 	}
 	if (!err)
 		mark_attached(a);
+	/* At the start that waits for privileges to go. */
+	if (!err && a->scraper)
+		err = run_slices(a, e);
 	/* Either what was tried in vain, or what ran before: without the units that go on. */
 	forget_kept(a, &set);
 	unit_set_free(&set);

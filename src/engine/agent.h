@@ -79,7 +79,8 @@ struct agent {
  */
 int agent_start(const struct agent_options *options, struct agent **ret, struct error *e);
 
-/* The scraper's thread; apart from agent_start(), so that privileges can be dropped in between. */
+/* The scraper's thread, and those that attach in slices; apart from agent_start(), so that
+ * privileges can be dropped in between. */
 int agent_start_scraper(struct agent *a, struct error *e);
 
 /*

@@ -362,7 +362,7 @@ int placements_start(struct unit *u, struct error *e)
 	for (size_t i = 0; !err && i < u->n_placements; i++) {
 		struct placement *p = &u->placements[i];
 
-		if (!u->programs[p->program].info.loaded)
+		if (p->in_slices || !u->programs[p->program].info.loaded)
 			continue;
 		err = hook_of(p)->by_interface ? check_device(u, p, e) : start(u, p, e);
 	}
@@ -386,8 +386,8 @@ static bool waits_for_mark(const struct unit *u, const struct placement *p)
 {
 	const char *colon = strrchr(u->programs[p->program].info.section, ':');
 
-	return p->row.hook == HOOK_SECTION && p->n_attachments && !p->marked && colon &&
-	       STREQ(colon, ":post_attach_mark");
+	return !p->in_slices && p->row.hook == HOOK_SECTION && p->n_attachments && !p->marked &&
+	       colon && STREQ(colon, ":post_attach_mark");
 }
 
 bool unit_waits_for_mark(const struct unit *u)

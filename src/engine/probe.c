@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "engine/placement.h"
+#include "engine/slices.h"
 #include "kernel/offers.h"
 
 static const struct way_config *way_of(const struct probe *p)
@@ -36,26 +37,43 @@ const char *probe_mechanism(const struct probe *p)
 
 /* ---- probes against the object ---- */
 
-static bool has_row(const struct config *c, const char *program)
+static const struct attach_config *find_row(const struct config *c, const char *program)
 {
 	for (size_t i = 0; i < c->attach.count; i++) {
 		if (STREQ(c->attach.items[i].program.text, program))
-			return true;
+			return &c->attach.items[i];
 	}
-	return false;
+	return NULL;
 }
 
-static int check_program(const struct config *c, const struct object *o, const struct text *name,
+/* Programs that come and go with interfaces, or run now and then, cannot be attached in slices. */
+static int check_slices(const struct config *c, const struct text *name, enum attach_hook hook,
+			struct report *report)
+{
+	if (!hook_get(hook)->by_interface && !hook_get(hook)->run)
+		return 0;
+	return report_error(report, &c->source, name->place,
+			    "program '%s' of hook '%s' cannot be of a probe that is sampled",
+			    name->text, attach_hook_name(hook));
+}
+
+static int check_program(const struct config *c, const struct object *o,
+			 const struct probe_config *probe, const struct text *name,
 			 struct report *report)
 {
+	const struct attach_config *row = find_row(c, name->text);
 	struct program_info program;
 	struct attach_config meant;
 
 	if (object_find_program(o, name->text, &program))
 		return report_error(report, &c->source, name->place,
 				    "the object has no program '%s'", name->text);
-	if (has_row(c, name->text) || hook_of_section(&program, section_argument(&program), &meant))
-		return 0;
+	if (row && row->hook != HOOK_SECTION)
+		meant = *row;
+	else if (hook_of_section(&program, section_argument(&program), &meant))
+		row = &meant;
+	if (row)
+		return probe->sampled.text ? check_slices(c, name, meant.hook, report) : 0;
 	return report_error(report, &c->source, name->place,
 			    "SEC(\"%s\") of program '%s' does not say where it goes; add a row "
 			    "under `attach:`",
@@ -73,7 +91,7 @@ int probes_check(const struct config *c, const struct object *o, struct report *
 			const struct text_list *programs = &probe->ways.items[w].programs;
 
 			for (size_t k = 0; k < programs->count; k++) {
-				if (check_program(c, o, &programs->items[k], report))
+				if (check_program(c, o, probe, &programs->items[k], report))
 					err = -EINVAL;
 			}
 		}
@@ -316,6 +334,11 @@ void probes_tell(const struct unit *u)
 
 bool probe_attached(const struct unit *u, const struct probe *p)
 {
+	struct slices_state slices;
+
+	slices_get_state(u, p, &slices);
+	if (slices.failing)
+		return false;
 	for (size_t i = 0; i < u->n_programs; i++) {
 		if (probe_uses(p, u->programs[i].info.name) && unit_program_attached(u, i) == 0)
 			return false;

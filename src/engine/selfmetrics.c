@@ -14,7 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "engine/probe.h"
+#include "engine/slices.h"
 
 /* Empty, for the labels of a next sample; one buffer for all. */
 static struct buf *begin_labels(const struct family *f)
@@ -350,6 +350,23 @@ static void probe_is_attached(const struct family *f, const struct exposition *x
 	each_probe(f, x, out, one_probe);
 }
 
+static void one_observed(const struct family *f, const struct exposition *x, struct buf *out,
+			 const struct unit *u, const struct probe *p)
+{
+	struct buf *labels = begin_labels(f);
+	struct slices_state state;
+
+	slices_get_state(u, p, &state);
+	label_text_add_str(labels, "module", p->module->config->name);
+	label_text_add_str(labels, "probe", p->config->name.text);
+	x->add_double(out, f, as_label_text(labels), (double)state.observed_ns / 1e9);
+}
+
+static void probe_observed(const struct family *f, const struct exposition *x, struct buf *out)
+{
+	each_probe(f, x, out, one_observed);
+}
+
 /* ---- the process ---- */
 
 static void build_info(const struct family *f, const struct exposition *x, struct buf *out)
@@ -576,6 +593,10 @@ static const struct {
 	 "Whether what a probe measures is measured, and by which of its ways; 0 and none where "
 	 "the kernel offers no way",
 	 "mechanism,module,probe"},
+	{"wiregauge_probe_observed_seconds_total", METRIC_COUNTER, probe_observed,
+	 "How long a probe was attached; its rates in all the time are its counters' divided by "
+	 "this one's rate",
+	 "module,probe"},
 	{"wiregauge_read_errors_total", METRIC_COUNTER, read_errors,
 	 "Maps that could not be read in a scrape; their metrics were left out of it", "config"},
 };

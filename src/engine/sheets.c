@@ -9,6 +9,7 @@
 #include "engine/builtin.h"
 #include "engine/part.h"
 #include "engine/placement.h"
+#include "engine/slices.h"
 #include "kernel/ring.h"
 
 static bool option_is_on(const void *ctx, const char *name)
@@ -209,6 +210,8 @@ int sheets_answer(struct agent *a, const char *module, const char *table,
 	pthread_mutex_lock(&a->sheets_lock);
 	err = find_sheet(a, module, table, &found, e);
 	if (!err) {
+		if (q->session)
+			slices_hold(found.unit, module);
 		fill_maps(a, found.unit);
 		err = sheet_answer(found.sheet, q, out, e);
 	}

@@ -14,6 +14,7 @@
 #include "engine/probe.h"
 #include "engine/records.h"
 #include "engine/sheets.h"
+#include "engine/slices.h"
 #include "kernel/ksyms.h"
 
 /* ---- options and addresses into .rodata, before the object is loaded ---- */
@@ -294,7 +295,7 @@ int unit_program_attached(const struct unit *u, size_t index)
 
 		if (at->program != index)
 			continue;
-		if (at->n_attachments)
+		if (at->in_slices || at->n_attachments)
 			return 1;
 		if (at->failed)
 			attached = 0;
@@ -446,6 +447,8 @@ int unit_start(struct unit *u, struct error *e)
 		return err;
 	probes_tell(u);
 	warn_of_idle_programs(u);
+	if (slices_start(u))
+		return error_set(e, -ENOMEM, "no memory");
 	return placements_start(u, e);
 }
 
@@ -462,6 +465,7 @@ void unit_free(struct unit *u)
 {
 	if (!u)
 		return;
+	slices_stop(u);
 	placements_free(u);
 	unload(u);
 	for (size_t i = 0; i < u->n_programs; i++)

@@ -48,6 +48,7 @@ struct placement {
 	size_t n_attachments;
 	uint64_t ran_ns; /* iterators: when, CLOCK_MONOTONIC */
 	bool marked;     /* a probe of post_attach_mark() that has run */
+	bool in_slices;  /* of a sampled probe: what is attached is for slices.c alone to know */
 	unsigned failed; /* places where it could not be attached */
 	char *error;     /* the last of these failures; NULL */
 };
@@ -60,6 +61,8 @@ struct unit {
 	size_t n_programs;
 	struct probe *probes; /* probe.h */
 	size_t n_probes;
+	struct slices *slices; /* slices.h; NULL before the start */
+	uint64_t attached_ns;  /* since when all probes are attached that are not sampled */
 	struct placement *placements;
 	size_t n_placements;
 	struct cgroup_map *cgroup_maps; /* cgroup_map.h */

@@ -2,15 +2,26 @@
 """A probe is measured by the first of its ways that this kernel offers, whole, and exactly that one
 counts. Kernels choose differently; `make lab` shows by which way each went."""
 
+import http.client
+import json
+import re
 import secrets
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from attaching import (has_symbol, metrics_of, places, program_status, runs, until_runs,
                        write_config)
-from daemon import command
+from bpf import object_path
+from daemon import PATIENCE, command
+from kernel import assert_released, holdings
+from waiting import until
 
 PROGRAMS = ("by_fentry", "by_kprobe", "by_tp_btf", "no_function", "no_tracepoint", "not_attached",
             "no_such_field", "refused", "by_netfilter", "as_last")
@@ -18,6 +29,7 @@ OPTIONS = """
 options:
   - {name: comm, type: string, rodata: comm}
   - {name: wanted, type: bool, default: true}
+  - {name: share, type: string, default: always}
 """
 NUMBER = 19
 
@@ -211,3 +223,149 @@ def test_reload_changes_what_is_off(run_probes, folder, here, comm):
     assert probe_metric(daemon, "connect") == ("last", 1)
     connect_often(here, comm)
     assert_only(daemon, "as_last")
+
+
+# --- sampling
+
+SAMPLED = {"connect": ({"sampled": "share"}, [("fentry", "by_fentry"), ("kprobe", "by_kprobe"),
+                                              ("tp_btf", "by_tp_btf")]),
+           "other": ({"sampled": "share"}, [("raw_tp", "as_last")])}
+
+
+@pytest.fixture
+def run_sampled(run_probes):
+    return lambda share, **options: run_probes(SAMPLED, "--option", f"ladder.share={share}",
+                                               **options)
+
+
+def observed(daemon, probe="connect"):
+    return daemon.scrape().value("wiregauge_probe_observed_seconds_total", module="ladder",
+                                 probe=probe)
+
+
+def stands_still(daemon):
+    """No slice is going on."""
+    return observed(daemon) == observed(daemon)
+
+
+def hold(daemon):
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(daemon.control))
+    connection.request("GET", "/v1/hold?module=ladder")
+    response = connection.getresponse()
+    assert response.status == 200, response.read()
+    seconds = json.loads(response.read())["seconds"]
+    connection.close()
+    return seconds
+
+
+def threads(daemon):
+    return [task.read_text().strip() for task in Path(f"/proc/{daemon.pid}/task").glob("*/comm")]
+
+
+def program_of(daemon):
+    return f"by_{probe_metric(daemon, 'connect')[0]}"
+
+
+def test_always_is_all_the_time_without_slices(run_sampled, here, comm):
+    daemon = run_sampled("always")
+    assert "slices" not in threads(daemon)
+    began, first = time.monotonic(), observed(daemon)
+    connect_often(here, comm)
+    until_runs(daemon, program_of(daemon), NUMBER)
+    until_runs(daemon, "as_last", NUMBER)
+    until(lambda: observed(daemon) - first > 0.2, 5 * PATIENCE, "time that was observed")
+    assert observed(daemon) - first <= time.monotonic() - began
+    assert probe_status(daemon, "connect")["share"] == 1
+
+
+def test_off_is_not_loaded(run_sampled):
+    daemon = run_sampled("off")
+    assert probe_status(daemon, "connect")["state"] == "off"
+    assert not daemon.scrape().select("wiregauge_probe_observed_seconds_total")
+    assert not any(program_status(daemon, program)["loaded"] for program in PROGRAMS)
+
+
+def test_slices(run_sampled, here, comm):
+    """Both probes are attached now and then, at the same time, and nothing is left of a slice."""
+    began = time.monotonic()
+    daemon = run_sampled("20%")
+    program, held = program_of(daemon), len(daemon.descriptors())
+    made = 0
+    while observed(daemon) < 1.1:  # six slices at least
+        assert time.monotonic() - began < 120 * PATIENCE
+        connect_often(here, comm)
+        made += NUMBER
+    share = observed(daemon) / (time.monotonic() - began)
+    assert 0.02 < share < 0.6
+    seen = runs(daemon, program)
+    assert 0 < seen < made and 0 < runs(daemon, "as_last") < made
+    assert observed(daemon, "other") == pytest.approx(observed(daemon), abs=0.1 * PATIENCE)
+    assert probe_metric(daemon, "connect")[1] == 1
+    until(lambda: len(daemon.descriptors()) <= held, 30 * PATIENCE,
+          lambda: f"{held} descriptors again, not {len(daemon.descriptors())}")
+    assert "20% of the time" in command("status", "--control.socket", daemon.control).stdout
+    assert not daemon.complaints()
+
+
+def test_who_looks_has_all_of_it(run_sampled, here, comm):
+    """Long after its first slice, and a long time before the next, somebody looks for a while."""
+    daemon = run_sampled("0.01%")
+    program = program_of(daemon)
+    until(lambda: observed(daemon) > 0 and stands_still(daemon), 10 * PATIENCE, "the first slice")
+    connect_often(here, comm)
+    assert runs(daemon, program) == 0
+    seconds = hold(daemon)
+    until(lambda: not stands_still(daemon), 5 * PATIENCE, "attached for who looks")
+    assert probe_status(daemon, "connect")["held"] is True
+    connect_often(here, comm)
+    until_runs(daemon, program, NUMBER)
+    until(lambda: stands_still(daemon), (seconds + 10) * PATIENCE, "detached again")
+    assert probe_status(daemon, "connect")["held"] is False
+    connect_often(here, comm)
+    assert runs(daemon, program) == NUMBER
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_stays_of_what_is_sampled(run_sampled, number):
+    daemon = run_sampled("50%")
+    until(lambda: observed(daemon) > 0.5, 20 * PATIENCE, "some slices")
+    held = holdings(daemon)
+    daemon.kill() if number == signal.SIGKILL else daemon.stop()
+    assert_released(held)
+
+
+def test_reload_changes_the_share(run_probes, folder, here, comm):
+    daemon = run_probes(SAMPLED)
+    config, always = folder / "ladder.yaml", "default: always"
+    for share, default in ((0.0001, "default: 0.01%"), (1, always)):
+        config.write_text(re.sub("default: (always|0.01%)", default, config.read_text()))
+        daemon.reload()
+        assert probe_status(daemon, "connect")["share"] == share
+        assert ("slices" in threads(daemon)) is (share < 1)
+    connect_often(here, comm)
+    until_runs(daemon, program_of(daemon), NUMBER)
+
+
+@pytest.mark.parametrize("value", ["often", "2", "0%", "101%", "true"])
+def test_wrong_share_is_refused(launch, folder, value):
+    write_probes(folder, SAMPLED)
+    code, log = launch("--module=", "--config.dir", folder, "--option",
+                       f"ladder.share={value}").fails()
+    assert code == 2
+    assert "option 'share' of module 'ladder' takes off, always, or a share of the time" in log
+    assert f"not '{value}'" in log
+
+
+def test_what_cannot_be_sampled_is_refused(tmp_path):
+    shutil.copy(object_path("tests/system/attach_hooks"), tmp_path / "wrong.bpf.o")
+    (tmp_path / "wrong.yaml").write_text("""
+options: [{name: share, type: string, default: 2%}]
+attach: [{program: on_tcx, hook: tc_ingress, interfaces: wire}]
+probes: [{name: frames, sampled: share, ways: [{mechanism: tc, programs: [on_tcx]}]}]
+""")
+    done = command("config", "check", tmp_path / "wrong.yaml")
+    assert done.returncode == 2
+    what = "program 'on_tcx' of hook 'tc_ingress' cannot be of a probe that is sampled"
+    assert what in done.stderr
