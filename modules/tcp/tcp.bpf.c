@@ -20,6 +20,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "events.bpf.h"
 #include "histogram.bpf.h"
 #include "kernel_types.bpf.h"
 #include "maps.bpf.h"
@@ -68,6 +69,9 @@ struct {
 	__type(value, struct tcp_connection);
 } tcp_open SEC(".maps");
 
+/* Connections that ended, for those who look. */
+RECORDS(tcp_closed, 256 * 1024);
+
 /* A listening socket, by its address. */
 struct listener {
 	__u32 drops; /* that have been counted */
@@ -86,8 +90,8 @@ struct {
  * socket does not know. */
 struct handshake {
 	const struct net *net;
-	struct in6_addr peer; /* IPv4: the first word */
-	__be32 local;
+	struct in6_addr peer;
+	struct in6_addr local;
 	__be16 peer_port;
 	__u16 local_port;
 };
@@ -320,17 +324,23 @@ static __always_inline void map_v4(struct in6_addr *to, __be32 address)
 	to->s6_addr32[3] = address;
 }
 
+static __always_inline void copy_addresses(struct in6_addr *local, struct in6_addr *peer,
+					   const struct sock_common *skc)
+{
+	if (BPF_CORE_READ(skc, skc_family) == AF_INET6) {
+		BPF_CORE_READ_INTO(local, skc, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(peer, skc, skc_v6_daddr);
+	} else {
+		map_v4(local, BPF_CORE_READ(skc, skc_rcv_saddr));
+		map_v4(peer, BPF_CORE_READ(skc, skc_daddr));
+	}
+}
+
 static __always_inline void copy_names(struct tcp_connection *c, const struct sock *sk)
 {
 	const struct sock_common *skc = &sk->__sk_common;
 
-	if (skc->skc_family == AF_INET6) {
-		BPF_CORE_READ_INTO(&c->local, skc, skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&c->peer, skc, skc_v6_daddr);
-	} else {
-		map_v4(&c->local, skc->skc_rcv_saddr);
-		map_v4(&c->peer, skc->skc_daddr);
-	}
+	copy_addresses(&c->local, &c->peer, skc);
 	c->local_port = skc->skc_num;
 	c->peer_port = bpf_ntohs(skc->skc_dport);
 	c->netns = BPF_CORE_READ(skc, skc_net.net, ns.inum);
@@ -436,15 +446,11 @@ static __always_inline struct handshake handshake_of(const struct sock_common *s
 {
 	struct handshake h = {
 		.net = BPF_CORE_READ(skc, skc_net.net),
-		.local = BPF_CORE_READ(skc, skc_rcv_saddr),
 		.peer_port = BPF_CORE_READ(skc, skc_dport),
 		.local_port = BPF_CORE_READ(skc, skc_num),
 	};
 
-	if (BPF_CORE_READ(skc, skc_family) == AF_INET6)
-		BPF_CORE_READ_INTO(&h.peer, skc, skc_v6_daddr);
-	else
-		h.peer.s6_addr32[0] = BPF_CORE_READ(skc, skc_daddr);
+	copy_addresses(&h.local, &h.peer, skc);
 	return h;
 }
 
@@ -566,6 +572,17 @@ static __always_inline void count_closed(const struct sock *sk, const struct tcp
 		observe_latency(totals->min_rtt, &totals->min_rtt_sum, (__u64)min_rtt_us * 1000);
 }
 
+static __always_inline void send_record(const struct sock *sk, const struct tcp_sock *tp,
+					struct tcp_connection *c, int from)
+{
+	copy_condition(c, tp, (__u8)from);
+	c->error = (__u16)sk->sk_err;
+	c->duration_ns = bpf_ktime_get_ns() - c->opened_ns;
+	if (c->min_rtt_us == ~0U) /* never measured */
+		c->min_rtt_us = 0;
+	records_send(tcp_closed, c);
+}
+
 /* Its process closes it, or the last one that has it ends. */
 static __always_inline void note_closing(const struct sock *sk)
 {
@@ -594,6 +611,8 @@ static __always_inline void close_connection(const struct sock *sk, const struct
 		count_failed(sk, c->role == TCP_ROLE_CLIENT ? c->role : TCP_ROLE_SERVER);
 	else
 		count_closed(sk, tp, c, from);
+	if (records_wanted(tcp_closed))
+		send_record(sk, tp, c, from);
 	forget(sk);
 }
 
@@ -721,6 +740,28 @@ int BPF_PROG(tcp_state, const struct sock *sk, int from, int to)
 	else if (to == TCP_CLOSE && from == TCP_LISTEN)
 		end_listening(sk);
 	else if (to == TCP_CLOSE && from != TCP_CLOSE)
+		close_connection(sk, tp, from);
+	return 0;
+}
+
+/*
+ * The same once more, for what the first did not see: since Linux 6.2 the kernel does not run a
+ * program while it runs on that CPU already, as when packets arrive while a process connects; all
+ * changes of state that they make would be lost. It is another program, so it runs then; and it
+ * comes second, so what the first has done it finds done.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_missed, const struct sock *sk, int from, int to)
+{
+	const struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+	const struct tcp_connection *c;
+
+	if (!tp || (to != TCP_ESTABLISHED && to != TCP_CLOSE))
+		return 0;
+	c = find(sk);
+	if (to == TCP_ESTABLISHED && !(c && c->state == TCP_ESTABLISHED))
+		open_connection(sk, tp, from);
+	else if (to == TCP_CLOSE && c)
 		close_connection(sk, tp, from);
 	return 0;
 }

@@ -70,7 +70,8 @@ struct tcp_key {
 
 /*
  * tcp_open: hash, by the address of the socket; what is known of a connection, and how much of it
- * has been counted. Its condition is that of the last look at it.
+ * has been counted. Its condition is that of the last look at it. As it is in the end it is a
+ * record of the ring buffer tcp_closed.
  */
 struct tcp_connection {
 	struct in6_addr local; /* IPv4: ::ffff:a.b.c.d */
@@ -79,7 +80,7 @@ struct tcp_connection {
 	__u16 peer_port;
 	__u8 role;
 	__u8 state;
-	__u16 unused;
+	__u16 error; /* of the process, at the end */
 	__u32 netns;
 	__u32 pid; /* 0: not known */
 	__u64 cgroup;
@@ -92,6 +93,7 @@ struct tcp_connection {
 	__u32 retransmitted;
 	__u64 received_before; /* carried before it was seen first */
 	__u64 acked_before;
+	__u64 duration_ns; /* at the end: since opened_ns, or began_ns when it was never open */
 	__u32 rtt_us;
 	__u32 min_rtt_us;
 	__u32 cwnd;
@@ -149,7 +151,7 @@ struct tcp_told {
 	__u64 by_share; /* whether they come from tcp_stack */
 };
 
-_Static_assert(sizeof(struct tcp_connection) == 160, "tcp.yaml: offsets");
+_Static_assert(sizeof(struct tcp_connection) == 168, "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_key) == 16, "tcp.yaml: the labels add up to 16 bytes");
 _Static_assert(sizeof(struct tcp_role_totals) == 8 * (5 + 209 + 121 + 209), "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_rtt_totals) == 8 * (1 + 209), "tcp.yaml: offsets");

@@ -6,15 +6,18 @@ import errno
 import functools
 import json
 import os
+import queue
 import re
 import socket
+import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from daemon import PATIENCE, PORT, Daemon, command
+from daemon import BINARY, PATIENCE, PORT, Daemon, command
 from netns import connect
 from waiting import until
 
@@ -591,3 +594,52 @@ def test_table_of_servers(launch_here, here, there, version):
         rows = table(daemon, here, "--port", "7")
         assert [(row["role"], int(row["pid"])) for row in rows] == [("server", os.getpid())] * 3
         assert sum(row["received"] for row in rows) == 300
+
+
+@contextmanager
+def records(daemon):
+    """Who looks at connections as they close: gives what reads one more line of JSON."""
+    with subprocess.Popen([BINARY, "tcp", "closed", "--json", "--control.socket", daemon.control],
+                          stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def test_records_of_closed_connections(launch_here, here, there, version):
+    """Each connection as it ends, with what it was; also one that never was."""
+    family, daemon = FAMILIES[version], launch_here()
+    with records(daemon) as looking, listen(there, family, CLIENT, 7) as listening:
+        def conversation():
+            with make_socket(here, family) as client:
+                client.connect(listening.getsockname()[:2])
+                with listening.accept()[0] as accepted:
+                    exchange(client, accepted)
+                    found = client.getsockname()[1]
+                    client.close()
+                    assert accepted.recv(1) == b""
+                    return found
+
+        lines = queue.Queue()
+        threading.Thread(target=lambda: [lines.put(json.loads(line)) for line in looking.stdout],
+                         daemon=True).start()
+        # Who looks is known to the programs a moment later.
+        until(lambda: conversation() and not lines.empty(), 10 * PATIENCE, "a first record")
+        port = conversation()
+        refused(here, family, CLIENT, 9)
+        seen = []
+
+        def has(**fields):
+            while not lines.empty():
+                seen.append(lines.get())
+            return [row for row in seen if row.get("netns") == here.name and
+                    all(str(row.get(name)) == str(value) for name, value in fields.items())]
+
+        (row,) = until(lambda: has(local_port=port), 10 * PATIENCE, lambda: seen)
+        (failed,) = until(lambda: has(peer_port=9), 10 * PATIENCE, lambda: seen)
+    assert (row["local"], row["peer"]) == (address(family, SERVER), address(family, CLIENT))
+    assert (row["role"], row["error"], int(row["pid"])) == ("client", "-", os.getpid())
+    assert (row["sent"], row["received"]) == (102, 1001)
+    assert 0 < row["min_rtt"] <= row["duration"] < 10 * PATIENCE
+    assert (failed["state"], failed["error"]) == ("syn_sent", "ECONNREFUSED")
