@@ -448,6 +448,10 @@ int check_option(struct binding *at, void *item)
 
 	check_name(at, &o->name, &option_name);
 	check_name(at, &o->rodata, &c_name_rule);
+	check_name(at, &o->max_entries, &c_name_rule);
+	if (o->max_entries.text && o->type != OPTION_UINT && binding_is_right(at, "type"))
+		binding_error(at, o->max_entries.place,
+			      "'max_entries' needs an option of type uint: it is a number");
 	if (o->name.text && STREQ(o->name.text, "enabled"))
 		binding_error(at, o->name.place,
 			      "'enabled' cannot be an option name: each module has it already");

@@ -17,6 +17,7 @@ enum {
 	MOST_LABELS = 100,
 	MOST_COLUMNS = 32,
 	MOST_SERIES = 100000000,
+	MOST_ROWS = 65536,
 };
 
 _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
@@ -258,8 +259,29 @@ static const struct schema gauge_value_schema = {
 			.doc = "the fields of the map's key, in order"                             \
 	}
 
+static const struct key rows_keys[] = {
+	{"offset", KEY_U32, AT(rows_config, offset), .max = MOST_VALUE_BYTES, .required = true,
+	 .doc = "first byte of the first row in the map's value"},
+	{"size", KEY_U32, AT(rows_config, size), .min = 1, .max = MOST_VALUE_BYTES,
+	 .required = true, .doc = "bytes of a row"},
+	{"count", KEY_U32, AT(rows_config, count), .min = 1, .max = MOST_ROWS, .required = true,
+	 .doc = "rows in a value, one behind the other"},
+};
+
+static const struct schema rows_schema = {"rows", "rows", sizeof(struct rows_config),
+					  .placed = true, KEYS(rows_keys)};
+
+#define ROWS_KEY                                                                                   \
+	{                                                                                          \
+		"rows", KEY_MAPPING, AT(metric_config, rows),                                      \
+			.sub = &rows_schema, .has = offsetof(struct metric_config, has_rows),      \
+			.doc = "the map's value is many entries: labels are cut from the start "   \
+			       "of each, no two alike, all zeros is none; values are in it"        \
+	}
+
 static const struct key counter_keys[] = {
 	METRIC_KEYS,
+	ROWS_KEY,
 	{"values", KEY_ROWS, AT(metric_config, values), .sub = &value_schema, .min = 1,
 	 .doc = "the fields of the map's value, each a metric; default: one 8-byte number"},
 	{"perf_event_array", KEY_BOOL, AT(metric_config, perf_event_array),
@@ -270,6 +292,7 @@ static const struct key counter_keys[] = {
 
 static const struct key gauge_keys[] = {
 	METRIC_KEYS,
+	ROWS_KEY,
 	{"values", KEY_ROWS, AT(metric_config, values), .sub = &gauge_value_schema, .min = 1,
 	 .doc = "the fields of the map's value, each a metric; default: one 8-byte number"},
 };
@@ -309,6 +332,8 @@ static const struct key option_keys[] = {
 	 .doc = "value where nobody sets it"},
 	{"rodata", KEY_TEXT, AT(option_config, rodata),
 	 .doc = "the program's constant (const volatile) that it is written to"},
+	{"max_entries", KEY_TEXT, AT(option_config, max_entries),
+	 .doc = "the map that gets room for so many entries; type uint"},
 	{"help", KEY_TEXT, AT(option_config, help), .doc = "one sentence on what it does"},
 };
 

@@ -129,6 +129,14 @@ struct value_config {
 /* What becomes of entries for which max_series leaves no series. */
 enum overflow { OVERFLOW_OTHER, OVERFLOW_DROP };
 
+/* Ours: a map whose value is not one entry but many. */
+struct rows_config {
+	struct place place;
+	uint32_t offset; /* of the first, in the value */
+	uint32_t size;
+	uint32_t count;
+};
+
 struct metric_config {
 	struct place place;
 	enum metric_type type; /* from the list it stands in: counters, gauges, histograms */
@@ -145,8 +153,10 @@ struct metric_config {
 		size_t count;
 	} labels;
 	struct bucket_config buckets; /* histograms; the last label is the bucket */
-	bool perf_event_array;        /* the map is of that type: each event counts 1 */
-	uint64_t flush_interval_ns;   /* when its counters begin anew; 0 = an hour */
+	bool has_rows;
+	struct rows_config rows;    /* then labels are cut from each, and values are in it */
+	bool perf_event_array;      /* the map is of that type: each event counts 1 */
+	uint64_t flush_interval_ns; /* when its counters begin anew; 0 = an hour */
 	struct {
 		struct value_config
 			*items; /* none: the value is one 8-byte number, the metric itself */
@@ -162,7 +172,8 @@ struct option_config {
 	struct text name;
 	struct text help;
 	enum option_type type;
-	struct text rodata; /* the `const volatile` variable it is written to; absent = none */
+	struct text rodata;      /* the `const volatile` variable it is written to; absent = none */
+	struct text max_entries; /* the map that gets room for so many entries; absent = none */
 	struct text_list defaults; /* a scalar gives one item */
 };
 

@@ -66,10 +66,11 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 static int check_option(const struct config *c, const struct option_config *option,
 			struct object *o, struct report *report)
 {
+	const struct text *target = unit_option_target(option);
 	_cleanup_strv_ struct strv values = {0};
 	struct error error;
 
-	if (!option->rodata.text)
+	if (!target)
 		return 0;
 	for (size_t i = 0; i < option->defaults.count; i++) {
 		const char *text = option->defaults.items[i].text;
@@ -77,8 +78,8 @@ static int check_option(const struct config *c, const struct option_config *opti
 		if (strv_add(&values, text, strlen(text)))
 			return -ENOMEM;
 	}
-	if (unit_set_option(o, option, &values, &error))
-		return report_error(report, &c->source, option->rodata.place, "%s", error.text);
+	if (unit_set_option(o, c, option, &values, &error))
+		return report_error(report, &c->source, target->place, "%s", error.text);
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 #include "engine/slices.h"
 #include "kernel/ksyms.h"
 
-/* ---- options and addresses into .rodata, before the object is loaded ---- */
+/* ---- options and addresses into .rodata and maps, before the object is loaded ---- */
 
 /* The numbers of a list; what they are was checked when they were given. */
 static int set_list(struct object *o, const struct option_config *option, const struct strv *values,
@@ -32,8 +32,43 @@ static int set_list(struct object *o, const struct option_config *option, const 
 	return object_set_rodata_uints(o, option->rodata.text, numbers, values->count, e);
 }
 
-int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
-		    struct error *e)
+/* How many entries of @name one entry of the map itself holds. */
+static uint32_t count_rows(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		if (m->has_rows && STREQ(m->name.text, name))
+			return m->rows.count;
+	}
+	return 1;
+}
+
+static int set_number(struct object *o, const struct config *c, const struct option_config *option,
+		      uint64_t number, struct error *e)
+{
+	const char *map = option->max_entries.text;
+	uint64_t entries = map ? MAX(number / count_rows(c, map), (uint64_t)1) : 0;
+	int err = 0;
+
+	if (entries > UINT32_MAX)
+		return error_set_usage(e, "no map has %" PRIu64 " entries", number);
+	if (map)
+		err = object_set_max_entries(o, map, (uint32_t)entries, e);
+	if (!err && option->rodata.text)
+		err = object_set_rodata_uint(o, option->rodata.text, number, e);
+	return err;
+}
+
+const struct text *unit_option_target(const struct option_config *option)
+{
+	if (option->rodata.text)
+		return &option->rodata;
+	return option->max_entries.text ? &option->max_entries : NULL;
+}
+
+int unit_set_option(struct object *o, const struct config *c, const struct option_config *option,
+		    const struct strv *values, struct error *e)
 {
 	const char *text = values->count ? values->items[0] : "";
 	uint64_t number = 0;
@@ -45,7 +80,7 @@ int unit_set_option(struct object *o, const struct option_config *option, const 
 		return object_set_rodata_uint(o, option->rodata.text, truth, e);
 	case OPTION_UINT:
 		option_parse_uint(text, &number);
-		return object_set_rodata_uint(o, option->rodata.text, number, e);
+		return set_number(o, c, option, number, e);
 	case OPTION_LIST:
 		return set_list(o, option, values, e);
 	case OPTION_STRING:
@@ -60,13 +95,14 @@ static int set_options(struct object *o, const struct module *m, struct report *
 
 	for (size_t i = 0; i < m->config->options.count; i++) {
 		const struct option_config *option = &m->config->options.items[i];
+		const struct text *target = unit_option_target(option);
 		struct error error;
 
 		/* Without a default, the object's own value stands until another is given. */
-		if (!option->rodata.text || m->values[i].count == 0)
+		if (!target || m->values[i].count == 0)
 			continue;
-		if (unit_set_option(o, option, &m->values[i], &error))
-			err = report_error(report, &m->config->source, option->rodata.place, "%s",
+		if (unit_set_option(o, m->config, option, &m->values[i], &error))
+			err = report_error(report, &m->config->source, target->place, "%s",
 					   error.text);
 	}
 	return err;

@@ -130,9 +130,11 @@ const char *unit_attach_error(const struct unit *u);
  * to attach it to: -1. */
 int unit_program_attached(const struct unit *u, size_t index);
 
-/* Puts @values, which fit @option, into its variable; before the object is loaded. */
-int unit_set_option(struct object *o, const struct option_config *option, const struct strv *values,
-		    struct error *e);
+/* What of the object @option sets, NULL for none; and setting it: @values, which fit @option, go
+ * into its variable and its map's size. @option is one of @c; before the object is loaded. */
+const struct text *unit_option_target(const struct option_config *option);
+int unit_set_option(struct object *o, const struct config *c, const struct option_config *option,
+		    const struct strv *values, struct error *e);
 
 /* Tells that the object @o has no map @name, and which it has. Gives back -EINVAL. */
 int unit_report_missing_map(const struct object *o, const struct config *config,

@@ -22,8 +22,14 @@ enum {
 };
 
 struct mapread {
-	struct feed feed; /* first: the feed is the reader */
-	struct map_info map;
+	struct feed feed;    /* first: the feed is the reader */
+	struct map_info map; /* the map itself, with rows or without */
+	size_t stride;       /* from one value of it to the next */
+	uint32_t rows;       /* in a value of it; 0: the entry is one */
+	uint32_t rows_offset;
+	uint8_t *row_keys; /* of a chunk: room for row_cap of them */
+	uint8_t *row_values;
+	size_t row_cap;
 	bool batches; /* until the kernel says that it cannot */
 	bool takes;   /* likewise: that it can look up and delete in one step */
 	uint32_t cap; /* entries that fit the buffers */
@@ -60,7 +66,7 @@ static int resize(struct mapread *m, uint32_t cap)
 	free(m->values);
 	m->cap = 0;
 	m->keys = calloc(cap, m->map.key_size);
-	m->values = calloc(cap, m->feed.stride);
+	m->values = calloc(cap, m->stride);
 	if (!m->keys || !m->values)
 		return -ENOMEM;
 	m->cap = cap;
@@ -69,13 +75,21 @@ static int resize(struct mapread *m, uint32_t cap)
 
 static uint32_t first_cap(const struct mapread *m)
 {
-	size_t fit = CHUNK_BYTES / (m->map.key_size + m->feed.stride);
+	size_t fit = CHUNK_BYTES / (m->map.key_size + m->stride);
 	size_t most = MIN((size_t)CHUNK_ENTRIES, (size_t)m->map.max_entries);
 
 	return (uint32_t)MAX(MIN(fit, most), (size_t)1);
 }
 
 DEFINE_CLEANUP(struct mapread *, mapread_free)
+
+static int set_up_rows(struct mapread *m)
+{
+	m->row_cap = MAX((size_t)CHUNK_ENTRIES, (size_t)m->rows);
+	m->row_keys = calloc(m->row_cap, m->feed.key_size);
+	m->row_values = calloc(m->row_cap, m->feed.stride);
+	return m->row_keys && m->row_values ? 0 : -ENOMEM;
+}
 
 static int set_up(struct mapread *m)
 {
@@ -84,9 +98,12 @@ static int set_up(struct mapread *m)
 	if (cpus < 0)
 		return cpus;
 	m->feed.values_per_entry = (size_t)cpus;
-	m->feed.stride = m->map.per_cpu
-				 ? ROUND_UP((size_t)m->map.value_size, 8) * m->feed.values_per_entry
-				 : m->map.value_size;
+	m->stride = m->map.per_cpu ? ROUND_UP((size_t)m->map.value_size, 8) * (size_t)cpus
+				   : m->map.value_size;
+	if (!m->rows)
+		m->feed.stride = m->stride;
+	else if (set_up_rows(m))
+		return -ENOMEM;
 	m->batches = true;
 	m->takes = true;
 	m->token = calloc(1, MAX((size_t)m->map.key_size, (size_t)MIN_TOKEN));
@@ -97,6 +114,19 @@ static int set_up(struct mapread *m)
 }
 
 static const struct feed_ops mapread_ops;
+
+/* What is told of rows is what the reader's readers see; the map itself is read. */
+static void look_behind_rows(struct mapread *m)
+{
+	const struct map_rows rows = m->map.rows;
+
+	m->rows = rows.count;
+	m->rows_offset = rows.offset;
+	m->feed.stride = m->map.value_size;
+	m->map.key_size = rows.map_key_size;
+	m->map.value_size = rows.map_value_size;
+	m->map.max_entries = rows.map_max_entries;
+}
 
 int mapread_new(const struct map_info *map, struct mapread **ret, struct error *e)
 {
@@ -112,6 +142,8 @@ int mapread_new(const struct map_info *map, struct mapread **ret, struct error *
 	m->map = *map;
 	m->feed.ops = &mapread_ops;
 	m->feed.key_size = map->key_size;
+	if (map->rows.count)
+		look_behind_rows(m);
 	r = set_up(m);
 	if (r < 0)
 		return error_set(e, r, "cannot set up reading map \"%s\": %s", map->name,
@@ -126,6 +158,8 @@ void mapread_free(struct mapread *m)
 		return;
 	free(m->keys);
 	free(m->values);
+	free(m->row_keys);
+	free(m->row_values);
 	free(m->token);
 	table_free(&m->seen);
 	free(m);
@@ -156,12 +190,62 @@ static int64_t drop_seen(struct mapread *m, uint32_t count)
 			continue;
 		if (kept != i) {
 			memcpy(m->keys + (size_t)kept * m->map.key_size, key, m->map.key_size);
-			memcpy(m->values + (size_t)kept * m->feed.stride,
-			       m->values + (size_t)i * m->feed.stride, m->feed.stride);
+			memcpy(m->values + (size_t)kept * m->stride,
+			       m->values + (size_t)i * m->stride, m->stride);
 		}
 		kept++;
 	}
 	return kept;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i])
+			return false;
+	}
+	return true;
+}
+
+/* Appends the rows of @value that are none of zeros; how many there are now. */
+static size_t gather_rows(struct mapread *m, const uint8_t *value, size_t count)
+{
+	size_t key_size = m->feed.key_size;
+
+	for (uint32_t i = 0; i < m->rows; i++) {
+		const uint8_t *row = value + m->rows_offset + i * m->feed.stride;
+
+		if (is_zero(row, key_size))
+			continue;
+		memcpy(m->row_keys + count * key_size, row, key_size);
+		memcpy(m->row_values + count * m->feed.stride, row, m->feed.stride);
+		count++;
+	}
+	return count;
+}
+
+static int deliver_rows(struct mapread *m, size_t count, feed_fn fn, void *ctx)
+{
+	size_t rows = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		rows = gather_rows(m, m->values + i * m->stride, rows);
+		if (i + 1 < count && rows + m->rows <= m->row_cap)
+			continue;
+		if (rows > 0)
+			r = fn(ctx, m->row_keys, m->row_values, rows);
+		rows = 0;
+	}
+	return r;
+}
+
+/* The first @count entries in the buffers. */
+static int deliver(struct mapread *m, size_t count, feed_fn fn, void *ctx)
+{
+	if (m->rows)
+		return deliver_rows(m, count, fn, ctx);
+	return fn(ctx, m->keys, m->values, count);
 }
 
 static int deliver_batch(struct mapread *m, uint32_t count, feed_fn fn, void *ctx)
@@ -172,7 +256,7 @@ static int deliver_batch(struct mapread *m, uint32_t count, feed_fn fn, void *ct
 		kept = drop_seen(m, count);
 	if (kept <= 0)
 		return (int)kept;
-	return fn(ctx, m->keys, m->values, (size_t)kept);
+	return deliver(m, (size_t)kept, fn, ctx);
 }
 
 /* A bucket that does not fit: twice the room. An LRU map may hold a few more than max_entries. */
@@ -291,7 +375,7 @@ static int read_chunk(struct mapread *m, uint32_t *ret_count)
 		r = next_key(m, key);
 		if (r < 0)
 			break;
-		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->feed.stride);
+		r = bpf_map_lookup_elem(m->map.fd, key, m->values + (size_t)count * m->stride);
 		if (r == -ENOENT) {
 			r = 0; /* deleted just now, and so no key to go on from */
 			continue;
@@ -316,7 +400,7 @@ static int read_one_by_one(struct mapread *m, feed_fn fn, void *ctx)
 	do {
 		r = read_chunk(m, &count);
 		if (count > 0)
-			delivered = fn(ctx, m->keys, m->values, count);
+			delivered = deliver(m, count, fn, ctx);
 	} while (r == 0 && delivered == 0);
 	if (delivered < 0)
 		return delivered;
@@ -351,6 +435,8 @@ int mapread_remove(struct mapread *m, const void *key, void *ret_values)
 {
 	int r;
 
+	if (m->rows)
+		return -EINVAL;
 	if (ret_values && m->takes) {
 		r = bpf_map_lookup_and_delete_elem(m->map.fd, key, ret_values);
 		if (!is_not_supported(r))

@@ -22,6 +22,11 @@ void mapread_free(struct mapread *m);
 /* The same reader as where a collector's entries come from; feed_free() then frees it. */
 struct feed *mapread_feed(struct mapread *m);
 
+/*
+ * Of a map of rows (map_info.rows) the entries are the rows whose key is not all zeros. They cannot
+ * be removed.
+ */
+
 /* Bytes from one value to the next in what feed_fn sees. A value is one of value_size bytes, or for
  * a per-CPU map one for each possible CPU, value_size rounded up to 8 apart. */
 size_t mapread_value_stride(const struct mapread *m);

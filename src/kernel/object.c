@@ -541,6 +541,19 @@ int object_find_map(const struct object *o, const char *name, struct map_info *r
 	return 0;
 }
 
+int object_set_max_entries(struct object *o, const char *name, uint32_t entries, struct error *e)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, name);
+	int r = map ? bpf_map__set_max_entries(map, entries) : -ENOENT;
+
+	if (r == -ENOENT)
+		return error_set_usage(e, "the object has no map '%s'", name);
+	if (r < 0)
+		return error_set(e, r, "cannot make room for %u entries in map '%s': %s", entries,
+				 name, error_words(r));
+	return 0;
+}
+
 bool object_map(const struct object *o, size_t index, struct map_info *ret)
 {
 	const struct bpf_map *map;

@@ -30,6 +30,15 @@ struct program_info {
 	bool loaded;
 };
 
+/* Where a map's value is many entries: which they are, and what the map itself has. */
+struct map_rows {
+	uint32_t count; /* in a value; 0: an entry of the map is one */
+	uint32_t offset;
+	uint32_t map_key_size;
+	uint32_t map_value_size;
+	uint32_t map_max_entries;
+};
+
 struct map_info {
 	const char *name;
 	int fd;
@@ -38,6 +47,8 @@ struct map_info {
 	uint32_t value_size;
 	uint32_t max_entries;
 	bool per_cpu;
+	struct map_rows rows; /* with a count, the sizes above are of a row, whose first bytes are
+				 its key */
 };
 
 /* Run counters of a program (kernel.bpf_stats_enabled), summed over CPUs. */
@@ -94,6 +105,9 @@ void object_detach(struct object *o, size_t index);
 
 /* -ENOENT when there is no map of that name. */
 int object_find_map(const struct object *o, const char *name, struct map_info *ret);
+
+/* Before load: makes room for @entries in the map @name. -ENOENT when the object has none. */
+int object_set_max_entries(struct object *o, const char *name, uint32_t entries, struct error *e);
 
 /* All maps but libbpf's own (.rodata, .bss …); index from 0; false past the end. */
 bool object_map(const struct object *o, size_t index, struct map_info *ret);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "kernel/mapread.h"
 #include "metrics/collector_state.h"
+#include "metrics/rows.h"
 
 static int compare_labels(const void *a, const void *b, void *ctx)
 {
@@ -235,8 +236,10 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 {
 	const struct label_switch labels = {env->when, env->when_ctx};
 	struct collector *c = calloc(1, sizeof(*c));
+	struct map_info rows = *map;
 	int err;
 
+	map = &rows; /* which may be those of the map */
 	if (!c) {
 		feed_free(feed);
 		return -ENOMEM;
@@ -247,6 +250,7 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 	c->ttl = (uint32_t)MIN(ROUND_UP(metric->ttl_ns, NSEC_PER_SEC) / NSEC_PER_SEC,
 			       (uint64_t)UINT32_MAX);
 	if ((err = check_ttl(metric, map, source, report)) ||
+	    (err = rows_apply(metric, source, &rows, report)) ||
 	    (err = layout_build(&c->layout, metric, map, env->decode, &labels, source, report)) ||
 	    (err = add_fields(c, map, env, source, report)))
 		goto fail;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "kernel/mapread.h"
+#include "metrics/rows.h"
 #include "metrics/sheet_state.h"
 
 /* Sessions that nobody goes on with are forgotten after this. */
@@ -125,7 +126,8 @@ int sheet_new(const struct table_config *table, const struct metric_config *metr
 		.config = table, .metric = metric, .env = env, .map = *map, .feed = feed};
 	if (getrandom(&s->seed, sizeof(s->seed), 0) != sizeof(s->seed))
 		s->seed = clock_monotonic_ns();
-	if ((err = layout_build(&s->layout, metric, map, env, labels, source, report)) ||
+	if ((err = rows_apply(metric, source, &s->map, report)) ||
+	    (err = layout_build(&s->layout, metric, &s->map, env, labels, source, report)) ||
 	    (err = build_columns(s, source, report))) {
 		sheet_free(s);
 		return err;

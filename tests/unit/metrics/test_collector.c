@@ -502,6 +502,77 @@ static void test_struct_values(void **state)
 	close_bench(&b);
 }
 
+#define ROWS                                                                                       \
+	COUNTER "      rows: {offset: 8, size: 12, count: 2}\n"                                    \
+		"      labels:\n"                                                                  \
+		"        - {name: dev, size: 2, padding: 2, decoders: [{name: uint}]}\n"           \
+		"      values:\n"                                                                  \
+		"        - {name: packets_total, help: p, offset: 4, size: 4}\n"                   \
+		"        - {name: bytes_total, help: b, offset: 8, size: 4}\n"
+
+struct set {
+	uint32_t lock, padding;
+	struct {
+		uint32_t dev, packets, bytes;
+	} rows[2];
+	uint64_t after;
+};
+
+static void test_rows_of_a_value_are_entries(void **state)
+{
+	const struct set sets[] = {
+		{7, 7, {{1, 10, 100}, {2, 20, 200}}, 7},
+		{7, 7, {{0, 30, 300}, {3, 40, 400}}, 7}, /* no key, so it is none */
+		{7, 7, {{0, 0, 0}, {4, 50, 500}}, 7},
+	};
+	struct collector_counts counts;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(sets[0]));
+	open_collector(&b, ROWS);
+	assert_string_equal(scrape(&b, NULL), "");
+	for (uint32_t i = 0; i < ARRAY_SIZE(sets); i++)
+		put(&b, &i, &sets[i]);
+	assert_string_equal(scrape(&b, NULL), "p_packets_total{dev=\"1\"} 10\n"
+					      "p_packets_total{dev=\"2\"} 20\n"
+					      "p_packets_total{dev=\"3\"} 40\n"
+					      "p_packets_total{dev=\"4\"} 50\n"
+					      "p_bytes_total{dev=\"1\"} 100\n"
+					      "p_bytes_total{dev=\"2\"} 200\n"
+					      "p_bytes_total{dev=\"3\"} 400\n"
+					      "p_bytes_total{dev=\"4\"} 500\n");
+	collector_counts(b.collector, &counts);
+	assert_int_equal(counts.max_entries, 8);
+	close_bench(&b);
+}
+
+/* More than fit into one call of the reader, in a hash as well. */
+static void test_many_rows(void **state)
+{
+	static const enum bpf_map_type types[] = {BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_HASH};
+	const uint32_t n = 5000;
+
+	(void)state;
+	for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
+		struct bench b;
+
+		open_map(&b, types[t], sizeof(uint32_t), sizeof(struct set));
+		close(b.map.fd);
+		b.map.max_entries = n;
+		b.map.fd = bpf_map_create(types[t], "m", 4, sizeof(struct set), n, NULL);
+		open_collector(&b, ROWS);
+		for (uint32_t i = 0; i < n; i++) {
+			struct set set = {.rows = {{2 * i + 1, 1, 1}, {2 * i + 2, 1, 1}}};
+
+			put(&b, &i, &set);
+		}
+		scrape(&b, NULL);
+		assert_int_equal(collector_series(b.collector), 2 * 2 * n);
+		close_bench(&b);
+	}
+}
+
 /* The number behind @series in the text of the last scrape; -1 when it is not there. */
 static int64_t value_of(struct bench *b, const char *series)
 {
@@ -919,6 +990,8 @@ int main(void)
 		cmocka_unit_test(test_native_histogram_by_key),
 		cmocka_unit_test(test_native_histogram_in_the_value),
 		cmocka_unit_test(test_struct_values),
+		cmocka_unit_test(test_rows_of_a_value_are_entries),
+		cmocka_unit_test(test_many_rows),
 		cmocka_unit_test(test_max_series),
 		cmocka_unit_test(test_overflow_drop),
 		cmocka_unit_test(test_max_series_of_each_set_of_labels),
