@@ -48,16 +48,16 @@ struct flows_set {
 _Static_assert(__builtin_offsetof(struct flows_set, flows) == FLOWS_ROWS_OFFSET,
 	       "flows.yaml: where the rows begin");
 
-/* 16,384 flows, 2 MB. */
+/* 32,768 flows, 4 MB. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 2048);
 	__type(key, __u32);
 	__type(value, struct flows_set);
 } flows_table SEC(".maps");
 
-/* The number of sets, for the hash; the same as max_entries of flows_table. */
-const volatile __u32 flows_sets = 1024;
+/* How many flows that is, for the hash. */
+const volatile __u32 flows_size = 32768;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -76,8 +76,7 @@ struct {
 
 static const struct flows_other flows_other_zero;
 
-/* Random, so that nobody can choose addresses that share a set. Set by the first packet; should two
- * CPUs do so at once, a flow may be in the table twice, which readers add up. */
+/* Random, so that nobody can choose addresses that share a set. Set by the first packet. */
 __u64 flows_seeds[2];
 
 /* A packet on its way into the table. */
@@ -100,59 +99,51 @@ static __always_inline __u64 flows_now(void)
 
 /* ---- keys ---- */
 
-static __always_inline void flows_set_addresses(const struct packet *p, struct flows_key *key)
+/* The pair of addresses at @offset of the network header, source first, each of @size bytes, to
+ * the ends of the key's. */
+static __always_inline void flows_set_addresses(const struct packet *p, struct flows_key *key,
+						__u32 offset, __u32 size)
 {
-	if (p->ip_version == 4) {
-		__be32 copy[2];
-		const __be32 *ip =
-			packet_bytes(p->skb,
-				     p->network_offset + __builtin_offsetof(struct iphdr, saddr),
-				     copy, sizeof(copy));
+	__u8 *source = p->direction == PACKET_INGRESS ? key->remote : key->local;
+	__u8 *destination = p->direction == PACKET_INGRESS ? key->local : key->remote;
+	__u8 copy[32];
+	const __u8 *ip = packet_bytes(p->skb, p->network_offset + offset, copy, 2 * size);
 
-		if (!ip)
-			return;
-		*(__u32 *)&key->source[8] = bpf_htonl(0xffff);
-		*(__be32 *)&key->source[12] = ip[0];
-		*(__u32 *)&key->destination[8] = bpf_htonl(0xffff);
-		*(__be32 *)&key->destination[12] = ip[1];
-	} else if (p->ip_version == 6) {
-		struct in6_addr copy[2];
-		const struct in6_addr *ip =
-			packet_bytes(p->skb,
-				     p->network_offset + __builtin_offsetof(struct ipv6hdr, saddr),
-				     copy, sizeof(copy));
-
-		if (!ip)
-			return;
-		__builtin_memcpy(key->source, &ip[0], 16);
-		__builtin_memcpy(key->destination, &ip[1], 16);
+	if (!ip)
+		return;
+	__builtin_memcpy(source + 16 - size, ip, size);
+	__builtin_memcpy(destination + 16 - size, ip + size, size);
+	if (size == 4) {
+		*(__u32 *)&source[8] = bpf_htonl(0xffff);
+		*(__u32 *)&destination[8] = bpf_htonl(0xffff);
 	}
+}
+
+static __always_inline __u16 flows_protocol(const struct packet *p)
+{
+	if (p->ip_version)
+		return p->protocol;
+	return p->ethertype < ETH_P_802_3_MIN ? FLOWS_PROTOCOL_LLC : p->ethertype;
 }
 
 static __always_inline void flows_set_key(const struct packet *p, struct flows_key *key)
 {
+	bool in = p->direction == PACKET_INGRESS;
+
 	*key = (struct flows_key){
 		.interface = p->skb->ifindex,
-		.source_port = p->source_port,
-		.destination_port = p->destination_port,
-		.protocol = p->ip_version ? p->protocol : p->ethertype,
+		.local_port = in ? p->destination_port : p->source_port,
+		.remote_port = in ? p->source_port : p->destination_port,
+		.protocol = flows_protocol(p),
 		.vlan = p->vlan & FLOWS_VLAN_MASK,
 		.inner_vlan = p->inner_vlan & FLOWS_VLAN_MASK,
 		.direction = p->direction,
 		.ip_version = p->ip_version,
 	};
-	flows_set_addresses(p, key);
-}
-
-/* The same connection the other way round. */
-static __always_inline void flows_reverse_key(const struct flows_key *key, struct flows_key *ret)
-{
-	*ret = *key;
-	__builtin_memcpy(ret->source, key->destination, 16);
-	__builtin_memcpy(ret->destination, key->source, 16);
-	ret->source_port = key->destination_port;
-	ret->destination_port = key->source_port;
-	ret->direction = key->direction == PACKET_INGRESS ? PACKET_EGRESS : PACKET_INGRESS;
+	if (p->ip_version == 4)
+		flows_set_addresses(p, key, __builtin_offsetof(struct iphdr, saddr), 4);
+	else if (p->ip_version == 6)
+		flows_set_addresses(p, key, __builtin_offsetof(struct ipv6hdr, saddr), 16);
 }
 
 /* Six words, compared without a branch each. */
@@ -169,6 +160,24 @@ static __always_inline __u64 flows_random(void)
 	return (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 }
 
+/* Once, also where two CPUs have their first packet at the same time: a flow is in one set only. */
+static __noinline int flows_sow(void)
+{
+	__u64 a = flows_random() | 1, b = flows_random();
+	__u32 first = 0;
+	struct flows_set *set = bpf_map_lookup_elem(&flows_table, &first);
+
+	if (!set)
+		return 0;
+	bpf_spin_lock(&set->lock);
+	if (!flows_seeds[0]) {
+		flows_seeds[1] = b;
+		flows_seeds[0] = a;
+	}
+	bpf_spin_unlock(&set->lock);
+	return 0;
+}
+
 /*
  * Where a flow belongs. Products of words that a random number was added to, as the multilinear
  * hashes do (Lemire and Kaser, "Strongly universal string hashing is fast"), as they do not wait
@@ -177,19 +186,19 @@ static __always_inline __u64 flows_random(void)
 static __always_inline void flows_place(struct flows_packet *f)
 {
 	const __u64 *word = (const __u64 *)&f->key;
-	__u64 hash, a = flows_seeds[0], b = flows_seeds[1];
+	__u64 hash, a, b;
 
-	if (!a) {
-		flows_seeds[1] = b = flows_random();
-		flows_seeds[0] = a = flows_random() | 1;
-	}
+	if (!flows_seeds[0])
+		flows_sow();
+	a = flows_seeds[0];
+	b = flows_seeds[1];
 	hash = ((word[0] ^ a) | 1) * (word[1] + b);
 	hash += ((word[2] ^ b) | 1) * (word[3] + a);
 	hash += ((word[5] ^ a) | 1) * (word[4] ^ b);
 	hash ^= hash >> 32;
 	hash *= 0x9e3779b97f4a7c15; /* 2^64 divided by the golden ratio, odd */
 	hash ^= hash >> 29;
-	f->set = (hash >> 32) * flows_sets >> 32;
+	f->set = (hash >> 32) * (flows_size / FLOWS_WAYS) >> 32;
 	f->tag = (__u32)hash ? (__u32)hash : 1;
 }
 
@@ -299,9 +308,12 @@ static __always_inline void flows_begin(struct flows_flow *flow, const struct fl
 	flow->first_ns = f->now;
 	flow->tcp_flags = 0;
 	flow->tries = 0;
+	flow->port =
+		f->key.local_port < f->key.remote_port ? f->key.local_port : f->key.remote_port;
 	flow->pid = 0;
 	flow->cgroup = 0;
 	__builtin_memset(flow->command, 0, sizeof(flow->command));
+	flow->flows = 1;
 }
 
 /* A place for a flow that has none. Under the lock there is no call, and all of it is short. */
@@ -428,7 +440,8 @@ static __always_inline void flows_ask_process(const struct flows_packet *f,
 /* Who sends on a connection is who receives what comes back on it, and the other way round. */
 static __always_inline void flows_turn(const struct flows_packet *f, struct flows_packet *ret_back)
 {
-	flows_reverse_key(&f->key, &ret_back->key);
+	ret_back->key = f->key;
+	ret_back->key.direction ^= PACKET_INGRESS ^ PACKET_EGRESS;
 	flows_place(ret_back);
 }
 

@@ -5,8 +5,12 @@ lost where it has no room."""
 import collections
 import contextlib
 import ipaddress
+import json
+import os
 import random
+import socket
 import struct
+import subprocess
 import time
 from typing import NamedTuple
 
@@ -14,27 +18,32 @@ import cases
 import model
 import pytest
 from bpf import TC_ACT_UNSPEC, Object, object_path
+from daemon import PATIENCE, command
+from netns import address_pair
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
+from waiting import until_stable
+
 WAYS, ROWS_OFFSET = 16, 136
+LLC = 256
 INGRESS, EGRESS = 0, 1
 TICK_NS = 10_000_000  # no kernel's tick is longer, and 2^22 ns are not
 
 KEY = struct.Struct("=16s16sIHHHHHBB")
-FLOW = struct.Struct("=48sQQQBBHIQQ16s")
+FLOW = struct.Struct("=48sQQQBBHIQQ16sQ")
 OTHER_KEY = struct.Struct("=IB3x")
 OTHER = struct.Struct("=4Q")
 
 
 class Key(NamedTuple):
-    source: ipaddress.IPv4Address
-    destination: ipaddress.IPv4Address
+    local: ipaddress.IPv4Address
+    remote: ipaddress.IPv4Address
     interface: int
-    source_port: int
-    destination_port: int
+    local_port: int
+    remote_port: int
     protocol: int
     vlan: int
     inner_vlan: int
@@ -48,6 +57,7 @@ class Flow(NamedTuple):
     last_ns: int
     tcp_flags: int
     tries: int
+    port: int
     pid: int
     first_ns: int
     cgroup: int
@@ -60,14 +70,14 @@ def address(raw):
 
 
 def unpack_key(raw):
-    source, destination, *others = KEY.unpack(raw)
-    return Key(address(source), address(destination), *others)
+    local, remote, *others = KEY.unpack(raw)
+    return Key(address(local), address(remote), *others)
 
 
 def unpack_flow(raw):
-    packets, octets, last, flags, tries, _, pid, first, cgroup, command = FLOW.unpack(raw)[1:]
-    return Flow(packets, octets, last, flags, tries, pid, first, cgroup,
-                command.split(b"\0")[0].decode())
+    *numbers, command, one = FLOW.unpack(raw)[1:]
+    assert one == 1
+    return Flow(*numbers, command.split(b"\0")[0].decode())
 
 
 def rows(sets):
@@ -94,11 +104,19 @@ def unpack_other(entries):
     return {OTHER_KEY.unpack(key): sum_other(values) for key, values in entries}
 
 
+def make_key(source, destination, interface, protocol, vlan, inner_vlan, direction, ip_version):
+    """Of the sender's and the receiver's (address, port)."""
+    local, remote = (source, destination) if direction == EGRESS else (destination, source)
+    return Key(local[0], remote[0], interface, local[1], remote[1], protocol, vlan, inner_vlan,
+               direction, ip_version)
+
+
 def udp_key(frame, interface, direction):
     """The key of an untagged UDP frame over IPv4 without options."""
     source, destination, source_port, destination_port = struct.unpack_from("!IIHH", frame, 26)
-    return Key(ipaddress.IPv4Address(source), ipaddress.IPv4Address(destination), interface,
-               source_port, destination_port, 17, 0, 0, direction, 4)
+    ends = [(ipaddress.IPv4Address(source), source_port),
+            (ipaddress.IPv4Address(destination), destination_port)]
+    return make_key(*ends, interface, 17, 0, 0, direction, 4)
 
 
 def monotonic_ns():
@@ -119,12 +137,12 @@ ALL = cases.every_kind()
 
 
 @contextlib.contextmanager
-def loaded(sets=1024, other=None, **rodata):
+def loaded(sets=4096, other=None, **rodata):
     with Object(object_path("pipeline/tc")) as pipeline:
         pipeline.set_rodata("stage_flows", True)
         for variable, value in rodata.items():
             pipeline.set_rodata(variable, value)
-        pipeline.set_rodata("flows_sets", sets)
+        pipeline.set_rodata("flows_size", sets * WAYS)
         pipeline.set_max_entries("flows_table", sets)
         if other:
             pipeline.set_max_entries("flows_other", other)
@@ -167,10 +185,11 @@ def key_of(packet, direction):
     if found.ip_version:
         layer = Ether(bytes(packet))[{4: IP, 6: IPv6}[found.ip_version]]
         source, destination = layer.src, layer.dst
-    return Key(ipaddress.ip_address(source), ipaddress.ip_address(destination), LOOPBACK,
-               found.source_port, found.destination_port,
-               found.protocol if found.ip_version else found.ethertype,
-               found.vlan & 0xFFF, found.inner_vlan & 0xFFF, direction, found.ip_version)
+    protocol = found.ethertype if found.ethertype >= 1536 else LLC
+    return make_key((ipaddress.ip_address(source), found.source_port),
+                    (ipaddress.ip_address(destination), found.destination_port), LOOPBACK,
+                    found.protocol if found.ip_version else protocol,
+                    found.vlan & 0xFFF, found.inner_vlan & 0xFFF, direction, found.ip_version)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -366,3 +385,240 @@ def test_off_by_default():
         pipeline.load()
         assert pipeline.run("tc_ingress", bytes(ALL["v4-tcp"])) == TC_ACT_UNSPEC
         assert read(pipeline) == {}
+
+
+# --- with the daemon: against the kernel's counters, and who sends
+
+def table(daemon, *arguments, name="flows"):
+    """The rows of `wiregauge flows`, all of them."""
+    done = command(*name.split(), "--json", "--limit", 0, "--control.socket", daemon.control,
+                   *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["rows"]
+
+
+def by_direction(rows):
+    return {row["direction"]: (row["packets"], row["bytes"]) for row in rows}
+
+
+class Sender:
+    """Sends frames from a namespace, on a CPU of its own: a process, so that two go on at once."""
+
+    def __init__(self, namespace, cpu, frames):
+        self.socket = namespace.packet_socket("wire")
+        self.socket.settimeout(30)
+        cpus = sorted(os.sched_getaffinity(0))
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.sched_setaffinity(0, {cpus[cpu % len(cpus)]})
+                for frame in frames:
+                    self.socket.send(frame)
+                os._exit(0)
+            finally:
+                os._exit(1)
+
+    def wait(self):
+        self.socket.close()
+        assert os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]) == 0
+
+
+def kernel_counters(namespace, before):
+    """{direction: (packets, bytes)} once nothing is on its way any more."""
+    found = until_stable(lambda: namespace.counters("wire"), 20).since(before)
+    return {"ingress": (found.rx_packets, found.rx_bytes),
+            "egress": (found.tx_packets, found.tx_bytes)}
+
+
+def random_frames(flows, packets, seed):
+    """Frames of that many flows: each once, and as many more as there are to be, of all sizes."""
+    rng = random.Random(seed)
+    numbers = [*range(flows), *(rng.randrange(flows) for _ in range(packets - flows))]
+    rng.shuffle(numbers)
+    return [udp(number, rng.randrange(60, 300)) for number in numbers]
+
+
+def totals(frames):
+    """{(client's address, its port): (packets, bytes)}"""
+    sent, octets = collections.Counter(), collections.Counter()
+    for frame in frames:
+        flow = struct.unpack_from("!IxxxxH", frame, 26)
+        sent[flow] += 1
+        octets[flow] += len(frame)
+    return {(str(ipaddress.IPv4Address(address)), str(port)):
+            (sent[address, port], octets[address, port]) for address, port in sent}
+
+
+def test_each_flow_of_a_generator_is_exact(here, there, run):
+    """5,000 flows each way at once: each as it was sent, all of them the interface's counters."""
+    daemon = run("--module=flows", "--option", "flows.size=65536")  # so that no set is full
+    flows = 5000 if PATIENCE == 1 else 1000
+    before = here.counters("wire")
+    out, back = random_frames(flows, 4 * flows, seed=1), random_frames(flows, 5 * flows, seed=2)
+    senders = [Sender(here, 0, out), Sender(there, 1, back)]
+    for sender in senders:
+        sender.wait()
+    kernel = kernel_counters(here, before)
+    rows = table(daemon, "--interface", "wire")
+    ends = {"egress": ("local", "local_port"), "ingress": ("remote", "remote_port")}
+    for direction, frames in (("egress", out), ("ingress", back)):
+        found = {tuple(row[end] for end in ends[direction]): (row["packets"], row["bytes"])
+                 for row in rows if row["direction"] == direction}
+        assert found == totals(frames)
+        assert kernel[direction] == (len(frames), sum(map(len, frames)))
+    assert by_direction(table(daemon, "--interface", "wire", "--by", "interface")) == kernel
+    assert not any(row["evicted"] for row in table(daemon, name="flows other"))
+
+
+def test_many_flows_through_a_small_table_are_all_there(here, there, run):
+    """200,000 flows, on two CPUs at once, through a table of 10,000: with `other` they are what the
+    interface counted, and what the packets module did."""
+    flows, size = (200_000, 10_000) if PATIENCE == 1 else (20_000, 1_000)
+    daemon = run("--module=flows,packets", "--option", f"flows.size={size}")
+    before = here.counters("wire")
+    halves = [random_frames(flows // 2, flows // 2 * 5 // 4, seed) for seed in (3, 4)]
+    halves[1] = [frame[:26] + b"\x0b" + frame[27:] for frame in halves[1]]  # other addresses
+    shared = random_frames(500, 20_000 if PATIENCE == 1 else 2_000, seed=5)  # on both CPUs
+    senders = [Sender(there, cpu, half + shared) for cpu, half in enumerate(halves)]
+    senders += [Sender(here, 0, shared)]
+    for sender in senders:
+        sender.wait()
+    kernel = kernel_counters(here, before)
+    assert kernel["ingress"][0] == len(halves[0]) + len(halves[1]) + 2 * len(shared)
+
+    nothing = collections.Counter()  # of flows of this direction, all of which gave way
+    in_table = {row["direction"]: row
+                for row in table(daemon, "--interface", "wire", "--by", "interface")}
+    other = {row["direction"]: row
+             for row in table(daemon, "--interface", "wire", name="flows other")}
+    for direction, expected in kernel.items():
+        kept, gone = in_table.get(direction, nothing), other[direction]
+        assert (kept["packets"] + gone["packets"], kept["bytes"] + gone["bytes"]) == expected
+        assert gone["started"] - gone["evicted"] == kept["flows"]
+    assert 0.9 * size < sum(row["flows"] for row in in_table.values()) <= size
+    assert sum(row["started"] for row in other.values()) >= flows
+    samples = daemon.scrape()
+    assert samples.sum_traffic("wire", "ingress") == kernel["ingress"]
+    check_metrics(samples, other["ingress"], next(
+        row for row in table(daemon, "--interface", "wire", name="flows other")
+        if row["direction"] == "ingress"))
+
+
+def check_metrics(samples, before, after):
+    """The scrape itself is flows, which others give way to."""
+    labels = {"interface": "wire", "direction": "ingress"}
+    for column, metric in (("packets", "other_packets"), ("bytes", "other_bytes"),
+                           ("started", "started"), ("evicted", "evicted")):
+        value = samples.value(f"wiregauge_flows_{metric}_total", **labels)
+        assert before[column] <= value <= after[column] <= before[column] + 100_000
+
+
+TALK = """
+import socket, sys
+name, kind, role, address, port = sys.argv[1:]
+open("/proc/self/comm", "w").write(name)
+kind, port = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}[kind], int(port)
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+s = socket.socket(family, kind)
+s.settimeout(60)
+if role == "server":
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind((address, port))
+    if kind == socket.SOCK_STREAM:
+        s.listen()
+    print("ready", flush=True)
+    if kind == socket.SOCK_STREAM:
+        peer = s.accept()[0]
+        while data := peer.recv(100):
+            peer.sendall(data)
+    else:
+        for _ in range(3):
+            s.sendto(*s.recvfrom(100))
+else:
+    s.connect((address, port))
+    for _ in range(3):
+        s.sendall(b"hello")
+        s.recv(100)
+"""
+
+
+def talk(server_in, client_in, kind, address, port):
+    """A client and a server, each a process of its own name."""
+    start = ["/usr/bin/python3", "-c", TALK]
+    with server_in.entered():
+        server = subprocess.Popen([*start, "wg-server", kind, "server", address, str(port)],
+                                  stdout=subprocess.PIPE)
+    with server:
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            client_in.run(*start, "wg-client", kind, "client", address, str(port))
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
+    return server.pid
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+@pytest.mark.parametrize("version, local, remote", [("4", "10.0.0.1", "10.0.0.2"),
+                                                    ("6", "fd00::1", "fd00::2")])
+def test_whose_flow_it_is(here, there, run, kind, version, local, remote):
+    """Both directions are the process's, of who connects and of who is connected to."""
+    address_pair(here, there)
+    daemon = run("--module=flows")
+    talk(there, here, kind, remote, 5001)
+    pid = talk(here, there, kind, local, 5002)
+    rows = {(row["remote_port"] == "5001", row["direction"]): row
+            for row in table(daemon, "--by", "flow", "--interface", "wire")
+            if row["protocol"] == kind}
+    assert len(rows) == 4
+    processes = {key: row["process"] for key, row in rows.items()}
+    assert processes == {
+        (True, "egress"): "wg-client", (True, "ingress"): "wg-client",
+        (False, "egress"): "wg-server",
+        # UDP: the flow was there before the server had said anything, and is the server's then
+        (False, "ingress"): "wg-server",
+    }
+    of_server = table(daemon, "--by", "process,pid", "--process", "wg-server")
+    assert [row["pid"] for row in of_server] == [str(pid)]
+    assert {row["local"] for row in rows.values()} == {local}
+    assert {row["remote"] for row in rows.values()} == {remote}
+
+
+def test_what_no_process_here_sends_has_none(here, there, run):
+    """The kernel's own answers: a ping's, and the reset of a connection that nobody listens for."""
+    address_pair(here, there)
+    daemon = run("--module=flows")
+    there.run("ping", "-q", "-c", "3", "-i", "0.01", "10.0.0.1")
+    with there.entered():
+        client = socket.socket()
+    with client, pytest.raises(ConnectionRefusedError):
+        client.connect(("10.0.0.1", 5003))
+    rows = table(daemon, "--interface", "wire")
+    assert {(row["protocol"], row["direction"]) for row in rows if row["protocol"] != "arp"} == {
+        (protocol, direction) for protocol in ("icmp", "tcp")
+        for direction in ("egress", "ingress")}
+    assert {row["process"] for row in rows} == {""}
+
+
+def test_processes_can_be_left_out(here, there, run):
+    address_pair(here, there)
+    daemon = run("--module=flows", "--option", "flows.processes=false")
+    talk(there, here, "udp", "10.0.0.2", 5001)
+    assert {row["process"] for row in table(daemon)} == {""}
+
+
+def test_cgroup_of_a_flow(here, there, run, groups):
+    address_pair(here, there)
+    daemon = run("--module=flows", "--option", "flows.cgroups=true")
+    inside = groups.make("talker")
+    with there.entered():
+        sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sink:
+        sink.bind(("10.0.0.2", 0))
+        send = ("import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+                ".sendto(b'x', (sys.argv[1], int(sys.argv[2])))")
+        here.run("sh", "-c", f'echo $$ >{inside}/cgroup.procs; exec "$@"', "sh",
+                 "/usr/bin/python3", "-c", send, *map(str, sink.getsockname()))
+    rows = table(daemon, name="flows cgroups")
+    assert any(row["cgroup"].endswith(f"/{groups.path.name}/talker") and row["packets"] == 1
+               for row in rows), rows
