@@ -12,7 +12,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from bpf import object_path
-from daemon import PATIENCE, command
+from daemon import PATIENCE, ROOT, command
 from kernel import assert_released, assert_untouched, filters, has_clsact, holdings
 from netns import connect
 from waiting import until
@@ -255,12 +255,16 @@ def test_reload_lets_what_is_unchanged_go_on(here, there, run, daemon_file):
     assert holdings(daemon) == held
 
 
+NOTHING_ENABLED = "modules: {%s}" % ", ".join(
+    f"{path.parent.name}: {{enabled: false}}" for path in ROOT.glob("modules/*/*.yaml"))
+
+
 @pytest.mark.parametrize("text, complaint", [
     ("modules: [", "wiregauge.yaml:1:"),
     ("modules: {packets: {sises: true}}", "did you mean 'sizes'"),
     ("modules: {packets: {sizes: perhaps}}", "takes true or false"),
     ("modules: {pakets: {sizes: true}}", "did you mean 'packets'"),
-    ("modules: {packets: {enabled: false}}", "nothing to run"),
+    (NOTHING_ENABLED, "nothing to run"),
 ])
 def test_reload_refuses_what_is_broken(here, there, run, daemon_file, text, complaint):
     daemon = run("--config", daemon_file)
@@ -305,7 +309,7 @@ def test_status_says_why_a_program_is_nowhere(run, tmp_path):
 
 def test_reload_does_not_miss_packets_of_the_old_configuration(here, there, run, daemon_file):
     """The swap replaces the program in place: between the two, one of them sees each packet."""
-    daemon = run("--config", daemon_file)
+    daemon = run("--module=packets", "--config", daemon_file)
     held = holdings(daemon)
     daemon_file.write_text("modules: {packets: {sizes: false}}")
     daemon.reload()
