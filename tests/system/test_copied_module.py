@@ -17,9 +17,9 @@ pytestmark = pytest.mark.host  # it builds the daemon, which takes an hour where
 FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() / bytes(50)
 
 # Names in the files, and of the files. A metric has one owner, so those that do not carry the
-# module's name get another as well.
+# module's name get another as well. The unit of that name is the language's.
 RENAMED = {"packets": "foo", "PACKETS": "FOO", "interface_bytes": "foo_bytes",
-           "interface_packet_size": "foo_size"}
+           "interface_packet_size": "foo_size", "unit: foo": "unit: packets"}
 
 
 def call(*command, **options):
