@@ -17,9 +17,14 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* What iterators get: include/linux/bpf.h, kernel net/ipv4/tcp_ipv4.c */
+/* What iterators get: include/linux/bpf.h, kernel net/ipv4/tcp_ipv4.c, kernel/bpf/map_iter.c */
 struct bpf_iter_meta {
 	__u64 seq_num;
+};
+
+struct bpf_iter__bpf_map_elem {
+	void *key; /* NULL: the end */
+	void *value;
 };
 
 struct bpf_iter__tcp {
