@@ -44,13 +44,25 @@ struct dns_stream_key {
 	__u32 direction; /* on loopback each segment is seen in both */
 };
 
+/* The beginning of a message in a stream. */
+struct dns_start {
+	__be16 length; /* of what follows */
+	struct dns_header header;
+};
+
 /*
- *	| length | message …… | length | message …
- *	         ^ next, length != 0  ^ next, length 0
+ * A message whose beginning is cut in two by segments is read when the second one has come:
+ *
+ *	| length | header | question … | length | hea	der | question …
+ *	                               '--- start ---'
  */
 struct dns_stream {
-	__u32 next;   /* sequence number of what is looked at next */
-	__u32 length; /* of the message there; 0: its length is there */
+	__u32 next; /* sequence number of what is looked at next */
+	__u32 have; /* bytes of the beginning that are before it */
+	union {
+		struct dns_start start;
+		__u8 bytes[2 * sizeof(struct dns_start) + 4]; /* room for any sum of two parts */
+	};
 };
 
 /* The packet at hand, and the message in it. */
@@ -337,43 +349,51 @@ static __always_inline void dns_set_no_question(struct dns_name_key *name)
 	name->type = DNS_TYPE_OTHER;
 }
 
-/* The message that begins at @offset, of which @len bytes are in the packet. */
+/* The message whose header is in s->stream, and of whose question @len bytes are at @offset. */
 __noinline int dns_read_message(struct __sk_buff *skb, __u32 offset, __u32 len)
 {
 	struct dns_scratch *s = dns_get_scratch();
-	struct dns_header header;
+	const struct dns_header *header;
 	bool is_response;
 	__u16 flags;
 
 	if (!s)
 		return 0;
-	if (len < sizeof(header) || bpf_skb_load_bytes(skb, offset, &header, sizeof(header)) < 0) {
-		dns_count_unreadable(s);
-		return 0;
-	}
-	flags = bpf_ntohs(header.flags);
+	header = &s->stream.start.header;
+	flags = bpf_ntohs(header->flags);
 	is_response = flags & 0x8000;
 	if (!dns_is_port(is_response ? s->source_port : s->destination_port)) {
 		dns_count_unreadable(s);
 		return 0;
 	}
-	dns_set_query(s, bpf_ntohs(header.id), is_response);
+	dns_set_query(s, bpf_ntohs(header->id), is_response);
 	if (is_response) {
 		dns_take_response(skb->ifindex, flags & 0xf);
 		return 0;
 	}
-	if (header.questions)
-		dns_read_question(skb, offset + sizeof(header), len - sizeof(header));
+	if (header->questions)
+		dns_read_question(skb, offset, len);
 	else
 		dns_set_no_question(&s->name);
 	dns_take_query(skb);
 	return 0;
 }
 
+static __always_inline void dns_read_datagram(struct __sk_buff *skb, struct dns_scratch *s,
+					      __u32 offset, __u32 len)
+{
+	struct dns_header *header = &s->stream.start.header;
+
+	if (len < sizeof(*header) || bpf_skb_load_bytes(skb, offset, header, sizeof(*header)) < 0)
+		dns_count_unreadable(s);
+	else
+		dns_read_message(skb, offset + sizeof(*header), len - sizeof(*header));
+}
+
 /* One datagram, or as many as GRO has joined or GSO is going to cut. */
 __noinline int dns_read_datagrams(struct __sk_buff *skb)
 {
-	const struct dns_scratch *s = dns_get_scratch();
+	struct dns_scratch *s = dns_get_scratch();
 	__u32 size = skb->gso_size, at;
 
 	if (!s)
@@ -382,7 +402,7 @@ __noinline int dns_read_datagrams(struct __sk_buff *skb)
 	for (int i = 0; i < DNS_MESSAGES_MAX; i++) {
 		__u32 rest = s->end > at ? s->end - at : 0;
 
-		dns_read_message(skb, at, size && size < rest ? size : rest);
+		dns_read_datagram(skb, s, at, size && size < rest ? size : rest);
 		if (size == 0 || size >= rest)
 			return 0;
 		at += size;
@@ -397,16 +417,31 @@ __noinline int dns_read_datagrams(struct __sk_buff *skb)
  * bytes it is in one of 150,000 cases. */
 static __always_inline bool dns_is_message(struct __sk_buff *skb, __u32 offset, __u32 len)
 {
-	struct {
-		__be16 length;
-		struct dns_header header;
-	} start;
+	struct dns_start start;
 
 	if (len < sizeof(start) || bpf_skb_load_bytes(skb, offset, &start, sizeof(start)) < 0)
 		return false;
 	return bpf_ntohs(start.length) >= sizeof(start.header) &&
 	       (start.header.flags & bpf_htons(0x7800)) <= bpf_htons(0x3000) &&
 	       start.header.questions == bpf_htons(1);
+}
+
+/* Takes what there is of the beginning of a message; true when that is all, and more follows. */
+static __always_inline bool dns_take_start(struct __sk_buff *skb, struct dns_scratch *s)
+{
+	const __u32 size = sizeof(struct dns_start);
+	struct dns_stream *stream = &s->stream;
+	__u32 have = stream->have & 15, rest = s->len - s->at, taken;
+
+	if (have < size) {
+		taken = dns_load(skb, s->payload + s->at, stream->bytes + have,
+				 rest < size - have ? rest : size - have, size);
+		s->at += taken ? taken : rest;
+		have += taken;
+	}
+	stream->have = have;
+	return have >= size &&
+	       (s->at < s->len || stream->start.length == bpf_htons(sizeof(struct dns_header)));
 }
 
 /*
@@ -417,22 +452,21 @@ __noinline int dns_read_piece(struct __sk_buff *skb)
 {
 	struct dns_scratch *s = dns_get_scratch();
 	__u32 length, rest;
-	__be16 prefix;
 
-	if (!s)
+	if (!s || !dns_take_start(skb, s))
 		return 0;
-	length = s->stream.length;
-	if (length == 0) {
-		if (bpf_skb_load_bytes(skb, s->payload + s->at, &prefix, sizeof(prefix)) < 0)
-			return 0;
-		length = bpf_ntohs(prefix);
-		s->at += sizeof(prefix);
+	s->stream.have = 0;
+	length = bpf_ntohs(s->stream.start.length);
+	if (length < sizeof(struct dns_header)) {
+		/* What follows is part of what was taken for its header. */
+		__u32 back = sizeof(struct dns_header) - length;
+
+		s->at -= back < s->at ? back : s->at;
+		dns_count_unreadable(s);
+		return 0;
 	}
+	length -= sizeof(struct dns_header);
 	rest = s->at < s->len ? s->len - s->at : 0;
-	/* A length alone: some write it before the message. */
-	s->stream.length = rest ? 0 : length;
-	if (rest == 0 && length)
-		return 0;
 	dns_read_message(skb, s->payload + s->at, length < rest ? length : rest);
 	s->at += length;
 	return 0;
