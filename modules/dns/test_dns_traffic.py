@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: MIT
+"""Real servers and clients: what is counted, against the server's own statistics and tshark."""
+
+import collections
+import random
+import re
+import socket
+import struct
+import subprocess
+
+import pytest
+from daemon import PATIENCE
+from netns import address_pair, connect
+from waiting import until
+
+QUERIES = 10_000 if PATIENCE == 1 else 1_000
+TYPES = {"A": 1, "MX": 15, "TXT": 16, "AAAA": 28}
+RCODES = ("NOERROR", "NXDOMAIN", "REFUSED")
+NAMES = {
+    "NOERROR": ["example.co.uk", "www.example.co.uk", "WWW.Example.CO.UK"],
+    "NXDOMAIN": ["nobody.example.co.uk", "a.b.c.d.example.co.uk",
+                 ".".join(["x" * 63] * 3 + ["y" * 47]) + ".example.co.uk"],
+    "REFUSED": ["www.example.org", "example.net"],
+}
+DOMAINS = {"example.co.uk", "example.org", "example.net"}
+ZONE = """\
+$ORIGIN example.co.uk.
+@ 3600 IN SOA ns hostmaster 1 3600 900 604800 300
+@ IN NS ns
+ns IN A 10.0.0.2
+www IN A 192.0.2.80
+"""
+CONFIG = """\
+server:
+  server-count: 1
+  username: ""
+  chroot: ""
+  database: ""
+  zonesdir: "{0}"
+  pidfile: "{0}/pid"
+  xfrdfile: "{0}/xfrd"
+  xfrdir: "{0}"
+  zonelistfile: "{0}/zones"
+  logfile: "{0}/log"
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+remote-control:
+  control-enable: yes
+  control-interface: "{0}/control"
+zone:
+  name: example.co.uk
+  zonefile: "{0}/zone"
+"""
+
+
+class Nsd:
+    """Debian's nsd in a namespace: an authoritative server of one zone that counts what it does."""
+
+    def __init__(self, namespace, folder):
+        self.namespace, self.folder = namespace, folder
+        folder.mkdir()
+        (folder / "zone").write_text(ZONE)
+        (folder / "conf").write_text(CONFIG.format(folder))
+
+    def __enter__(self):
+        with self.namespace.entered():
+            self.process = subprocess.Popen(["nsd", "-d", "-c", self.folder / "conf"],
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: self.control("status").returncode == 0, 10 * PATIENCE, "nsd runs")
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.process.wait()
+
+    def control(self, what):
+        return subprocess.run(["nsd-control", "-c", self.folder / "conf", what],
+                              capture_output=True, text=True)
+
+    def statistics(self):
+        """{what: how many}: num.udp, num.rcode.NXDOMAIN, num.type.A …"""
+        lines = self.control("stats_noreset").stdout.splitlines()
+        return collections.Counter({name: int(float(value)) for name, _, value
+                                    in (line.partition("=") for line in lines)})
+
+
+class Capture:
+    """What tshark reads in the traffic of @device meanwhile."""
+
+    FIELDS = ("dns.flags.response", "dns.flags.rcode", "dns.qry.type", "dns.qry.name", "dns.time",
+              "dns.id")
+
+    def __init__(self, namespace, device, path):
+        self.namespace, self.device, self.path = namespace, device, path
+
+    def __enter__(self):
+        with self.namespace.entered():
+            self.process = subprocess.Popen(
+                ["dumpcap", "-q", "-i", self.device, "-B", "64", "-f", "port 53", "-w", self.path],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        until(lambda: self.path.exists() and self.path.stat().st_size > 0, 10 * PATIENCE,
+              "dumpcap captures")
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.said = self.process.communicate()[1]
+
+    def read(self):
+        """A dict of FIELDS for each message."""
+        assert re.search(r"dropped on interface '\S+': \d+/0 ", self.said), self.said
+        done = subprocess.run(
+            ["tshark", "-r", self.path, "-Y", "dns", "-T", "fields", "-E", "separator=/t",
+             "-E", "occurrence=a", *(word for f in self.FIELDS for word in ("-e", f))],
+            capture_output=True, text=True, check=True)
+        for line in done.stdout.splitlines():
+            # Several messages in one segment: each field has as many values.
+            for values in zip(*(column.split(",") for column in line.split("\t"))):
+                yield dict(zip(self.FIELDS, values))
+
+
+def wire(name):
+    return b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
+
+
+def make_query(number, name, qtype):
+    header = struct.pack("!6H", number, 0x0100, 1, 0, 0, 0)
+    return header + wire(name) + struct.pack("!HH", TYPES[qtype], 1)
+
+
+def script(count, seed=1):
+    """Queries in a row that is always the same: (id, message, rcode, type, name)."""
+    dice = random.Random(seed)
+    for i in range(count):
+        rcode, qtype = dice.choice(RCODES), dice.choice(list(TYPES))
+        name = dice.choice(NAMES[rcode])
+        number = i * 40503 & 0xFFFF  # an odd factor: no two are alike
+        yield number, make_query(number, name, qtype), rcode, qtype, name
+
+
+def ask_udp(namespace, address, queries, window=32, lost=lambda message: False):
+    """Asks all, and waits for the responses to those that are not @lost."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with namespace.entered(), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.connect((address, 53))
+        sock.settimeout(10 * PATIENCE)
+        for at in range(0, len(queries), window):
+            part = queries[at:at + window]
+            for message in part:
+                sock.send(message)
+            for _ in range(sum(not lost(message) for message in part)):
+                sock.recv(4096)
+
+
+def read_exactly(sock, size):
+    data = b""
+    while len(data) < size:
+        data += sock.recv(size - len(data)) or pytest.fail("the server closed the connection")
+    return data
+
+
+def ask_tcp(namespace, address, queries, window=16):
+    """The same over a connection for every 100, several messages in a segment."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for start in range(0, len(queries), 100):
+        with namespace.entered(), socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.settimeout(10 * PATIENCE)
+            sock.connect((address, 53))
+            for at in range(start, min(start + 100, len(queries)), window):
+                part = queries[at:min(at + window, start + 100)]
+                sock.sendall(b"".join(struct.pack("!H", len(m)) + m for m in part))
+                for _ in part:
+                    read_exactly(sock, *struct.unpack("!H", read_exactly(sock, 2)))
+
+
+@pytest.fixture
+def pair(here, make_namespace):
+    there = make_namespace()
+    connect(here, there, offloads="on")
+    address_pair(here, there)
+    return here, there
+
+
+@pytest.fixture
+def serve(cleanup, tmp_path):
+    return lambda namespace: cleanup.enter_context(Nsd(namespace, tmp_path / "nsd"))
+
+
+def counts(samples, name, role, label):
+    """{value of a label: number} of what is not 0"""
+    found = collections.Counter()
+    for labels, value in samples.select(name, role=role):
+        found[labels[label]] += int(value)
+    return {key: value for key, value in found.items() if value}
+
+
+def by(rows):
+    return dict(collections.Counter(rows))
+
+
+def total(samples, what, role):
+    return int(samples.value(f"wiregauge_dns_{what}_total", role=role))
+
+
+STRAYS = ("unmatched_responses", "retransmitted_queries", "untracked_queries",
+          "unreadable_messages", "uncounted_responses")
+
+
+def check_strays(samples, role, **expected):
+    for what in STRAYS:
+        assert total(samples, what, role) == expected.get(what, 0), what
+
+
+def check_role(samples, role, asked):
+    """All queries of the script @asked have been answered, and are counted so."""
+    responses = by(rcode for _, _, rcode, _, _ in asked)
+    assert counts(samples, "wiregauge_dns_queries_total", role, "qtype") == by(q[3] for q in asked)
+    assert set(counts(samples, "wiregauge_dns_queries_total", role, "domain")) == DOMAINS
+    assert counts(samples, "wiregauge_dns_responses_total", role, "rcode") == responses
+    assert counts(samples, "wiregauge_dns_latency_seconds_count", role, "rcode") == responses
+    assert counts(samples, "wiregauge_dns_timeouts_total", role, "server") == {}
+    check_strays(samples, role)
+
+
+def check_latencies(samples, role, seconds):
+    """The cumulative buckets are those of @seconds, each of which may be off by one native bucket;
+    one in a hundred by more, as the two clocks are not read at once."""
+    slack, width = len(seconds) // 100 + 1, 2 ** (1 / 8)
+    bounds = collections.Counter()
+    for labels, value in samples.select("wiregauge_dns_latency_seconds_bucket", role=role):
+        bounds[float(labels["le"])] += int(value)
+    assert len(bounds) > 15
+    for bound, count in bounds.items():
+        least = sum(s <= bound / width for s in seconds)
+        most = sum(s <= bound * width for s in seconds)
+        assert least - slack <= count <= most + slack, (bound, least, count, most)
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_a_real_server(pair, run, serve, tmp_path, role):
+    """UDP and TCP, IPv4 and IPv6; counts as the server has them, times as tshark."""
+    here, there = pair
+    asks, answers, number = (here, there, 2) if role == "client" else (there, here, 1)
+    server = serve(answers)
+    daemon = run("--module", "dns")
+    asked = list(script(QUERIES))
+    messages = [query[1] for query in asked]
+    half, most = QUERIES // 2, QUERIES * 9 // 10
+    with Capture(here, "wire", tmp_path / "pcap") as capture:
+        ask_udp(asks, f"10.0.0.{number}", messages[:half])
+        ask_udp(asks, f"fd00::{number}", messages[half:most])
+        ask_tcp(asks, f"10.0.0.{number}", messages[most:(most + QUERIES) // 2])
+        ask_tcp(asks, f"fd00::{number}", messages[(most + QUERIES) // 2:])
+        samples = daemon.scrape()
+    check_role(samples, role, asked)
+    other = "server" if role == "client" else "client"
+    assert samples.total("wiregauge_dns_queries_total", role=other) == 0
+    assert set(counts(samples, "wiregauge_dns_latency_seconds_count", role, "server")) == {
+        f"10.0.0.{number}", f"fd00::{number}"}
+
+    said = server.statistics()
+    assert {rcode: said[f"num.rcode.{rcode}"] for rcode in RCODES} == counts(
+        samples, "wiregauge_dns_responses_total", role, "rcode")
+    assert {qtype: said[f"num.type.{qtype}"] for qtype in TYPES} == counts(
+        samples, "wiregauge_dns_queries_total", role, "qtype")
+
+    seen = list(capture.read())
+    responses = [row for row in seen if row["dns.flags.response"] == "1"]
+    assert len(responses) == len(seen) - len(responses) == QUERIES
+    check_latencies(samples, role, [float(row["dns.time"]) for row in responses])
+
+
+def test_one_in_thirty_two_is_dropped(pair, run, serve):
+    """By nftables at the server, which counts them; the client does not ask again."""
+    here, there = pair
+    serve(there)
+    there.run("nft", "-f", "-", input="""
+        table inet t {
+            counter lost {}
+            chain input {
+                type filter hook input priority 0;
+                udp dport 53 @th,64,16 & 0x1f == 7 counter name lost drop
+            }
+        }""")
+    daemon = run("--module", "dns", "--option", "dns.timeout_ms=1000")
+    asked = list(script(QUERIES))
+    ask_udp(here, "fd00::2", [query[1] for query in asked], lost=lambda m: m[1] & 0x1F == 7)
+    dropped = int(re.search(r"packets (\d+)", there.run("nft", "list", "counters"))[1])
+    assert dropped == sum(query[0] & 0x1F == 7 for query in asked) > 0
+
+    def timeouts():
+        return counts(daemon.scrape(), "wiregauge_dns_timeouts_total", "client", "server")
+
+    until(lambda: timeouts() == {"fd00::2": dropped}, 10 * PATIENCE,
+          lambda: f"{dropped} timeouts, not {timeouts()}")
+    samples = daemon.scrape()
+    responses = counts(samples, "wiregauge_dns_responses_total", "client", "rcode")
+    assert sum(responses.values()) == len(asked) - dropped
+    assert counts(samples, "wiregauge_dns_queries_total", "client", "qtype") == by(
+        query[3] for query in asked)
+    check_strays(samples, "client")
+
+
+def test_loopback(here, run, serve):
+    """Each message passes twice, and counts once for each end."""
+    serve(here)
+    daemon = run("--module", "dns")
+    asked = list(script(200))
+    ask_udp(here, "127.0.0.1", [query[1] for query in asked[:100]])
+    ask_tcp(here, "127.0.0.1", [query[1] for query in asked[100:]])
+    samples = daemon.scrape()
+    for role in ("client", "server"):
+        check_role(samples, role, asked)
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_stacked_interfaces(pair, run, serve, role):
+    """A bridge over a veth: each message passes both, and counts once."""
+    here, there = pair
+    asks, answers, number = (here, there, 2) if role == "client" else (there, here, 1)
+    here.ip("link add name bridge type bridge")
+    here.ip("link set wire master bridge")
+    here.ip("link set bridge up")
+    for namespace, end, device in ((here, 1, "bridge"), (there, 2, "wire")):
+        namespace.ip(f"address add 10.0.7.{end}/24 dev {device}")
+    serve(answers)
+    daemon = run("--module", "dns")
+    until(lambda: daemon.attached() >= {"wire", "bridge"}, 5 * PATIENCE, "attached to both")
+    asked = list(script(200))
+    ask_udp(asks, f"10.0.7.{number}", [query[1] for query in asked[:100]])
+    ask_tcp(asks, f"10.0.7.{number}", [query[1] for query in asked[100:]])
+    samples = daemon.scrape()
+    check_role(samples, role, asked)
+    other = "server" if role == "client" else "client"
+    assert samples.total("wiregauge_dns_queries_total", role=other) == 0
+
+
+class Answerer:
+    """A server at 10.0.0.2 that answers when it is told to, and a client of it."""
+
+    def __init__(self, here, there, cleanup):
+        with there.entered():
+            self.server = cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with here.entered():
+            self.client = cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.server.bind(("10.0.0.2", 53))
+        self.client.connect(("10.0.0.2", 53))
+        for sock in (self.server, self.client):
+            sock.settimeout(5 * PATIENCE)
+
+    def ask(self, number):
+        self.client.send(make_query(number, "www.example.com", "A"))
+        self.query, self.asker = self.server.recvfrom(512)
+
+    def answer(self):
+        self.server.sendto(self.query[:2] + b"\x81\x80" + self.query[4:], self.asker)
+        self.client.recv(512)
+
+
+def test_asked_again(pair, run, cleanup):
+    daemon = run("--module", "dns", "--option", "dns.timeout_ms=3600000")
+    server = Answerer(*pair, cleanup)
+    server.ask(1)
+    server.ask(1)
+    server.answer()
+    server.answer()
+    samples = daemon.scrape()
+    assert counts(samples, "wiregauge_dns_queries_total", "client", "domain") == {"example.com": 2}
+    assert counts(samples, "wiregauge_dns_responses_total", "client", "rcode") == {"NOERROR": 1}
+    assert counts(samples, "wiregauge_dns_timeouts_total", "client", "server") == {}
+    check_strays(samples, "client", retransmitted_queries=1, unmatched_responses=1)
+
+
+def test_answered_too_late(pair, run, cleanup):
+    daemon = run("--module", "dns", "--option", "dns.timeout_ms=1")
+    server = Answerer(*pair, cleanup)
+    server.ask(1)
+
+    def timeouts():
+        return counts(daemon.scrape(), "wiregauge_dns_timeouts_total", "client", "server")
+
+    until(lambda: timeouts() == {"10.0.0.2": 1}, 10 * PATIENCE, "the timeout")
+    server.answer()
+    samples = daemon.scrape()
+    assert counts(samples, "wiregauge_dns_responses_total", "client", "rcode") == {}
+    check_strays(samples, "client", unmatched_responses=1)
