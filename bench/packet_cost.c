@@ -63,6 +63,20 @@ static const struct packet packets[] = {
 		},
 	},
 	{
+		.name = "a DNS query over IPv4",
+		.len = 75,
+		.address_offset = 26,
+		.port_offset = 34,
+		.bytes = {
+			2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, /* Ethernet */
+			0x45, 0, 0, 61, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+			0x30, 0x39, 0, 53, 0, 41, 0, 0, /* UDP */
+			0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, /* header */
+			3, 'w', 'w', 'w', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 3, 'c', 'o', 'm', 0,
+			0, 1, 0, 1, /* A, IN */
+		},
+	},
+	{
 		.name = "TCP over IPv6, 1500 bytes",
 		.len = 1500,
 		.address_offset = 34,
