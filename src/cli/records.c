@@ -37,7 +37,7 @@ static const struct cli_option option_rows[] = {
 
 enum { RECORD_COLUMNS_MAX = 33, GAP = 2 };
 
-/* A time of day with milliseconds is a time of day with milliseconds. */
+/* Seconds since 1970 with their milliseconds have 13 digits; more are of the double. */
 #define LINE_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
 struct show {

@@ -34,6 +34,7 @@ struct run_options {
 	bool config_check;
 	bool config_strict;
 	bool config_lenient;
+	bool aliases;
 	struct cli_list modules;
 	struct cli_list settings;
 	const char *listen_address;
@@ -50,6 +51,9 @@ struct run_options {
 };
 
 #define AT(member) .offset = offsetof(struct run_options, member)
+
+/* Its address says whether another was given. */
+static const char listen_default[] = ":9435";
 
 static const struct cli_option run_option_rows[] = {
 	{"config", "FILE", NULL, NULL, CLI_STRING, AT(config),
@@ -68,9 +72,11 @@ static const struct cli_option run_option_rows[] = {
 	 "End when a config is wrong or a program cannot be attached"},
 	{"config.lenient", NULL, NULL, NULL, CLI_FLAG, AT(config_lenient),
 	 "Only warn of keys that are not known"},
+	{"aliases", NULL, NULL, NULL, CLI_FLAG, AT(aliases),
+	 "Export some metrics under the names of older tools as well, for their dashboards"},
 	{"config.skip-cache-size", "N", NULL, NULL, CLI_IGNORED, 0,
 	 "Accepted for ebpf_exporter's command lines; does nothing"},
-	{"web.listen-address", "ADDRESS", ":9435", NULL, CLI_STRING, AT(listen_address),
+	{"web.listen-address", "ADDRESS", listen_default, NULL, CLI_STRING, AT(listen_address),
 	 "Where to serve metrics; fd://N for a socket that was passed"},
 	{"web.telemetry-path", "PATH", "/metrics", NULL, CLI_STRING, AT(telemetry_path),
 	 "The path of the metrics"},
@@ -155,6 +161,7 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 				.modules = o->modules.values,
 				.settings = o->settings.values,
 				.lenient = o->config_lenient,
+				.aliases = o->aliases,
 			},
 		.btf_path = o->btf_path,
 		.strict = o->config_strict,
@@ -164,6 +171,36 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 			e, "--web.telemetry-path takes a path such as /metrics, not '%s'",
 			o->telemetry_path);
 	return parse_mechanism(o->tc_mechanism, &ret->tc_mechanism, e);
+}
+
+/* ---- the environment of an older tool, so that its unit file need not be changed ---- */
+
+struct port_address {
+	char text[16];
+};
+
+/* PE_PORT is the port when no flag says one. */
+static int heed_port(struct run_options *o, struct port_address *to, struct error *e)
+{
+	const char *text = getenv("PE_PORT");
+	unsigned long port;
+	char *end;
+
+	if (!text || o->listen_address != listen_default)
+		return 0;
+	port = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || port == 0 || port > UINT16_MAX)
+		return error_set_usage(e, "PE_PORT in the environment takes a port, not '%s'",
+				       text);
+	snprintf(to->text, sizeof(to->text), ":%lu", port);
+	o->listen_address = to->text;
+	return 0;
+}
+
+static void heed_workers(void)
+{
+	if (getenv("PE_WORKERS"))
+		log_warn("PE_WORKERS does nothing here: packets are counted in the kernel");
 }
 
 /* ---- signals ---- */
@@ -376,15 +413,18 @@ static enum exit_code check(const struct run_options *o, const struct agent_opti
 
 static enum exit_code run_run(const struct command_call *call)
 {
-	struct daemon d = {.options = call->options, .signal_fd = -1};
+	struct run_options o = *(const struct run_options *)call->options;
+	struct daemon d = {.options = &o, .signal_fd = -1};
+	struct port_address port;
 	struct agent_options options;
 	struct error error;
 	int err;
 
 	if (set_up_log(d.options, &error))
 		return command_fail(&error);
-	if (make_agent_options(d.options, &options, &error))
+	if (heed_port(&o, &port, &error) || make_agent_options(d.options, &options, &error))
 		return fail(&error);
+	heed_workers();
 	if (d.options->config_check)
 		return check(d.options, &options);
 	raise_descriptor_limit();

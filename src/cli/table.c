@@ -159,13 +159,12 @@ static void add_title(const struct show *s, const json_t *table, struct buf *out
 
 	if (localtime_r(&now, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
-	buf_printf(out, "%s  %s: %s", clock, s->module, text_of(table, "help"));
-	if (*by)
-		buf_printf(out, ", by %s", by);
+	buf_printf(out, "%s  %s%s%s, ", clock, s->module, *by ? " by " : "", by);
 	if (json_is_number(seconds))
-		buf_printf(out, ", in the last %.3g s\n", json_number_value(seconds));
+		buf_printf(out, "last %.3g s", json_number_value(seconds));
 	else
-		buf_add_str(out, ", since the start\n");
+		buf_add_str(out, "since the start");
+	buf_printf(out, ": %s\n", text_of(table, "help"));
 }
 
 /* What would wrap or scroll the screen is left out. */

@@ -10,7 +10,7 @@
 #include "config/source.h"
 
 /* How long a list of known keys may be to be shown in a sentence, and how deep '<<' may nest. */
-enum { MOST_KEYS_SHOWN = 12, DEEPEST_MERGE = 8 };
+enum { MOST_KEYS_SHOWN = 13, DEEPEST_MERGE = 8 };
 
 int binding_visit(const struct binding *at, const struct node *n)
 {

@@ -240,6 +240,7 @@ int check_value(struct binding *at, void *item)
 	struct value_config *v = item;
 
 	check_name(at, &v->name, &metric_name);
+	check_name(at, &v->alias, &metric_name);
 	if (binding_has(at, "decoders"))
 		return check_text_value(at, v);
 	if (v->size & (v->size - 1) || v->size > 8)
@@ -346,6 +347,7 @@ int check_metric(struct binding *at, void *item)
 	int err = check_labels_unique(at, m);
 
 	check_name(at, &m->name, &metric_name);
+	check_name(at, &m->alias, &metric_name);
 	check_le(at, m);
 	check_limits(at, m);
 	if (m->flush_interval_ns && !m->perf_event_array)
@@ -373,6 +375,7 @@ int check_histogram(struct binding *at, void *item)
 
 	m->type = METRIC_HISTOGRAM;
 	check_name(at, &m->name, &metric_name);
+	check_name(at, &m->alias, &metric_name);
 	check_le(at, m);
 	check_limits(at, m);
 	check_bucket_is_always(at, m);
@@ -587,17 +590,18 @@ static size_t list_exported(const struct config *c, struct exported *to)
 	for (size_t i = 0; i < c->metrics.count; i++) {
 		const struct metric_config *m = &c->metrics.items[i];
 
+		/* An alias is a whole name, without prefix: it is held against all others when it
+		 * is exported. */
 		if (m->no_export)
 			continue;
 		/* A map with `values` is no metric itself. */
-		if (m->values.count == 0)
+		if (m->values.count == 0 && !m->alias.text)
 			to[n++] = (struct exported){{m->name.text, m->name.place}, m->type};
 		for (size_t j = 0; j < m->values.count; j++) {
 			const struct value_config *v = &m->values.items[j];
 
-			if (v->no_export)
-				continue;
-			to[n++] = (struct exported){{v->name.text, v->name.place}, v->type};
+			if (!v->no_export && !v->alias.text)
+				to[n++] = (struct exported){{v->name.text, v->name.place}, v->type};
 		}
 	}
 	return n;

@@ -212,6 +212,8 @@ static const struct key value_keys[] = {
 	 .doc = "a bool option of this file: exported only while it is true"},
 	{"labels", KEY_TEXTS, AT(value_config, labels), .max = MOST_LABELS,
 	 .doc = "labels of the metric that this one keeps; default all"},
+	{"alias", KEY_TEXT, AT(value_config, alias),
+	 .doc = "its whole name, for dashboards of another tool: only with --aliases"},
 	{"export", KEY_BOOL_NOT, AT(value_config, no_export),
 	 .doc = "false: no metric, only a column of `tables:`; default true"},
 	{"decoders", KEY_ROWS, AT(value_config, decoders), .sub = &decoder_schema, .min = 1,
@@ -239,6 +241,8 @@ static const struct schema gauge_value_schema = {
 		 .doc = "one sentence on what is measured"},                                       \
 		{"when", KEY_TEXT, AT(metric_config, when),                                        \
 		 .doc = "a bool option of this file: exported only while it is true"},             \
+		{"alias", KEY_TEXT, AT(metric_config, alias),                                      \
+		 .doc = "its whole name, for dashboards of another tool: only with --aliases"},    \
 		{"export", KEY_BOOL_NOT, AT(metric_config, no_export),                             \
 		 .doc = "false: the map is for `tables:` only, and read when one is asked for"},   \
 		{"max_series",                                                                     \
@@ -662,13 +666,18 @@ const char *column_filter_name(enum column_filter filter)
 
 const struct metric_config *config_find_map(const struct config *c, const char *name)
 {
-	for (size_t i = 0; i < c->metrics.count; i++) {
-		const struct text *map = &c->metrics.items[i].name;
+	const struct metric_config *alias = NULL;
 
-		if (map->text && STREQ(map->text, name))
-			return &c->metrics.items[i];
+	for (size_t i = 0; i < c->metrics.count; i++) {
+		const struct metric_config *m = &c->metrics.items[i];
+
+		if (!m->name.text || !STREQ(m->name.text, name))
+			continue;
+		if (!m->alias.text)
+			return m;
+		alias = m;
 	}
-	return NULL;
+	return alias;
 }
 
 bool metric_find_value(const struct metric_config *m, const char *name,

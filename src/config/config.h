@@ -111,6 +111,7 @@ struct value_config {
 	struct text help;
 	struct text when; /* a bool option: while it is off, this is not exported */
 	bool no_export;   /* for tables only */
+	struct text alias; /* exported under this name, as it is, and only with aliases */
 	enum metric_type type;
 	uint32_t offset; /* bytes into the map's value */
 	uint32_t size;   /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */
@@ -144,6 +145,7 @@ struct metric_config {
 	struct text help;
 	struct text when;    /* a bool option: while it is off, this is not exported */
 	bool no_export;      /* for tables only */
+	struct text alias;   /* exported under this name, as it is, and only with aliases */
 	uint32_t max_series; /* of each metric from this map; 0 = any number */
 	enum overflow overflow;
 	uint64_t ttl_ns; /* entries that did not change for so long are deleted; 0 = never */

@@ -112,6 +112,8 @@ static int bind_module(struct binding *at, const struct node *module, const stru
 static const struct key daemon_keys[] = {
 	{"modules", KEY_NAMED, .named = bind_module,
 	 .doc = "module to options, as --option MODULE.NAME=VALUE has them"},
+	{"aliases", KEY_BOOL, .offset = offsetof(struct daemon_config, aliases),
+	 .doc = "export the names of other tools as well, as --aliases"},
 };
 
 static const struct schema daemon_schema = {"the daemon file", "daemon files",

@@ -10,6 +10,8 @@
  *	  tc:
  *	    interfaces: ["eth*", "!eth9"]
  *
+ *	aliases: true
+ *
  * The same settings come from the command line as --module and --option, which win.
  */
 #pragma once
@@ -26,6 +28,7 @@ struct setting {
 
 struct daemon_config {
 	struct source source;
+	bool aliases;             /* as --aliases */
 	struct text_list modules; /* every name under `modules`, also where nothing follows it */
 	struct {
 		struct setting *items;

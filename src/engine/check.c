@@ -45,7 +45,9 @@ static int check_metric(const struct config *c, const struct metric_config *m,
 			const struct object *o, struct report *report)
 {
 	static const struct decode_env nothing;
-	const struct collector_env env = {.decode = &nothing, .prefix = PREFIX_USER};
+	const struct collector_env env = {.decode = &nothing,
+					  .prefix = PREFIX_USER,
+					  .aliases = true};
 	struct collector *collector;
 	struct events *events = NULL;
 	struct map_info map;

@@ -34,11 +34,15 @@ static void tell_metric(const struct config *c, const struct metric_config *m,
 {
 	static const struct text_list all;
 	const char *help = v ? v->help.text : m->help.text;
+	const struct text *alias = v ? &v->alias : &m->alias;
 	_cleanup_buf_ struct buf name = {0};
 	_cleanup_buf_ struct buf labels = {0};
 
-	buf_printf(&name, "%s_%s", c->namespace_.text ? c->namespace_.text : PREFIX_BUILTIN,
-		   v ? v->name.text : m->name.text);
+	if (alias->text)
+		buf_add_str(&name, alias->text);
+	else
+		buf_printf(&name, "%s_%s", c->namespace_.text ? c->namespace_.text : PREFIX_BUILTIN,
+			   v ? v->name.text : m->name.text);
 	add_labels(&labels, m, v ? &v->labels : &all);
 	fn(ctx, &(struct metric_doc){
 			.name = buf_str(&name),

@@ -591,6 +591,7 @@ static int take_fingerprint(struct plan *p)
 	_cleanup_buf_ struct buf all = {0};
 
 	buf_add(&all, &hash, sizeof(hash));
+	buf_add_char(&all, (char)p->aliases);
 	for (size_t i = 0; i < p->n_modules; i++) {
 		const struct module *m = &p->modules[i];
 
@@ -631,6 +632,7 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 	for (size_t i = 0; !err && i < options->settings.count; i++)
 		err = apply_text(&plans, options->settings.items[i], e);
 	for (size_t i = 0; !err && i < plans.count; i++) {
+		plans.items[i]->aliases = options->aliases || (file && file->aliases);
 		if (take_fingerprint(plans.items[i]))
 			err = error_set(e, -ENOMEM, "no memory for the plan of '%s'",
 					plans.items[i]->name);

@@ -34,6 +34,7 @@ struct plan_options {
 	struct strv modules;
 	struct strv settings; /* MODULE.NAME=VALUE */
 	bool lenient;
+	bool aliases; /* export what has an `alias`; so does the daemon file */
 };
 
 struct module {
@@ -45,6 +46,7 @@ struct module {
 struct plan {
 	char *name;
 	bool builtin;
+	bool aliases;
 	const char *prefix; /* of the metrics of a module that has no `namespace` */
 	const void *object; /* the BPF object, `object_len` bytes */
 	size_t object_len;

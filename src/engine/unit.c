@@ -186,6 +186,7 @@ static int add_collector(struct unit *u, const struct module *m, const struct me
 	struct collector_env collector_env = {
 		.decode = &env->decode,
 		.prefix = plan_prefix(u->plan, m),
+		.aliases = u->plan->aliases,
 		.when = option_is_on,
 		.when_ctx = m,
 	};

@@ -24,6 +24,7 @@ typedef bool (*collector_when_fn)(const void *ctx, const char *option);
 struct collector_env {
 	const struct decode_env *decode;
 	const char *prefix;     /* of the metrics' names */
+	bool aliases;           /* what is exported only under an `alias` is */
 	collector_when_fn when; /* NULL: everything is exported */
 	const void *when_ctx;
 };

@@ -89,10 +89,13 @@ static int place_field(struct collector *c, struct field *f, const struct text_l
 	return 0;
 }
 
-static int init_family(struct field *f, const char *prefix, const char *name, const char *help,
-		       enum metric_type type)
+/* An alias is the whole name. */
+static int init_family(struct field *f, const char *prefix, const struct text *name,
+		       const struct text *alias, const struct text *help, enum metric_type type)
 {
-	int err = family_init(&f->family, prefix, name, help, type);
+	int err = family_init(&f->family, alias->text ? "" : prefix,
+			      alias->text ? alias->text : name->text, help->text ? help->text : "",
+			      type);
 
 	f->family.samples = collector_samples;
 	f->family.ctx = f;
@@ -142,8 +145,7 @@ static int add_value_field(struct collector *c, const struct value_config *v,
 	if (f->array && (err = buckets_init(&f->buckets, &v->buckets)))
 		return err;
 	if ((err = check_value_field(v, f, map, source, report)) ||
-	    (err = init_family(f, env->prefix, v->name.text, v->help.text ? v->help.text : "",
-			       v->type)))
+	    (err = init_family(f, env->prefix, &v->name, &v->alias, &v->help, v->type)))
 		return err;
 	return place_field(c, f, &v->labels);
 }
@@ -164,13 +166,14 @@ static int add_plain_field(struct collector *c, const struct map_info *map,
 				    map->name, map->value_size);
 	if (m->type == METRIC_HISTOGRAM && (err = buckets_init(&f->buckets, &m->buckets)))
 		return err;
-	err = init_family(f, env->prefix, m->name.text, m->help.text ? m->help.text : "", m->type);
+	err = init_family(f, env->prefix, &m->name, &m->alias, &m->help, m->type);
 	return err ? err : place_field(c, f, NULL);
 }
 
-static bool is_exported(const struct collector_env *env, const struct text *when, bool no_export)
+static bool is_exported(const struct collector_env *env, const struct text *when, bool no_export,
+			const struct text *alias)
 {
-	if (no_export)
+	if (no_export || (alias && alias->text && !env->aliases))
 		return false;
 	return !when->text || !env->when || env->when(env->when_ctx, when->text);
 }
@@ -186,13 +189,13 @@ static int add_fields(struct collector *c, const struct map_info *map,
 	c->views = calloc(MAX(count, (size_t)1), sizeof(*c->views));
 	if (!c->fields || !c->views)
 		return -ENOMEM;
-	if (!is_exported(env, &c->config->when, c->config->no_export))
+	if (!is_exported(env, &c->config->when, c->config->no_export, &c->config->alias))
 		return 0;
 	if (count == 0)
 		return add_plain_field(c, map, env, source, report);
 	for (size_t i = 0; i < count; i++) {
 		const struct value_config *v = &c->config->values.items[i];
-		int failed = is_exported(env, &v->when, v->no_export)
+		int failed = is_exported(env, &v->when, v->no_export, &v->alias)
 				     ? add_value_field(c, v, map, env, source, report)
 				     : 0;
 

@@ -38,8 +38,13 @@ def mentions(text, names, words=()):
 # Options of the daemon about a mechanism of the kernel's, not about the pipeline of that name.
 ALLOWED = {'"tc.mechanism"'}
 
-# Words of the configuration language that modules happen to be called by as well.
-WORDS = {"src/config/config.c": ['"packets"']}  # a unit of columns
+# Words of the configuration language, and names of protocols, that modules happen to be called by
+# as well.
+WORDS = {
+    "src/config/config.c": ['"packets"', '"tcp"'],  # a unit of columns; whose names for ports
+    "src/decode/ip_proto.c": ['"tcp"'],  # IP's protocol 6
+    "src/decode/services.c": ['"tcp"'],  # as in /etc/services
+}
 
 
 def test_there_is_something_to_look_at():

@@ -372,9 +372,9 @@ def test_watched_without_a_terminal(daemon, flows, watch):
     flows.write("10.0.0.1", "10.0.0.2", 80, size=1000)
     process = watch("--watch=0.1")
     out = [process.stdout.readline() for _ in range(9)]
-    assert "tables: Who talks to whom, by flow, since the start" in out[0]
+    assert "  tables by flow, since the start: Who talks to whom\n" in out[0]
     assert out[1] == "\n" and out[2].startswith("SOURCE") and out[4] == "\n"
-    assert ", in the last 0." in out[5] and "BYTES/s" in out[7] and "0 B/s" in out[8]
+    assert "tables by flow, last 0." in out[5] and "BYTES/s" in out[7] and "0 B/s" in out[8]
 
 
 def test_the_daemon_ends_while_it_is_watched(daemon, flows, watch):
