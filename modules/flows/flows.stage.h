@@ -20,6 +20,7 @@
 
 #include "kernel_types.bpf.h"
 #include "maps.bpf.h"
+#include "sender.bpf.h"
 #include "stage.bpf.h"
 
 #include "flows.h"
@@ -392,67 +393,26 @@ static __noinline __u32 flows_add(struct flows_set *set, struct flows_packet *f)
 
 /* ---- the process ---- */
 
-/* The kernel's address of a socket as a number, so that any field can be read: the verifier takes
- * it for a struct bpf_sock, and lets nobody go beyond that. */
-static __always_inline const struct sock *flows_kernel_socket(const struct bpf_sock *sk)
-{
-	const struct sock *address = NULL;
-
-	bpf_probe_read_kernel(&address, sizeof(address), &sk);
-	return address;
-}
-
-/*
- * Whether the process that this CPU is at sends the packet. It need not: TCP also sends while it
- * handles what has arrived, and whoever was interrupted by that has nothing to do with it. But
- * where a process has taken the socket's lock, what arrives is put aside (sk_add_backlog()) and
- * timers wait, so that the owner alone sends; SCTP works likewise. Other protocols send only
- * when told to, by whose socket it is, except through sockets of the kernel's own, which answer
- * pings and refuse connections. A packet that came in before was sent some time ago.
- */
-static __always_inline bool flows_is_sent_by_process(const struct packet *p)
-{
-	struct bpf_sock *sk = p->skb->sk;
-	const struct sock *socket;
-
-	if (!sk || p->skb->ingress_ifindex)
-		return false;
-	sk = bpf_sk_fullsock(sk); /* not an embryo of one, which answers a SYN */
-	if (!sk)
-		return false;
-	socket = flows_kernel_socket(sk);
-	if (BPF_CORE_READ_BITFIELD_PROBED(socket, sk_kern_sock))
-		return false;
-	if (sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_SCTP)
-		return BPF_CORE_READ(socket, sk_lock.owned) != 0;
-	return true;
-}
-
 struct flows_process {
 	__u64 cgroup;
-	__u32 pid;
-	char command[FLOWS_COMMAND_LEN];
+	struct sender sender;
 };
 
 static __always_inline bool flows_find_process(struct packet *p, struct flows_process *process)
 {
-	struct task_struct *task;
-
-	if (!flows_is_sent_by_process(p))
+	if (!sender_find(p->skb, &process->sender))
 		return false;
-	task = (void *)bpf_get_current_task();
 	process->cgroup = bpf_skb_cgroup_id(p->skb);
-	process->pid = BPF_CORE_READ(task, tgid);
-	return bpf_core_read(process->command, sizeof(process->command), &task->comm) == 0;
+	return true;
 }
 
 static __always_inline void flows_set_process(struct flows_flow *flow,
 					      const struct flows_process *process)
 {
 	flow->tries = FLOWS_TRIES_MAX;
-	flow->pid = process->pid;
+	flow->pid = process->sender.pid;
 	flow->cgroup = process->cgroup;
-	__builtin_memcpy(flow->command, process->command, sizeof(flow->command));
+	__builtin_memcpy(flow->command, process->sender.command, sizeof(flow->command));
 }
 
 /* Puts down the process of @f's flow, if it is in the table. */
@@ -484,10 +444,10 @@ static __always_inline void flows_ask_process(const struct flows_packet *f,
 		return;
 	bpf_spin_lock(&set->lock);
 	if (flows_find(set, f, &way)) {
-		process->pid = set->flows[way].pid;
+		process->sender.pid = set->flows[way].pid;
 		process->cgroup = set->flows[way].cgroup;
-		__builtin_memcpy(process->command, set->flows[way].command,
-				 sizeof(process->command));
+		__builtin_memcpy(process->sender.command, set->flows[way].command,
+				 sizeof(process->sender.command));
 	}
 	bpf_spin_unlock(&set->lock);
 }
@@ -522,7 +482,7 @@ static __noinline int flows_note_receiver(struct flows_packet *f)
 
 	flows_turn(f, &back);
 	flows_ask_process(&back, &process);
-	if (process.pid)
+	if (process.sender.pid)
 		flows_tell_process(f, &process);
 	return 0;
 }
