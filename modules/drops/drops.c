@@ -11,15 +11,18 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/buf.h"
+#include "base/file.h"
 #include "engine/part.h"
 #include "kernel/mapwrite.h"
 #include "kernel/netlink.h"
 
 #define SOFTNET_STAT "/proc/net/softnet_stat"
+
+enum { SOFTNET_STAT_MAX = 4 << 20 }; /* a line of some hundred bytes for each CPU */
 
 struct drops {
 	struct netlink *netlink;
@@ -27,6 +30,7 @@ struct drops {
 	int softnet;                    /* of drops_softnet */
 	struct drops_softnet *softnets; /* by CPU, as far as seen */
 	size_t n_softnets;
+	struct buf text; /* of SOFTNET_STAT */
 };
 
 static int start(const struct part_context *c, void *state, int *ret_fd, struct error *e)
@@ -49,6 +53,7 @@ static void stop(void *state)
 
 	netlink_close(d->netlink);
 	free(d->softnets);
+	buf_free(&d->text);
 }
 
 /* ---- interfaces ---- */
@@ -176,19 +181,23 @@ static int fill_softnet_line(struct drops *d, const char *line, uint32_t number)
 	return mapwrite_put(d->softnet, &cpu, softnet);
 }
 
-static int fill_softnet(struct drops *d, struct error *e)
+static int fill_softnet_lines(struct drops *d)
 {
-	FILE *file = fopen(SOFTNET_STAT, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
+	char *at, *line = strtok_r(d->text.data, "\n", &at);
 	int err = 0;
 
-	if (!file)
-		return error_set(e, -errno, "cannot open " SOFTNET_STAT ": %s",
-				 error_words(-errno));
-	for (uint32_t i = 0; !err && getline(&line, &size, file) > 0; i++)
+	for (uint32_t i = 0; line && !err; i++, line = strtok_r(NULL, "\n", &at))
 		err = fill_softnet_line(d, line, i);
-	fclose(file);
+	return err;
+}
+
+static int fill_softnet(struct drops *d, struct error *e)
+{
+	int err = file_read_into(SOFTNET_STAT, SOFTNET_STAT_MAX, &d->text, e);
+
+	if (err)
+		return err;
+	err = fill_softnet_lines(d);
 	return err ? error_set(e, err, "cannot read " SOFTNET_STAT ": %s", error_words(err)) : 0;
 }
 

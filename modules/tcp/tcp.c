@@ -9,12 +9,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/cleanup.h"
+#include "base/buf.h"
+#include "base/file.h"
 #include "engine/part.h"
 #include "kernel/mapwrite.h"
 
@@ -22,9 +22,12 @@
 #define NAMESPACE "/proc/self/ns/net"
 #define PREFIX    "TcpExt: "
 
+enum { NETSTAT_MAX = 1 << 20 };
+
 struct tcp {
 	int map; /* tcp_stack; the object's */
 	uint32_t netns;
+	struct buf text; /* of NETSTAT */
 };
 
 static const struct counter {
@@ -64,35 +67,29 @@ static bool is_ours(const char *line)
 	return strncmp(line, PREFIX, strlen(PREFIX)) == 0;
 }
 
-/* -ENODATA when the file has no such lines. */
-static int read_counters(FILE *file, struct tcp_stack *stack)
+/* -ENODATA when @text has no such lines. */
+static int read_counters(char *text, struct tcp_stack *stack)
 {
-	_cleanup_free_ char *names = NULL, *values = NULL;
-	size_t names_size = 0, values_size = 0;
+	char *at, *names = strtok_r(text, "\n", &at), *values;
 
-	while (getline(&names, &names_size, file) > 0) {
-		if (!is_ours(names))
-			continue;
-		if (getline(&values, &values_size, file) <= 0 || !is_ours(values))
-			break;
-		put_counters(stack, names + strlen(PREFIX), values + strlen(PREFIX));
-		return 0;
-	}
-	return -ENODATA;
+	while (names && !is_ours(names))
+		names = strtok_r(NULL, "\n", &at);
+	values = names ? strtok_r(NULL, "\n", &at) : NULL;
+	if (!values || !is_ours(values))
+		return -ENODATA;
+	put_counters(stack, names + strlen(PREFIX), values + strlen(PREFIX));
+	return 0;
 }
 
-static int read_stack(const struct tcp *t, struct tcp_stack *ret, struct error *e)
+static int read_stack(struct tcp *t, struct tcp_stack *ret, struct error *e)
 {
 	struct tcp_stack stack = {.netns = t->netns};
-	FILE *file = fopen(NETSTAT, "re");
-	int err;
+	int err = file_read_into(NETSTAT, NETSTAT_MAX, &t->text, e);
 
-	if (!file)
-		return error_set(e, -errno, "cannot open " NETSTAT ": %s", error_words(-errno));
-	err = read_counters(file, &stack);
-	fclose(file);
 	if (err)
-		return error_set(e, err, NETSTAT " has no counters of TCP");
+		return err;
+	if (read_counters(t->text.data, &stack))
+		return error_set(e, -ENODATA, NETSTAT " has no counters of TCP");
 	*ret = stack;
 	return 0;
 }
@@ -110,7 +107,7 @@ static int put(int map, const void *value, struct error *e)
 
 static int fill(void *state, struct error *e)
 {
-	const struct tcp *t = state;
+	struct tcp *t = state;
 	struct tcp_stack stack;
 	int err = read_stack(t, &stack, e);
 
@@ -145,7 +142,9 @@ static int start(const struct part_context *c, void *state, int *ret_fd, struct 
 
 static void stop(void *state)
 {
-	(void)state;
+	struct tcp *t = state;
+
+	buf_free(&t->text);
 }
 
 MODULE_PART(tcp, .state_size = sizeof(struct tcp), .start = start, .fill = fill, .stop = stop);

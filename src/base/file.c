@@ -21,35 +21,50 @@ static bool may_be_read(int fd)
 	return fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode);
 }
 
-int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e)
+static int read_all(int fd, const char *path, size_t max, struct buf *b, struct error *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_buf_ struct buf b = {0};
-
-	if (fd < 0)
-		return error_set(e, -errno, "cannot open '%s': %s", path, strerror(errno));
-	if (!may_be_read(fd))
-		return error_set(e, -ESPIPE, "cannot read '%s': a pipe or socket, not a file",
-				 path);
 	/* Read to the end instead of asking for the size: files in /proc have none. */
 	for (;;) {
 		ssize_t n;
 
-		if (!buf_reserve(&b, CHUNK))
+		if (!buf_reserve(b, CHUNK))
 			return error_set(e, -ENOMEM, "no memory to read '%s'", path);
-		n = read(fd, b.data + b.len, CHUNK - 1);
+		n = read(fd, b->data + b->len, CHUNK - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return error_set(e, -errno, "cannot read '%s': %s", path, strerror(errno));
 		if (n == 0)
 			break;
-		b.len += (size_t)n;
-		if (b.len > max)
+		b->len += (size_t)n;
+		if (b->len > max)
 			return error_set(e, -EFBIG, "'%s' is larger than %zu bytes", path, max);
 	}
+	buf_str(b);
+	return 0;
+}
+
+int file_read_into(const char *path, size_t max, struct buf *b, struct error *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	buf_reset(b);
+	if (fd < 0)
+		return error_set(e, -errno, "cannot open '%s': %s", path, strerror(errno));
+	if (!may_be_read(fd))
+		return error_set(e, -ESPIPE, "cannot read '%s': a pipe or socket, not a file",
+				 path);
+	return read_all(fd, path, max, b, e);
+}
+
+int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e)
+{
+	_cleanup_buf_ struct buf b = {0};
+	int err = file_read_into(path, max, &b, e);
+
+	if (err)
+		return err;
 	*ret_len = b.len;
-	buf_str(&b);
 	*ret = TAKE_PTR(b.data);
 	return 0;
 }

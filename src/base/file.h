@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 
 /*
@@ -12,6 +13,12 @@
  * -EISDIR, -ENOENT … as the system says.
  */
 int file_read(const char *path, size_t max, void **ret, size_t *ret_len, struct error *e);
+
+/*
+ * The same into @b, in the place of what was there, with the NUL byte: what is read again and again
+ * takes memory only while it grows. What is in @b after an error is not said.
+ */
+int file_read_into(const char *path, size_t max, struct buf *b, struct error *e);
 
 /*
  * At most the first @size - 1 bytes of @path into @to, NUL-terminated; how many, or a negative

@@ -26,7 +26,7 @@ REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
 @pytest.fixture
 def daemon(here, there, run):
     """One with traffic, which is the test's alone: none by its own scrapes."""
-    daemon = run("--option", "tc.interfaces=wire")
+    daemon = run("--module", "packets", "--option", "tc.interfaces=wire")
     here.send_frames("wire", FRAMES)
     return daemon
 

@@ -90,8 +90,8 @@ def scrape_often(daemon, expected):
 
 @pytest.fixture
 def daemon(there, run):
-    """One that does not measure what the test sends it."""
-    return run("--option", "tc.interfaces=wire")
+    """One whose numbers stand still, whatever the test sends it."""
+    return run("--module", "packets", "--option", "tc.interfaces=wire")
 
 
 @pytest.fixture

@@ -71,6 +71,29 @@ static void test_what_has_no_size(void **state)
 	assert_non_null(strstr(text, "Name:"));
 }
 
+static void test_again_into_the_same_memory(void **state)
+{
+	char path[] = "/tmp/file-XXXXXX", shorter[] = "/tmp/file-XXXXXX";
+	_cleanup_buf_ struct buf b = {0};
+	size_t cap;
+
+	(void)state;
+	write_file(path, 5000);
+	write_file(shorter, 3);
+	assert_int_equal(file_read_into(path, 5000, &b, NULL), 0);
+	assert_int_equal(b.len, 5000);
+	cap = b.cap;
+	assert_int_equal(file_read_into(shorter, 5000, &b, NULL), 0);
+	assert_string_equal(b.data, "xxx");
+	assert_int_equal(b.len, 3);
+	assert_int_equal(b.cap, cap);
+	assert_int_equal(file_read_into(path, 4999, &b, NULL), -EFBIG);
+	unlink(path);
+	assert_int_equal(file_read_into(path, 5000, &b, NULL), -ENOENT);
+	assert_int_equal(file_read_into(shorter, 5000, &b, NULL), 0);
+	unlink(shorter);
+}
+
 static void test_cannot_be_read(void **state)
 {
 	_cleanup_free_ void *text = NULL;
@@ -102,6 +125,7 @@ int main(void)
 		cmocka_unit_test(test_reads_all),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_what_has_no_size),
+		cmocka_unit_test(test_again_into_the_same_memory),
 		cmocka_unit_test(test_cannot_be_read),
 		cmocka_unit_test(test_short),
 	};
