@@ -19,6 +19,8 @@ from waiting import until
 
 MECHANISMS = pytest.mark.parametrize("mechanism", ["tcx", "clsact"])
 FRAME = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP() / UDP() / bytes(50)
+# What is attached for slices of time has links that come and go.
+UNSAMPLED = ("--option", "latency.sampling=always", "--option", "tcp.sampling=always")
 PACKETS = "wiregauge_interface_packets_total"
 SIZES = "wiregauge_interface_packet_size_bytes_count"
 
@@ -148,8 +150,7 @@ def end_daemon(namespace, daemon, how):
 
 
 def test_descriptors_do_not_leak(here, there, run):
-    """What is attached for slices of time has links that come and go: not in this test."""
-    daemon = run("--option", "latency.sampling=always", "--option", "tcp.sampling=always")
+    daemon = run(*UNSAMPLED)
 
     def use_it():
         daemon.scrape({"Accept-Encoding": "gzip"})
@@ -246,7 +247,7 @@ def test_reload_changes_options(here, there, run, daemon_file):
 
 
 def test_reload_lets_what_is_unchanged_go_on(here, there, run, daemon_file):
-    daemon = run("--config", daemon_file)
+    daemon = run("--config", daemon_file, *UNSAMPLED)
     here.send_frames("wire", [FRAME] * 4)
     held = holdings(daemon)
     daemon_file.write_text("modules: {}")
@@ -268,7 +269,7 @@ NOTHING_ENABLED = "modules: {%s}" % ", ".join(
     (NOTHING_ENABLED, "nothing to run"),
 ])
 def test_reload_refuses_what_is_broken(here, there, run, daemon_file, text, complaint):
-    daemon = run("--config", daemon_file)
+    daemon = run("--config", daemon_file, *UNSAMPLED)
     here.send_frames("wire", [FRAME] * 2)
     held = holdings(daemon)
     daemon_file.write_text(text)
