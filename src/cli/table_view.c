@@ -252,8 +252,7 @@ static void write_histograms(const json_t *table, const struct table_layout *lay
 		}
 	}
 	if (count_of(table, "other"))
-		buf_printf(out, "\n%lld more; all of them: --limit 0\n",
-			   count_of(table, "other"));
+		buf_printf(out, "\n%lld more; all of them: --limit 0\n", count_of(table, "other"));
 }
 
 void table_view_write(const json_t *table, const struct table_layout *layout, struct buf *out)

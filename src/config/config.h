@@ -109,8 +109,8 @@ struct value_config {
 	struct place place;
 	struct text name;
 	struct text help;
-	struct text when; /* a bool option: while it is off, this is not exported */
-	bool no_export;   /* for tables only */
+	struct text when;  /* a bool option: while it is off, this is not exported */
+	bool no_export;    /* for tables only */
 	struct text alias; /* exported under this name, as it is, and only with aliases */
 	enum metric_type type;
 	uint32_t offset; /* bytes into the map's value */
