@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,8 +25,11 @@
 #include "http/security.h"
 #include "kernel/mapread.h"
 
-/* Far more than scrapers are; the others are slow, idle, or up to something. */
-enum { CONNECTIONS_MAX = 2048 };
+enum {
+	/* Far more than scrapers are; the others are slow, idle, or up to something. */
+	CONNECTIONS_MAX = 2048,
+	LARGE_BYTES = 128 << 10, /* of an allocation */
+};
 
 struct run_options {
 	const char *config;
@@ -261,6 +265,15 @@ static void refuse_huge_pages(void)
 		log_debug("cannot refuse transparent huge pages: %s", strerror(errno));
 }
 
+/* What is large is mapped for itself: its pages are there only once they are touched, and go when
+ * it is freed. By itself the C library raises the size from which on it does so to that of the
+ * largest that was ever freed, the kernel's BTF, and clears by hand what it takes from its heap
+ * instead. */
+static void map_what_is_large(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+}
+
 static void say_ready(const struct daemon *d)
 {
 	const char *address = d->options->listen_address;
@@ -429,6 +442,7 @@ static enum exit_code run_run(const struct command_call *call)
 		return check(d.options, &options);
 	raise_descriptor_limit();
 	refuse_huge_pages();
+	map_what_is_large();
 	err = block_signals(&d, &error);
 	if (!err)
 		err = start(&d, &options, &error);

@@ -2,6 +2,7 @@
 #include "engine/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -640,6 +641,8 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 	forget_kept(a, &set);
 	unit_set_free(&set);
 	plans_free(&plans);
+	/* What loading took besides, in pieces too small to go back by themselves. */
+	malloc_trim(0);
 	return err;
 }
 

@@ -3,7 +3,6 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +23,9 @@ struct enum_names {
 	char *names;   /* one behind the other */
 };
 
-/* The C library would keep these megabytes for later, and there is no later. */
 static void free_btf(struct btf **btf)
 {
 	btf__free(*btf);
-	malloc_trim(0);
 }
 
 static uint64_t cut(uint64_t number, uint32_t size)

@@ -128,11 +128,28 @@ def test_formats_in_turn_allocate_nothing(counted):
     assert allocations() - before == 0
 
 
-def resident(daemon):
+def resident(daemon, kind="VmRSS"):
     for line in Path(f"/proc/{daemon.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(kind + ":"):
             return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
+    raise AssertionError(f"no {kind}")
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer has memory of its own for all that is had")
+def test_what_loading_took_is_given_back(folder, run, tmp_path):
+    """With the default modules: the kernel's BTF alone would be more, and so would the seats of all
+    the clients that the server could have. A reload leaves no more behind."""
+    config = tmp_path / "wiregauge.yaml"
+    config.write_text("modules: {}\n")
+    daemon = run("--config", config)
+    scrape = Scraper(daemon)
+    scrape("text", True)
+    assert resident(daemon, "RssAnon") < 6 << 20
+    for percent in range(2, 6):
+        config.write_text(f"modules:\n  latency: {{sampling: {percent}%}}\n")
+        assert "the new configuration runs" in daemon.reload()
+        scrape("text", True)
+    assert resident(daemon, "RssAnon") < 6 << 20
 
 
 def test_a_thousand_scrapes_grow_nothing(folder, run):
