@@ -115,22 +115,6 @@ static void print_programs(const json_t *units)
 	columns_print(&table);
 }
 
-/* Why each way that was tried is not used. */
-static void describe_failures(struct buf *b, const json_t *probe)
-{
-	json_t *way;
-	size_t i;
-
-	json_array_foreach(json_object_get(probe, "ways"), i, way)
-	{
-		const char *error = text_of(way, "error");
-
-		if (*error)
-			buf_printf(b, "%s%s: %s", b->len ? "; " : "", text_of(way, "mechanism"),
-				   error);
-	}
-}
-
 /* "attached", or how much of the time. */
 static void describe_share(struct buf *b, const json_t *probe)
 {
@@ -145,22 +129,66 @@ static void describe_share(struct buf *b, const json_t *probe)
 
 static void describe_probe(struct buf *b, const json_t *probe)
 {
-	bool used = STREQ(text_of(probe, "state"), "used");
-	_cleanup_buf_ struct buf failures = {0};
-
-	describe_failures(&failures, probe);
-	if (!used)
+	if (!STREQ(text_of(probe, "state"), "used"))
 		buf_add_str(b, text_of(probe, "state"));
 	else if (!json_is_true(json_object_get(probe, "attached")))
 		buf_add_str(b, "NOT ATTACHED");
 	else
 		describe_share(b, probe);
-	if (failures.len)
-		buf_printf(b, "%s%s", used ? "; not by " : ": ", buf_str(&failures));
+}
+
+/* What "program 'NAME': WHY" says of more than that program. */
+static const char *skip_program(const char *error)
+{
+	const char *colon =
+		strncmp(error, "program '", strlen("program '")) ? NULL : strstr(error, "': ");
+
+	return colon ? colon + strlen("': ") : error;
+}
+
+/* Adds @probe to those that cannot go a way, by why: many have one reason, which is said once. */
+static void note_failures(json_t *reasons, const json_t *probe)
+{
+	json_t *way;
+	size_t i;
+
+	json_array_foreach(json_object_get(probe, "ways"), i, way)
+	{
+		const char *error = text_of(way, "error");
+		_cleanup_buf_ struct buf reason = {0};
+
+		if (!*error)
+			continue;
+		buf_printf(&reason, "%s: %s", text_of(way, "mechanism"), skip_program(error));
+		if (!json_object_get(reasons, buf_str(&reason)))
+			json_object_set_new(reasons, buf_str(&reason), json_array());
+		json_array_append(json_object_get(reasons, buf_str(&reason)),
+				  json_object_get(probe, "name"));
+	}
+}
+
+static void print_failures(json_t *reasons)
+{
+	const char *reason;
+	json_t *probes, *name;
+	size_t i;
+
+	if (json_object_size(reasons))
+		puts("Ways that probes cannot go here:");
+	json_object_foreach(reasons, reason, probes)
+	{
+		printf("- %s\n  (", reason);
+		json_array_foreach(probes, i, name)
+			printf("%s%s", i ? ", " : "", json_string_value(name));
+		puts(")");
+	}
+	if (json_object_size(reasons))
+		putchar('\n');
 }
 
 static void print_probes(const json_t *units)
 {
+	json_auto_t *reasons = json_object();
 	struct columns table = {.n = 4};
 	size_t i, k, n = 0;
 	json_t *unit, *probe;
@@ -174,6 +202,7 @@ static void print_probes(const json_t *units)
 			const char *mechanism = text_of(probe, "mechanism");
 
 			describe_probe(&state, probe);
+			note_failures(reasons, probe);
 			columns_add(&table, text_of(probe, "module"), text_of(probe, "name"),
 				    *mechanism ? mechanism : "-", buf_str(&state));
 			n++;
@@ -182,6 +211,7 @@ static void print_probes(const json_t *units)
 	if (n) {
 		columns_print(&table);
 		putchar('\n');
+		print_failures(reasons);
 	}
 }
 

@@ -168,7 +168,9 @@ def test_what_the_kernel_has_no_way_for_is_told_and_no_failure(run_probes, here,
     assert "mechanism" not in probe and all("error" in way for way in probe["ways"])
     assert probe_metric(daemon, "absent") == ("none", 0)
     text = command("status", "--control.socket", daemon.control).stdout
-    assert "not on this kernel: raw_tp: program 'not_attached': " in " ".join(text.split())
+    assert re.search("absent +- +not on this kernel\n", text)
+    for way in ("raw_tp", "tp_btf"):
+        assert re.search(f"\n- {way}: .+?\n  \\(absent\\)\n", text, re.DOTALL), text
     assert "ladder: not on this kernel: absent" in daemon.log()
     assert not daemon.complaints()
     connect_often(here, comm)
