@@ -35,16 +35,20 @@
 		__type(value, __u64);                                                              \
 	} name##_lost SEC(".maps")
 
-static __always_inline bool events_output(void *ring, void *lost, void *record, __u64 size)
+static __always_inline void events_add_lost(void *lost)
 {
 	const __u32 first = 0;
-	__u64 *count;
+	__u64 *count = bpf_map_lookup_elem(lost, &first);
 
-	if (bpf_ringbuf_output(ring, record, size, 0) == 0)
-		return true;
-	count = bpf_map_lookup_elem(lost, &first);
 	if (count)
 		__sync_fetch_and_add(count, 1);
+}
+
+static __always_inline bool events_output(void *ring, void *lost, void *record, __u64 size)
+{
+	if (bpf_ringbuf_output(ring, record, size, 0) == 0)
+		return true;
+	events_add_lost(lost);
 	return false;
 }
 
@@ -81,3 +85,5 @@ static __always_inline bool records_are_wanted(void *wanted)
 
 /* Sends *@record; false when there is no room, which is counted. */
 #define events_send(name, record) events_output(&name, &name##_lost, record, sizeof(*(record)))
+/* Counts one that could not even be made. */
+#define events_lose(name) events_add_lost(&name##_lost)

@@ -19,6 +19,9 @@
  *
  * dns_timeouts: hash, server × role; value: how many queries had no answer in time
  * dns_strays: per-CPU array, an entry for each role: struct dns_strays
+ * dns_processes: hash, command of a process (16 bytes); value: how many queries it sent
+ * dns_queries: ring buffer, struct dns_record for each query that was answered or given up while
+ * somebody looked
  */
 #pragma once
 
@@ -30,6 +33,8 @@ enum dns_role { DNS_CLIENT, DNS_SERVER, DNS_ROLES };
 enum {
 	DNS_NAME_SIZE = 256,                 /* RFC 1035, 2.3.4: at most 255 */
 	DNS_TYPE_OTHER = 0xffff,             /* reserved by RFC 6895, 3.1 */
+	DNS_COMMAND_LEN = 16,                /* TASK_COMM_LEN */
+	DNS_RCODE_TIMEOUT = 255,             /* instead of a code, of which there are 16 */
 	DNS_LATENCY_SCHEMA = 3,              /* 8 buckets from one power of two to the next */
 	DNS_LATENCY_BUCKET_MIN = 13 * 8 + 1, /* up to 2^13 units of 2^-30 s, 7.6 µs */
 	DNS_LATENCY_BUCKET_MAX = 34 * 8 + 1, /* up to 2^34 of them, 16 s */
@@ -67,6 +72,29 @@ struct dns_server_key {
 	__u8 zero[3];
 };
 
+/* Instead of a command, for those that there is no room for: a byte longer than any. */
+#define DNS_COMMAND_OTHER "other-processes-"
+
+struct dns_query_key {
+	__u8 client[16];
+	__u8 server[16];
+	__u16 client_port;
+	__u16 server_port;
+	__u16 id;
+	__u8 protocol;
+	__u8 role;
+};
+
+struct dns_record {
+	struct dns_query_key query;
+	struct dns_name_key name;
+	__u32 pid;                     /* of who asks, as a server of who answers; 0: not known */
+	char command[DNS_COMMAND_LEN]; /* likewise */
+	__u64 latency_ns;
+	__u32 interface; /* where the query was seen first */
+	__u32 rcode;     /* or DNS_RCODE_TIMEOUT */
+};
+
 struct dns_strays {
 	__u64 unmatched;     /* responses without a query that waits for them, or too late */
 	__u64 retransmitted; /* queries while the same one waits */
@@ -80,4 +108,6 @@ _Static_assert(sizeof(struct dns_rcode_key) == 4, "dns.yaml: the labels add up t
 _Static_assert(sizeof(struct dns_latency_key) == 20, "dns.yaml: the labels add up to 20 bytes");
 _Static_assert(sizeof(struct dns_latency) == 8 + 169 * 8, "dns.yaml: buckets 105 to 273");
 _Static_assert(sizeof(struct dns_server_key) == 20, "dns.yaml: the labels add up to 20 bytes");
+_Static_assert(sizeof(struct dns_query_key) == 40, "dns.yaml: the name begins at 40");
+_Static_assert(sizeof(struct dns_record) == 336, "dns.yaml: the fields are where they are");
 _Static_assert(sizeof(struct dns_strays) == 40, "dns.yaml: five values of 8 bytes");

@@ -67,10 +67,9 @@ struct dns_stream {
 
 /* The packet at hand, and the message in it. */
 struct dns_scratch {
-	struct dns_name_key name;
-	__u32 name_len; /* on the wire; 0: it cannot be read */
+	struct dns_record record; /* of a query */
+	__u32 name_len;           /* on the wire; 0: it cannot be read */
 	__u8 question[DNS_QUESTION_MAX + 1];
-	struct dns_pending_key query;
 	__u8 addresses[2][16]; /* source, destination */
 	__u16 source_port;
 	__u16 destination_port;
@@ -244,7 +243,7 @@ static __always_inline __u32 dns_load(struct __sk_buff *skb, __u32 offset, void 
 }
 
 /* The name and type of the question, of which the first @loaded bytes are in s->question and at
- * @offset, into s->name. */
+ * @offset, into s->record.name. */
 static __always_inline bool dns_take_question(struct __sk_buff *skb, struct dns_scratch *s,
 					      __u32 offset, __u32 loaded)
 {
@@ -252,16 +251,16 @@ static __always_inline bool dns_take_question(struct __sk_buff *skb, struct dns_
 	__u16 type;
 
 	if (at == 0 || at > DNS_NAME_MAX || at + 4 > loaded ||
-	    !dns_load(skb, offset, s->name.name, at, DNS_NAME_MAX))
+	    !dns_load(skb, offset, s->record.name.name, at, DNS_NAME_MAX))
 		return false;
-	dns_lower_name(&s->name, at);
+	dns_lower_name(&s->record.name, at);
 	type = s->question[at] << 8 | s->question[at + 1];
 	if (dns_unknown_types || dns_type_is_known(type))
-		s->name.type = type;
+		s->record.name.type = type;
 	return true;
 }
 
-/* The question of a message, @len bytes at @offset, into s->name. */
+/* The question of a message, @len bytes at @offset, into s->record.name. */
 __noinline int dns_read_question(struct __sk_buff *skb, __u32 offset, __u32 len)
 {
 	struct dns_scratch *s = dns_get_scratch();
@@ -269,12 +268,12 @@ __noinline int dns_read_question(struct __sk_buff *skb, __u32 offset, __u32 len)
 
 	if (!s)
 		return 0;
-	__builtin_memset(s->name.name, 0, sizeof(s->name.name));
-	s->name.type = DNS_TYPE_OTHER;
+	__builtin_memset(s->record.name.name, 0, sizeof(s->record.name.name));
+	s->record.name.type = DNS_TYPE_OTHER;
 	loaded = dns_load(skb, offset, s->question, len, DNS_QUESTION_MAX);
 	dns_walk_name(loaded);
 	if (!dns_take_question(skb, s, offset, loaded))
-		DNS_SET_NAME(&s->name, DNS_NAME_UNREADABLE);
+		DNS_SET_NAME(&s->record.name, DNS_NAME_UNREADABLE);
 	return 0;
 }
 
@@ -308,7 +307,7 @@ static __always_inline void dns_count_unreadable(const struct dns_scratch *s)
 
 static __always_inline void dns_set_query(struct dns_scratch *s, __u16 id, bool is_response)
 {
-	struct dns_pending_key *key = &s->query;
+	struct dns_query_key *key = &s->record.query;
 
 	__builtin_memcpy(key->client, s->addresses[is_response], sizeof(key->client));
 	__builtin_memcpy(key->server, s->addresses[!is_response], sizeof(key->server));
@@ -319,26 +318,37 @@ static __always_inline void dns_set_query(struct dns_scratch *s, __u16 id, bool 
 	key->role = dns_role(s, is_response);
 }
 
-/* The response at hand, to s->query. */
-__noinline int dns_take_response(__u32 interface, __u32 rcode)
+/* The response at hand, to s->record.query. */
+__noinline int dns_take_response(struct __sk_buff *skb, __u32 rcode)
 {
 	struct dns_scratch *s = dns_get_scratch();
 
 	if (s)
-		dns_match_response(&s->query, interface, rcode);
+		dns_match_response(skb, &s->record.query, rcode);
 	return 0;
 }
 
-/* The query at hand, of which s->query is set. */
+/* The query at hand, of which s->record.query and its name are set. */
 __noinline int dns_take_query(struct __sk_buff *skb)
 {
 	struct dns_scratch *s = dns_get_scratch();
+	struct sender sender = {};
+	struct dns_record *record;
 
 	if (!s)
 		return 0;
-	s->name.role = s->query.role;
-	if (dns_match_query(&s->query, skb->ifindex, s->name.type))
-		dns_count_name(&s->name);
+	record = &s->record;
+	if (record->query.role == DNS_CLIENT)
+		sender_find(skb, &sender);
+	record->name.role = record->query.role;
+	record->interface = skb->ifindex;
+	record->pid = sender.pid;
+	__builtin_memcpy(record->command, sender.command, sizeof(record->command));
+	if (!dns_match_query(record))
+		return 0;
+	dns_count_name(&record->name);
+	if (record->query.role == DNS_CLIENT)
+		dns_count_process(record->command);
 	return 0;
 }
 
@@ -368,13 +378,13 @@ __noinline int dns_read_message(struct __sk_buff *skb, __u32 offset, __u32 len)
 	}
 	dns_set_query(s, bpf_ntohs(header->id), is_response);
 	if (is_response) {
-		dns_take_response(skb->ifindex, flags & 0xf);
+		dns_take_response(skb, flags & 0xf);
 		return 0;
 	}
 	if (header->questions)
 		dns_read_question(skb, offset, len);
 	else
-		dns_set_no_question(&s->name);
+		dns_set_no_question(&s->record.name);
 	dns_take_query(skb);
 	return 0;
 }

@@ -12,10 +12,12 @@
 
 #include <stdbool.h>
 
+#include "events.bpf.h"
 #include "histogram.bpf.h"
 #include "kernel_types.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
+#include "sender.bpf.h"
 
 #include "dns.h"
 
@@ -23,21 +25,11 @@
 
 const volatile __u32 dns_timeout_ms = 5000;
 
-struct dns_pending_key {
-	__u8 client[16];
-	__u8 server[16];
-	__u16 client_port;
-	__u16 server_port;
-	__u16 id;
-	__u8 protocol;
-	__u8 role;
-};
-
 struct dns_pending {
 	__u64 sent_ns;   /* CLOCK_MONOTONIC */
 	__u32 interface; /* where it was seen first */
 	__u16 type;      /* as in struct dns_name_key */
-	__u16 zero;
+	__u16 followed;  /* whether it is in dns_followed */
 };
 
 /* Not preallocated, like all here: what is used is small, what an attacker may fill is not. */
@@ -45,14 +37,25 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
-	__type(key, struct dns_pending_key);
+	__type(key, struct dns_query_key);
 	__type(value, struct dns_pending);
 } dns_pending SEC(".maps");
+
+/* What will be told of queries that wait, of those that came while somebody looked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct dns_query_key);
+	__type(value, struct dns_record);
+} dns_followed SEC(".maps");
+
+RECORDS(dns_queries, 256 * 1024);
 
 /* Of answered queries the last ones: a response that is seen at a second interface is told by them
  * from one that nobody asked for. */
 struct dns_answered {
-	__u64 query; /* hash of its struct dns_pending_key */
+	__u64 query; /* hash of its struct dns_query_key */
 	__u32 interface;
 	__u32 zero;
 };
@@ -97,6 +100,14 @@ struct {
 	__type(key, struct dns_server_key);
 	__type(value, __u64);
 } dns_timeouts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, char[DNS_COMMAND_LEN]);
+	__type(value, __u64);
+} dns_processes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -151,53 +162,115 @@ static __always_inline void dns_count_timeout(const __u8 *server, __u8 role)
 		__sync_fetch_and_add(count, 1);
 }
 
+/* Who sent a query; the command is empty where that is not known. */
+static __always_inline void dns_count_process(const char *command)
+{
+	static const char other[DNS_COMMAND_LEN] = DNS_COMMAND_OTHER;
+	const __u64 zero = 0;
+	__u64 *count = dns_find_or_other(&dns_processes, command, other, &zero);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
 static __always_inline bool dns_is_late(__u64 ns)
 {
 	return ns > dns_timeout_ms * DNS_NS_PER_MS;
 }
 
+/* ---- those that somebody looks at ---- */
+
+/* False: nobody looks, or there is no room, which is counted. */
+static __always_inline bool dns_follow(const struct dns_record *record)
+{
+	if (!records_wanted(dns_queries))
+		return false;
+	if (bpf_map_update_elem(&dns_followed, &record->query, record, BPF_ANY) == 0)
+		return true;
+	events_lose(dns_queries);
+	return false;
+}
+
+/* A server is who sends the response. */
+static __always_inline void dns_set_answerer(struct __sk_buff *skb, struct dns_record *record)
+{
+	struct sender sender = {};
+
+	if (!sender_find(skb, &sender))
+		return;
+	record->pid = sender.pid;
+	__builtin_memcpy(record->command, sender.command, sizeof(record->command));
+}
+
+/* What has become of a query; @response is NULL if none came. For who took the query out of
+ * dns_pending, and so is alone with it. */
+static __always_inline void dns_tell(struct __sk_buff *response, const struct dns_query_key *key,
+				     __u32 rcode, __u64 ns)
+{
+	struct dns_record *record = bpf_map_lookup_elem(&dns_followed, key);
+
+	if (!record)
+		return;
+	record->rcode = rcode;
+	record->latency_ns = ns;
+	if (response && key->role == DNS_SERVER)
+		dns_set_answerer(response, record);
+	if (records_wanted(dns_queries))
+		records_send(dns_queries, record);
+	bpf_map_delete_elem(&dns_followed, key);
+}
+
+/* ---- queries ---- */
+
 /* False: another CPU, or the iterator, was faster, and counts it. */
-static __always_inline bool dns_time_out(const struct dns_pending_key *key)
+static __always_inline bool dns_time_out(const struct dns_query_key *key, __u64 ns, bool followed)
 {
 	if (bpf_map_delete_elem(&dns_pending, key))
 		return false;
 	dns_count_timeout(key->server, key->role);
+	if (followed)
+		dns_tell(NULL, key, DNS_RCODE_TIMEOUT, ns);
 	return true;
 }
 
-static __always_inline void dns_add_pending(const struct dns_pending_key *key, __u32 interface,
-					    __u16 type)
+static __always_inline void dns_add_pending(const struct dns_record *record)
 {
+	const struct dns_query_key *key = &record->query;
 	struct dns_pending pending = {
 		.sent_ns = bpf_ktime_get_ns(),
-		.interface = interface,
-		.type = type,
+		.interface = record->interface,
+		.type = record->name.type,
+		.followed = dns_follow(record),
 	};
 
-	if (bpf_map_update_elem(&dns_pending, key, &pending, BPF_NOEXIST))
-		DNS_COUNT_STRAY(key->role, untracked);
+	if (bpf_map_update_elem(&dns_pending, key, &pending, BPF_NOEXIST) == 0)
+		return;
+	DNS_COUNT_STRAY(key->role, untracked);
+	if (pending.followed)
+		bpf_map_delete_elem(&dns_followed, key);
 }
 
-/* The query @key was seen; false when it was counted at another interface before. */
-static __always_inline bool dns_match_query(const struct dns_pending_key *key, __u32 interface,
-					    __u16 type)
+/* A query was seen; false when it was counted at another interface before. */
+static __always_inline bool dns_match_query(const struct dns_record *record)
 {
+	const struct dns_query_key *key = &record->query;
 	const struct dns_pending *pending = bpf_map_lookup_elem(&dns_pending, key);
+	__u64 ns = pending ? bpf_ktime_get_ns() - pending->sent_ns : 0;
 
-	if (pending && !dns_is_late(bpf_ktime_get_ns() - pending->sent_ns)) {
-		if (pending->interface != interface)
+	if (pending && !dns_is_late(ns)) {
+		if (pending->interface != record->interface)
 			return false;
 		DNS_COUNT_STRAY(key->role, retransmitted);
 		return true;
 	}
 	if (pending)
-		dns_time_out(key);
-	dns_add_pending(key, interface, type);
+		dns_time_out(key, ns, pending->followed);
+	dns_add_pending(record);
 	return true;
 }
 
 /* FNV-1a, by words of 8 bytes. */
-static __always_inline __u64 dns_hash(const struct dns_pending_key *key)
+static __always_inline __u64 dns_hash(const struct dns_query_key *key)
 {
 	const __u64 *words = (const __u64 *)key;
 	__u64 hash = 0xcbf29ce484222325;
@@ -214,7 +287,7 @@ static __always_inline struct dns_answered *dns_find_answered(__u64 hash)
 	return bpf_map_lookup_elem(&dns_answered, &index);
 }
 
-static __always_inline void dns_note_answered(const struct dns_pending_key *key, __u32 interface)
+static __always_inline void dns_note_answered(const struct dns_query_key *key, __u32 interface)
 {
 	__u64 hash = dns_hash(key);
 	struct dns_answered *answered = dns_find_answered(hash);
@@ -226,7 +299,7 @@ static __always_inline void dns_note_answered(const struct dns_pending_key *key,
 }
 
 /* A response that no query waits for. */
-static __always_inline void dns_count_unmatched(const struct dns_pending_key *key, __u32 interface)
+static __always_inline void dns_count_unmatched(const struct dns_query_key *key, __u32 interface)
 {
 	__u64 hash = dns_hash(key);
 	const struct dns_answered *answered = dns_find_answered(hash);
@@ -236,7 +309,7 @@ static __always_inline void dns_count_unmatched(const struct dns_pending_key *ke
 	DNS_COUNT_STRAY(key->role, unmatched);
 }
 
-static __always_inline void dns_count_latency(const struct dns_pending_key *query, __u16 type,
+static __always_inline void dns_count_latency(const struct dns_query_key *query, __u16 type,
 					      __u8 rcode, __u64 ns)
 {
 	struct dns_latency_key key = {.type = type, .rcode = rcode, .role = query->role};
@@ -261,31 +334,32 @@ static __always_inline void dns_count_latency(const struct dns_pending_key *quer
 }
 
 /* The response to the query @key was seen. */
-static __always_inline void dns_match_response(const struct dns_pending_key *key, __u32 interface,
-					       __u8 rcode)
+static __always_inline void dns_match_response(struct __sk_buff *skb,
+					       const struct dns_query_key *key, __u8 rcode)
 {
 	struct dns_rcode_key rcode_key = {.rcode = rcode, .role = key->role};
 	const struct dns_pending *pending = bpf_map_lookup_elem(&dns_pending, key);
-	__u16 type;
+	struct dns_pending copy;
 	__u64 ns;
 
 	if (!pending) {
-		dns_count_unmatched(key, interface);
+		dns_count_unmatched(key, skb->ifindex);
 		return;
 	}
-	/* Once it is deleted its memory may be another's. */
-	ns = bpf_ktime_get_ns() - pending->sent_ns;
-	type = pending->type;
+	copy = *pending; /* once it is deleted its memory may be another's */
+	ns = bpf_ktime_get_ns() - copy.sent_ns;
 	if (dns_is_late(ns)) {
-		dns_time_out(key);
+		dns_time_out(key, ns, copy.followed);
 		DNS_COUNT_STRAY(key->role, unmatched);
 		return;
 	}
 	if (bpf_map_delete_elem(&dns_pending, key))
 		return;
-	dns_note_answered(key, interface);
+	dns_note_answered(key, skb->ifindex);
 	map_add_percpu(&dns_responses, &rcode_key, 1);
-	dns_count_latency(key, type, rcode, ns);
+	dns_count_latency(key, copy.type, rcode, ns);
+	if (copy.followed)
+		dns_tell(skb, key, rcode, ns);
 }
 
 /* Before the maps are read: queries that have waited for too long. */
@@ -293,12 +367,16 @@ SEC("?iter/bpf_map_elem")
 int dns_expire(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct dns_pending *pending = ctx->value;
-	const struct dns_pending_key *key = ctx->key;
-	struct dns_pending_key copy;
+	const struct dns_query_key *key = ctx->key;
+	struct dns_query_key copy;
+	__u64 ns;
 
-	if (!key || !pending || !dns_is_late(bpf_ktime_get_ns() - pending->sent_ns))
+	if (!key || !pending)
+		return 0;
+	ns = bpf_ktime_get_ns() - pending->sent_ns;
+	if (!dns_is_late(ns))
 		return 0;
 	copy = *key;
-	dns_time_out(&copy);
+	dns_time_out(&copy, ns, pending->followed);
 	return 0;
 }

@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import ipaddress
+import random
 import struct
 
 import cases
@@ -287,6 +288,46 @@ def test_broken_names(stage, name, padded):
 def test_without_a_question(stage):
     stage.egress(asked(raw_query(b"", questions=0)))
     assert stage.names() == {(b"\4NONE", OTHER_TYPE): 1}
+
+
+@pytest.mark.parametrize("questions", [1, 2, 65535])
+def test_more_questions_than_one(stage, questions):
+    """The first one counts, be the others there or not."""
+    stage.egress(asked(raw_query(WWW + b"\0\0\1\0\1", questions=questions)))
+    assert stage.names() == {(WWW, 1): 1}
+    assert stage.strays() == Strays()
+
+
+def test_random_damage(stage):
+    """Whatever comes, it is one query, one response, or unreadable; and a name is one."""
+    dice = random.Random(1)
+    whole = bytes(query())
+    for number in range(2000):
+        message = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            message[dice.randrange(2, len(message))] = dice.choice((0, 0xC0, 0xFF, 63, 64, 1))
+        message[:2] = struct.pack("!H", number)
+        stage.egress(asked(Raw(bytes(message[:dice.randint(8, len(message))]))))
+    names = stage.names()
+    strays = stage.strays(CLIENT), stage.strays(SERVER)
+    assert sum(names.values()) + sum(each.unreadable for each in strays) == 2000
+    assert sum(names.values()) > 100 and strays[CLIENT].unreadable > 100
+    for name, _ in names:
+        labels = name + b"\0"
+        while labels and labels[0] <= 63:
+            labels = labels[1 + labels[0]:]
+        assert name in (UNREADABLE, b"\4NONE") or not labels.strip(b"\0"), name
+
+
+def test_response_cut_at_every_byte(stage):
+    """Of a response only the header counts."""
+    message = bytes(response())
+    for length in range(len(message)):
+        stage.reset()
+        stage.egress(asked(query()))
+        stage.ingress(answered(Raw(message[:length])))
+        assert stage.responses() == ({} if length < 12 else {0: 1}), length
+        assert stage.strays().unreadable == (length < 12)
 
 
 def test_cut_at_every_byte(stage):
