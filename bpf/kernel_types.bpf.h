@@ -72,6 +72,7 @@ struct net_device {
 struct nf_hook_state {
 	__u8 hook;
 	__u8 pf;
+	struct net_device *in, *out;
 	struct net *net;
 };
 

@@ -17,6 +17,7 @@
 #include "histogram.bpf.h"
 #include "kernel_types.bpf.h"
 #include "maps.bpf.h"
+#include "network.bpf.h"
 
 #include "latency.h"
 
@@ -31,6 +32,12 @@ const volatile char sampling[16] = "always";
 
 /* Leave out all but TCP and UDP with this port, if it is not 0. */
 const volatile __u32 only_port = 0;
+
+/* Leave out all that neither comes from there nor goes there, if it is named. */
+const volatile __u32 only_network[NETWORK_WORDS] = {0};
+
+/* Leave out what is of no interface, or another one: its number is in latency_clock. */
+const volatile char only_interface[16] = "";
 
 /* Leave out what is in another network namespace than the daemon. */
 const volatile bool only_own_netns = false;
@@ -217,6 +224,36 @@ static __always_inline bool is_own_netns(__u32 netns)
 	return clock && clock->netns == netns;
 }
 
+/* Whether the option `interface` is there, as what is behind it costs nothing otherwise. */
+static __always_inline bool is_one_interface(void)
+{
+	return only_interface[0];
+}
+
+/* Whether @ifindex is what that option names; other namespaces have interfaces of that number. */
+static __always_inline bool is_that_interface(__u32 ifindex)
+{
+	__u32 zero = 0;
+	const struct latency_clock *clock = bpf_map_lookup_elem(&latency_clock, &zero);
+
+	return clock && ifindex && clock->interface == ifindex;
+}
+
+/* Whether a packet comes from the network that the option `address` names, or goes there. */
+static __always_inline bool is_of_network(__u8 ip_version, const void *network_header)
+{
+	__u32 addresses[8] = {0};
+
+	if (ip_version == 4) {
+		bpf_probe_read_kernel(addresses, 8, network_header + 12);
+		return network_has(only_network, 4, addresses) ||
+		       network_has(only_network, 4, addresses + 1);
+	}
+	bpf_probe_read_kernel(addresses, 32, network_header + 8);
+	return network_has(only_network, 6, addresses) ||
+	       network_has(only_network, 6, addresses + 4);
+}
+
 /* Clears all but the first @bits. */
 static __always_inline void mask_address(struct latency_address *address, __u32 bits)
 {
@@ -263,6 +300,12 @@ static __always_inline __u32 netns_of_sighting(const bool direct, const struct s
 	return s->sk ? netns_of_socket(direct, s->sk) : 0;
 }
 
+/* Behind the IP layer packets do not know their device, but by which they came. */
+static __always_inline __u32 ifindex_of_sighting(const bool direct, const struct sighting *s)
+{
+	return s->dev ? READ(direct, s->dev, ifindex) : READ(direct, s->skb, skb_iif);
+}
+
 static __always_inline bool has_port(const struct sighting *s)
 {
 	__be16 port = bpf_htons((__u16)only_port), ports[2] = {0};
@@ -281,7 +324,11 @@ static __always_inline bool has_port(const struct sighting *s)
 
 static __always_inline bool is_wanted(const bool direct, const struct sighting *s)
 {
-	if (only_own_netns && !is_own_netns(netns_of_sighting(direct, s)))
+	if ((only_own_netns || is_one_interface()) && !is_own_netns(netns_of_sighting(direct, s)))
+		return false;
+	if (is_one_interface() && !is_that_interface(ifindex_of_sighting(direct, s)))
+		return false;
+	if (only_network[0] && !is_of_network(s->ip_version, s->network_header))
 		return false;
 	return !only_port || has_port(s);
 }
@@ -290,13 +337,10 @@ static __always_inline void add_optional_labels(const bool direct, const struct 
 						struct latency_stack_key *key)
 {
 	__u32 netns = by_interface || by_netns ? netns_of_sighting(direct, s) : 0;
-	__u32 ifindex;
 
-	if (by_interface) {
-		ifindex = s->dev ? READ(direct, s->dev, ifindex) : READ(direct, s->skb, skb_iif);
-		/* Other namespaces have interfaces of the same number. */
-		key->interface = is_own_netns(netns) ? ifindex : 0;
-	}
+	/* Other namespaces have interfaces of the same number. */
+	if (by_interface)
+		key->interface = is_own_netns(netns) ? ifindex_of_sighting(direct, s) : 0;
 	if (by_netns)
 		key->netns = netns;
 	if (by_cgroup && s->sk)
@@ -355,7 +399,7 @@ static __always_inline void measure(const bool direct, const struct sighting *s,
 {
 	struct latency_stack_key key;
 
-	if (now - since >= AN_HOUR || !is_wanted(direct, s))
+	if (now - since >= AN_HOUR)
 		return;
 	fill_stack_key(direct, s, &key);
 	ADD_LATENCY(&stack_latency_seconds, key, now - since);
@@ -369,7 +413,7 @@ static __always_inline int arrived(const bool direct, struct sighting *s)
 	if (!since || since & sample_mask)
 		return 0;
 	s->ip_version = ip_version_of(READ(direct, s->skb, protocol));
-	if (s->ip_version)
+	if (s->ip_version && is_wanted(direct, s))
 		measure(direct, s, since, now_realtime());
 	return 0;
 }
@@ -385,7 +429,8 @@ static __always_inline int arrived_below_transport(const bool direct, struct sig
 	if (!s->ip_version)
 		return 0;
 	s->protocol = read_protocol(s->ip_version, s->network_header);
-	measure(direct, s, since, now_realtime());
+	if (is_wanted(direct, s))
+		measure(direct, s, since, now_realtime());
 	return 0;
 }
 
@@ -741,7 +786,7 @@ int BPF_PROG(transmit_device, struct sk_buff *skb, struct net_device *dev)
 		return 0;
 	s.network_header = network_header_of(DIRECT, skb);
 	s.protocol = read_protocol(s.ip_version, s.network_header);
-	if (s.protocol == IPPROTO_TCP)
+	if (s.protocol == IPPROTO_TCP && is_wanted(DIRECT, &s))
 		measure(DIRECT, &s, since, bpf_ktime_get_ns());
 	return 0;
 }
@@ -775,7 +820,28 @@ static __always_inline struct passage *passage_of(__u64 id)
 	return bpf_map_lookup_elem(&netfilter_passages, &place);
 }
 
-static __always_inline void enter_netfilter(const bool direct, __u64 id,
+/* A hook has a device that the packet came by, one that it leaves by, or both. */
+static __always_inline bool is_hook_of_interface(const bool direct, struct nf_hook_state *state)
+{
+	struct net_device *in = READ(direct, state, in), *out = READ(direct, state, out);
+
+	return (in && is_that_interface(READ(direct, in, ifindex))) ||
+	       (out && is_that_interface(READ(direct, out, ifindex)));
+}
+
+static __always_inline bool is_hook_wanted(const bool direct, struct sk_buff *skb,
+					   struct nf_hook_state *state, __u32 netns)
+{
+	__u8 ip_version = READ(direct, state, pf) == AF_INET ? 4 : 6;
+
+	if ((only_own_netns || is_one_interface()) && !is_own_netns(netns))
+		return false;
+	if (is_one_interface() && !is_hook_of_interface(direct, state))
+		return false;
+	return !only_network[0] || is_of_network(ip_version, network_header_of(direct, skb));
+}
+
+static __always_inline void enter_netfilter(const bool direct, __u64 id, struct sk_buff *skb,
 					    struct nf_hook_state *state)
 {
 	struct passage *passage = passage_of(id);
@@ -785,10 +851,12 @@ static __always_inline void enter_netfilter(const bool direct, __u64 id,
 	/* Bridges, ARP and devices have hooks as well. */
 	if (!passage || (family != AF_INET && family != AF_INET6))
 		return;
-	if (by_netns || only_own_netns)
+	if (by_netns || only_own_netns || is_one_interface())
 		netns = netns_of(direct, READ(direct, state, net));
-	if (only_own_netns && !is_own_netns(netns))
+	if (!is_hook_wanted(direct, skb, state, netns)) {
+		passage->id = 0; /* of another that was not seen to leave */
 		return;
+	}
 	passage->id = id;
 	passage->key = (struct latency_netfilter_key){
 		.hook = READ(direct, state, hook),
@@ -827,7 +895,7 @@ int BPF_PROG(fexit_nf_hook_slow, struct sk_buff *skb)
 SEC("?fentry/nf_hook_slow")
 int BPF_PROG(fentry_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
 {
-	enter_netfilter(DIRECT, (__u64)skb, state);
+	enter_netfilter(DIRECT, (__u64)skb, skb, state);
 	return 0;
 }
 
@@ -849,7 +917,7 @@ int kretprobe_nf_hook_slow(struct pt_regs *ctx)
 SEC("?kprobe/nf_hook_slow")
 int BPF_KPROBE(kprobe_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *state)
 {
-	enter_netfilter(PROBED, PT_REGS_SP(ctx), state);
+	enter_netfilter(PROBED, PT_REGS_SP(ctx), skb, state);
 	return 0;
 }
 
@@ -858,7 +926,7 @@ int BPF_KPROBE(kprobe_nf_hook_slow, struct sk_buff *skb, struct nf_hook_state *s
 SEC("netfilter")
 int netfilter_first(struct bpf_nf_ctx *ctx)
 {
-	enter_netfilter(DIRECT, (__u64)ctx->skb, ctx->state);
+	enter_netfilter(DIRECT, (__u64)ctx->skb, ctx->skb, ctx->state);
 	return NF_ACCEPT;
 }
 
@@ -963,10 +1031,20 @@ static __always_inline __u64 identity_of(struct sk_buff *skb)
 	return skb->tstamp ? skb->tstamp : (__u64)skb;
 }
 
+static __always_inline bool is_queued_of_network(struct sk_buff *skb)
+{
+	__u8 ip_version = ip_version_of(skb->protocol);
+
+	return ip_version && is_of_network(ip_version, network_header_of(DIRECT, skb));
+}
+
 static __always_inline void note_queued(struct sk_buff *skb)
 {
-	__u64 identity = identity_of(skb), now = bpf_ktime_get_ns();
+	__u64 identity = identity_of(skb), now;
 
+	if (only_network[0] && !is_queued_of_network(skb))
+		return;
+	now = bpf_ktime_get_ns();
 	bpf_map_update_elem(&queued, &identity, &now, BPF_ANY);
 }
 
@@ -977,7 +1055,7 @@ static __always_inline void count_dequeued(struct sk_buff *skb, struct latency_q
 	const __u64 *since = bpf_map_lookup_elem(&queued, &identity);
 	__u64 then;
 
-	if (!since)
+	if (!since || (only_network[0] && !is_queued_of_network(skb)))
 		return;
 	then = *since;
 	if (identity == (__u64)skb)
@@ -999,7 +1077,9 @@ int BPF_PROG(qdisc_dequeue, struct Qdisc *qdisc, struct netdev_queue *queue, int
 		return 0;
 	bpf_probe_read_kernel(key.kind, sizeof(key.kind), qdisc->ops->id);
 	netns = netns_of_device(DIRECT, dev);
-	if (only_own_netns && !is_own_netns(netns))
+	if ((only_own_netns || is_one_interface()) && !is_own_netns(netns))
+		return 0;
+	if (is_one_interface() && !is_that_interface(dev->ifindex))
 		return 0;
 	key.netns = by_netns ? netns : 0;
 	key.interface = by_interface && is_own_netns(netns) ? dev->ifindex : 0;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * The part of latency in user space. It holds a socket that wants receive timestamps, as the kernel
- * makes none while nobody does, and tells the programs what the clocks differ by: at the start,
- * every ten seconds, and at once when somebody sets the clock.
+ * makes none while nobody does, and tells the programs what the clocks differ by and which number
+ * the interface has that they are to look at: at the start, every ten seconds, and at once when
+ * somebody sets the clock.
  */
 #include <errno.h>
 #include <linux/net_tstamp.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,8 +27,9 @@ enum { REFRESH_SECONDS = 10 };
 struct latency {
 	int socket;
 	int timer;
-	int map;         /* latency_clock; the object's */
-	uint64_t logged; /* log_due() */
+	int map;               /* latency_clock; the object's */
+	const char *interface; /* the option: the only one that is looked at; or "" */
+	uint64_t logged;       /* log_due() */
 };
 
 static int hold_timestamps(int *ret, struct error *e)
@@ -100,16 +103,20 @@ static uint32_t own_netns(void)
 	return stat("/proc/self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
 }
 
-static int write_clock(int map)
+static int write_clock(const struct latency *l)
 {
 	struct ntptimeval ntp = {0};
-	struct latency_clock clock = {.netns = own_netns(), .valid = 1};
+	struct latency_clock clock = {
+		.netns = own_netns(),
+		.valid = 1,
+		.interface = if_nametoindex(l->interface), /* 0 for "" */
+	};
 	const uint32_t zero = 0;
 
 	ntp_gettime(&ntp); /* its return value is the state of the clock, which does not matter */
 	clock.tai = (int64_t)ntp.tai * (int64_t)NSEC_PER_SEC;
 	clock.realtime = realtime_offset();
-	return mapwrite_put(map, &zero, &clock);
+	return mapwrite_put(l->map, &zero, &clock);
 }
 
 static void latency_stop(void *state)
@@ -130,7 +137,8 @@ static int latency_start(const struct part_context *c, void *state, int *ret_fd,
 	if (err)
 		return error_set(e, err, "there is no map 'latency_clock'");
 	l->map = map.fd;
-	err = write_clock(l->map);
+	l->interface = module_option(c->module, "interface")->items[0];
+	err = write_clock(l);
 	if (err)
 		return error_set(e, err, "cannot write what the clocks differ by: %s",
 				 error_words(err));
@@ -154,7 +162,7 @@ static void latency_ready(void *state)
 	if (read(l->timer, &count, sizeof(count)) < 0 && errno == ECANCELED)
 		err = start_timer(l->timer);
 	if (!err)
-		err = write_clock(l->map);
+		err = write_clock(l);
 	if (err && log_due(&l->logged))
 		log_warn("latency: cannot follow the clock: %s", error_words(err));
 }

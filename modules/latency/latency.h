@@ -92,14 +92,16 @@ struct latency_qdisc_key {
 
 /* What the clocks differ by, in nanoseconds. */
 struct latency_clock {
-	__s64 tai;      /* CLOCK_TAI - CLOCK_REALTIME: whole seconds, mostly 0 or 37 of them */
-	__s64 realtime; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
-	__u32 netns;    /* of the daemon: only there its names of interfaces hold */
-	__u32 valid;    /* 0 until user space has written this */
+	__s64 tai;       /* CLOCK_TAI - CLOCK_REALTIME: whole seconds, mostly 0 or 37 of them */
+	__s64 realtime;  /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	__u32 netns;     /* of the daemon: only there its names of interfaces hold */
+	__u32 valid;     /* 0 until user space has written this */
+	__u32 interface; /* that the option `interface` names; 0: there is none of that name */
+	__u32 unused;
 };
 
 _Static_assert(sizeof(struct latency_stack_key) == 40, "latency.yaml: the labels add up to 40");
 _Static_assert(sizeof(struct latency_netfilter_key) == 12, "latency.yaml: the labels add up to 12");
 _Static_assert(sizeof(struct latency_softirq_key) == 8, "latency.yaml: the labels add up to 8");
 _Static_assert(sizeof(struct latency_qdisc_key) == 28, "latency.yaml: the labels add up to 28");
-_Static_assert(sizeof(struct latency_clock) == 24, "latency.c writes it whole");
+_Static_assert(sizeof(struct latency_clock) == 32, "latency.c writes it whole");

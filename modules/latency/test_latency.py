@@ -220,6 +220,95 @@ def test_one_port(pair, latency):
         stage: 1 for stage in STAGES["udp"]}
 
 
+@pytest.mark.parametrize("version", FAMILIES)
+def test_one_network(pair, latency, version):
+    """Of the stack, of netfilter and of queues: what is to or from it, and nothing else."""
+    here, there = pair
+    family, network, table = FAMILIES[version]
+    add_chains(here, table)
+    here.tc("qdisc add dev wire root tbf rate 1mbit burst 2000 limit 100000")
+    more = {"4": ("10.0.1.1/24", "10.0.1.2/24"), "6": ("fd00:1::1/64 nodad", "fd00:1::2/64 nodad")}
+    for namespace, address in zip(pair, more[version]):
+        namespace.ip(f"address add {address} dev wire")
+    daemon = latency("address=" + {"4": "10.0.1.0/24", "6": "fd00:1::/64"}[version])
+    send_queued(here, there, family, f"{network}1", f"{network}2")
+    samples = daemon.scrape()
+    assert stack(samples).count == 0
+    assert Histogram(samples, NETFILTER).count == 0
+    assert Histogram(samples, QDISC).count == 0
+    send_queued(here, there, family, *(address.split("/")[0] for address in more[version]))
+    samples = daemon.scrape()
+    for stage in STAGES["udp"]:
+        assert stack(samples, protocol="udp", stage=stage).count == 20, stage
+    # 2,000 bytes pass at once, and neighbours' questions may.
+    assert 18 <= Histogram(samples, QDISC, kind="tbf").count <= 24
+    for name in ("prerouting", "input", "output", "postrouting"):
+        assert 20 <= hook(samples, name, version).count <= 26, name
+
+
+def send_queued(here, there, family, near, far):
+    """20 datagrams through the queue on the way out, and as many back."""
+    with here.entered():
+        ours = socket.socket(family, socket.SOCK_DGRAM)
+    with there.entered():
+        theirs = socket.socket(family, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for sock, address in (ours, near), (theirs, far):
+            sock.settimeout(5)
+            sock.bind((address, 0))
+        ours.connect(theirs.getsockname()[:2])
+        theirs.connect(ours.getsockname()[:2])
+        for _ in range(20):
+            ours.send(bytes(900))
+        for _ in range(20):
+            theirs.recv(1000)
+            theirs.send(b"answer")
+            ours.recv(100)
+
+
+def test_one_interface(pair, latency):
+    """The other one is loopback."""
+    here, there = pair
+    here.ip("link set lo up")
+    add_chains(here, "ip")
+    daemon = latency("interface=wire")
+    exchange(here, here, "4", "udp", 20)
+    samples = daemon.scrape()
+    assert stack(samples, protocol="udp").count == 0
+    assert Histogram(samples, NETFILTER, ip_version="4").count == 0  # IPv6 looks for neighbours
+    for protocol in STAGES:
+        exchange(here, there, "4", protocol, 20)
+    samples = daemon.scrape()
+    for protocol, stages in STAGES.items():
+        for stage in stages:
+            assert stack(samples, protocol=protocol, stage=stage).count >= 20, (protocol, stage)
+    for name in ("prerouting", "input", "output", "postrouting"):
+        assert hook(samples, name, "4").count >= 40, name
+
+
+def test_one_interface_that_comes_later(pair, latency):
+    here, there = pair
+    daemon = latency("interface=later")
+    exchange(here, there, "4", "udp", 20)
+    assert stack(daemon.scrape(), protocol="udp").count == 0
+    here.ip("link set wire down")
+    here.ip("link set wire name later up")
+
+    def is_seen():
+        exchange(here, there, "4", "udp", 5)
+        return stack(daemon.scrape(), protocol="udp", stage="socket_read").count
+
+    until(is_seen, 60, "seen at the interface of that name")
+
+
+@pytest.mark.parametrize("value", ["10.0.0.0/33", "eth0", "2001:db8::/129", "10.0.0/8"])
+def test_what_is_no_network(value):
+    done = command("run", "--module=latency", "--option", f"latency.address={value}")
+    assert done.returncode == 2
+    assert f"takes an address or a network such as 192.0.2.0/24 or 2001:db8::/32, not '{value}'" \
+        in done.stderr
+
+
 # --- on the command line
 
 def test_tables(pair, latency):
@@ -419,7 +508,7 @@ def test_softirqs_of_the_network(pair, latency):
 
 # --- clocks
 
-CLOCK = struct.Struct("=qqII")  # struct latency_clock
+CLOCK = struct.Struct("=qqIIII")  # struct latency_clock
 HOUR = 3600 * 10**9
 
 
@@ -437,7 +526,7 @@ def test_nothing_is_older_than_an_hour(pair, latency):
     netns = os.stat(here.path).st_ino
     for wrong in (2 * HOUR, -HOUR, 50 * 365 * 24 * HOUR, -50 * 365 * 24 * HOUR):
         offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
-        write_clock(daemon, -wrong, offset + wrong, netns, 1)
+        write_clock(daemon, -wrong, offset + wrong, netns, 1, 0, 0)
         exchange(here, there, "4", "udp", 20)
     seen = stack(daemon.scrape(), direction="ingress")
     assert seen.buckets.get(math.inf, 0) == seen.count == 0

@@ -48,7 +48,8 @@ def tell_clock(daemon, namespace):
     """As latency.c does."""
     now = time.clock_gettime_ns(time.CLOCK_REALTIME)
     tai = round((time.clock_gettime_ns(time.CLOCK_TAI) - now) / 1e9) * 10**9
-    clock = struct.pack("=qqII", tai, now - time.monotonic_ns(), os.stat(namespace.path).st_ino, 1)
+    clock = struct.pack("=qqIIII", tai, now - time.monotonic_ns(),
+                        os.stat(namespace.path).st_ino, 1, 0, 0)
     of = Map(daemon, "latency_clock")
     check(lib.bpf_map_update_elem(of.fd, bytes(4), clock, 0), of.name)
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/network.h"
 #include "base/suggest.h"
 #include "config/key_types.h"
 #include "config/language.h"
@@ -431,6 +432,15 @@ static int check_default_list(const struct binding *at, const struct option_conf
 	return 0;
 }
 
+static void check_default_network(const struct binding *at, const struct text *t)
+{
+	struct network network;
+
+	if (*t->text && !network_parse(t->text, &network))
+		binding_error(at, t->place, "'default': expected " NETWORK_TAKES ", found '%s'",
+			      shown(t->text).text);
+}
+
 static int check_default(const struct binding *at, const struct option_config *o)
 {
 	if (!binding_is_right(at, "default"))
@@ -440,6 +450,8 @@ static int check_default(const struct binding *at, const struct option_config *o
 	if (o->defaults.count != 1)
 		binding_error(at, binding_place(at, "default"),
 			      "'default': a list is for an option of type list");
+	else if (o->type == OPTION_NETWORK && o->defaults.items[0].text)
+		check_default_network(at, &o->defaults.items[0]);
 	else if (o->type != OPTION_STRING && o->defaults.items[0].text)
 		return normalize_default(at, o, &o->defaults.items[0]);
 	return 0;

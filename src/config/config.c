@@ -53,6 +53,7 @@ static const char *const option_types[] = {
 	[OPTION_BOOL] = "bool",
 	[OPTION_UINT] = "uint",
 	[OPTION_STRING] = "string",
+	[OPTION_NETWORK] = "network",
 	[OPTION_LIST] = "list",
 };
 

@@ -166,7 +166,7 @@ struct metric_config {
 	} values;
 };
 
-enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_STRING, OPTION_LIST };
+enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_STRING, OPTION_NETWORK, OPTION_LIST };
 
 /* What whoever runs the module may set: by --option MODULE.NAME=VALUE, or in the daemon file. */
 struct option_config {

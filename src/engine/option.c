@@ -46,6 +46,7 @@ const char *option_type_name(enum option_type type)
 		[OPTION_BOOL] = "bool",
 		[OPTION_UINT] = "uint",
 		[OPTION_STRING] = "string",
+		[OPTION_NETWORK] = "network",
 		[OPTION_LIST] = "list",
 	};
 

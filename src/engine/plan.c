@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/network.h"
 #include "base/suggest.h"
 #include "config/sampling.h"
 #include "engine/builtin.h"
@@ -427,6 +428,7 @@ static const char *check_values(const struct config *c, const struct option_conf
 				const struct strv *values)
 {
 	struct sampling sampling;
+	struct network network;
 	uint64_t number;
 	bool truth;
 
@@ -438,6 +440,9 @@ static const char *check_values(const struct config *c, const struct option_conf
 		return "takes true or false";
 	if (option->type == OPTION_UINT && option_parse_uint(values->items[0], &number))
 		return "takes a whole number";
+	if (option->type == OPTION_NETWORK && *values->items[0] &&
+	    !network_parse(values->items[0], &network))
+		return "takes " NETWORK_TAKES;
 	if (is_sampling(c, option->name.text) && !sampling_parse(values->items[0], &sampling))
 		return SAMPLING_TAKES;
 	return NULL;

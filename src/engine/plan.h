@@ -95,5 +95,5 @@ const char *plan_prefix(const struct plan *p, const struct module *m);
 int option_parse_bool(const char *text, bool *ret);
 int option_parse_uint(const char *text, uint64_t *ret);
 
-/* "bool", "uint", "string", "list" */
+/* "bool", "uint", "string", "network", "list" */
 const char *option_type_name(enum option_type type);

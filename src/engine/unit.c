@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/network.h"
 #include "engine/cgroup_map.h"
 #include "engine/part.h"
 #include "engine/placement.h"
@@ -16,6 +17,7 @@
 #include "engine/sheets.h"
 #include "engine/slices.h"
 #include "kernel/ksyms.h"
+#include "network.bpf.h"
 
 /* ---- options and addresses into .rodata and maps, before the object is loaded ---- */
 
@@ -60,6 +62,27 @@ static int set_number(struct object *o, const struct config *c, const struct opt
 	return err;
 }
 
+/* As bpf/network.bpf.h says; an empty text is no network. */
+static int set_network(struct object *o, const struct option_config *option, const char *text,
+		       struct error *e)
+{
+	uint32_t words[NETWORK_WORDS] = {0};
+	uint64_t numbers[NETWORK_WORDS];
+	uint8_t *address = (uint8_t *)&words[1], *mask = (uint8_t *)&words[5];
+	struct network network;
+
+	if (network_parse(text, &network)) {
+		words[0] = network.size == 4 ? 4 : 6;
+		for (unsigned bit = 0; bit < network.bits; bit++)
+			mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+		for (size_t i = 0; i < network.size; i++)
+			address[i] = network.bytes[i] & mask[i];
+	}
+	for (size_t i = 0; i < NETWORK_WORDS; i++)
+		numbers[i] = words[i];
+	return object_set_rodata_uints(o, option->rodata.text, numbers, NETWORK_WORDS, e);
+}
+
 const struct text *unit_option_target(const struct option_config *option)
 {
 	if (option->rodata.text)
@@ -83,6 +106,8 @@ int unit_set_option(struct object *o, const struct config *c, const struct optio
 		return set_number(o, c, option, number, e);
 	case OPTION_LIST:
 		return set_list(o, option, values, e);
+	case OPTION_NETWORK:
+		return set_network(o, option, text, e);
 	case OPTION_STRING:
 		break;
 	}

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* What is asked of a table: columns and groups by their names, filters by what they look at. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/network.h"
 #include "base/strv.h"
 #include "base/suggest.h"
 #include "metrics/sheet_state.h"
@@ -142,49 +142,12 @@ static bool column_is_meant(const struct sheet_column *c, const struct sheet_fil
 	return c->kind == SHEET_TEXT && STREQ(name, f->name);
 }
 
-/* An address or network, as bytes: 4 or 16 of them, and how many bits count. */
-struct network {
-	uint8_t bytes[16];
-	size_t size;
-	unsigned bits;
-};
-
-static bool parse_network(const char *text, struct network *ret)
-{
-	char address[INET6_ADDRSTRLEN];
-	const char *slash = strchr(text, '/');
-	size_t len = slash ? (size_t)(slash - text) : strlen(text);
-	char *end = NULL;
-	unsigned long bits;
-
-	if (len >= sizeof(address))
-		return false;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	*ret = (struct network){0};
-	if (inet_pton(AF_INET, address, ret->bytes) == 1)
-		ret->size = 4;
-	else if (inet_pton(AF_INET6, address, ret->bytes) == 1)
-		ret->size = 16;
-	else
-		return false;
-	bits = slash ? strtoul(slash + 1, &end, 10) : 8 * ret->size;
-	ret->bits = (unsigned)bits;
-	return bits <= 8 * ret->size && (!slash || (end > slash + 1 && *end == '\0'));
-}
-
 static bool address_fits(const char *value, const char *text)
 {
 	struct network wanted, found;
-	unsigned whole, rest;
 
-	if (!parse_network(value, &wanted) || !parse_network(text, &found) ||
-	    wanted.size != found.size || found.bits < wanted.bits)
-		return false;
-	whole = wanted.bits / 8;
-	rest = wanted.bits % 8;
-	return memcmp(wanted.bytes, found.bytes, whole) == 0 &&
-	       (rest == 0 || (wanted.bytes[whole] ^ found.bytes[whole]) >> (8 - rest) == 0);
+	return network_parse(value, &wanted) && network_parse(text, &found) &&
+	       network_contains(&wanted, &found);
 }
 
 /* "443", "8000-8100", or a name */
@@ -310,7 +273,7 @@ static int check_filter(const struct sheet *s, const struct sheet_filter *f, str
 		if (!column_is_meant(&s->columns[i], f))
 			continue;
 		found = q->needed[i] = true;
-		if ((kind == FILTER_ADDRESS && !parse_network(f->value, &network)) ||
+		if ((kind == FILTER_ADDRESS && !network_parse(f->value, &network)) ||
 		    (kind == FILTER_PORT && parse_ports(f->value, &low, &high) && low > high))
 			return error_set_usage(e, "'%s' takes %s, not '%s'", f->name,
 					       filter_kinds[kind].wanted, f->value);
