@@ -513,6 +513,86 @@ def check_metrics(samples, before, after):
         assert before[column] <= value <= after[column] <= before[column] + 100_000
 
 
+# --- metrics of the top talkers
+
+class Increases:
+    """What Prometheus would make of the series of a metric at the wire, from scrape to scrape."""
+
+    def __init__(self, metric):
+        self.metric, self.before, self.total = metric, {}, 0
+
+    def take(self, samples):
+        """{labels but interface and direction: increase, None of what is new}"""
+        now = {tuple(sorted((name, value) for name, value in labels.items()
+                            if name not in ("interface", "direction"))): value
+               for labels, value in samples.select(self.metric, interface="wire",
+                                                   direction="ingress")}
+        found = {}
+        for key, value in now.items():
+            was = self.before.get(key)
+            assert was is None or value >= was, f"{key} went from {was} to {value}"
+            found[key] = None if was is None else value - was
+        self.total += sum(increase or 0 for increase in found.values())
+        self.before = now
+        return found
+
+
+def frames_of(hosts, light, seed):
+    """Frames of {host: how many}, and one each of @light flows of hosts of their own."""
+    frames = [udp(host * 50000 + number % 3, 300) for host, count in hosts.items()
+              for number in range(count)]
+    frames += [udp((1000 + seed * light + number) * 50000, 60 + number % 40)
+               for number in range(light)]
+    random.Random(seed).shuffle(frames)
+    return frames
+
+
+def host(number):
+    return str(ipaddress.IPv4Address(0x0A000000 + number))
+
+
+@pytest.mark.parametrize("size", [65536, 256])
+def test_top_hosts(here, there, run, size):
+    """Counters that only grow, of whoever has most at the time; with the rest, they are what the
+    interface counted, also where most flows have no room."""
+    daemon = run("--module=flows", "--option", f"flows.size={size}", "--option",
+                 "flows.top_hosts=4")
+    octets = Increases("wiregauge_flows_host_bytes_total")
+    packets = Increases("wiregauge_flows_host_packets_total")
+    before = here.counters("wire")
+    octets.before = packets.before = {(("remote", "other"),): 0}
+    for seed in range(6):
+        hosts = {1: 1000, 2: 900, 3: 5} if seed < 3 else {1: 5, 3: 4000, 4: 3800}
+        frames = frames_of(hosts, 400, seed)
+        Sender(there, 0, frames).wait()
+        kernel = kernel_counters(here, before)["ingress"]
+        samples = daemon.scrape()
+        grown = packets.take(samples)
+        octets.take(samples)
+        assert (packets.total, octets.total) == kernel
+        shown = {row["remote"] for row, _ in samples.select("wiregauge_flows_host_bytes_total")}
+        assert len(samples.select("wiregauge_flows_host_bytes_total")) <= 4 + 4
+        assert {host(1), host(2)} <= shown if seed < 3 else {host(3), host(4)} <= shown
+        if size == 65536 and seed not in (0, 3):
+            loud = [number for number, count in hosts.items() if count > 500]
+            assert {number: grown[("remote", host(number)),] for number in loud} == {
+                number: hosts[number] for number in loud}
+
+
+def test_top_pairs(here, there, run):
+    daemon = run("--module=flows", "--option", "flows.top_pairs=50")
+    octets = Increases("wiregauge_flows_pair_bytes_total")
+    octets.take(daemon.scrape())
+    octets.before[("local", "other"), ("remote", "other")] = 0
+    before = here.counters("wire")
+    for seed in range(2):
+        Sender(there, 0, frames_of({1: 100, 2: 200}, 3, seed=1)).wait()
+        grown = octets.take(daemon.scrape())
+        assert octets.total == kernel_counters(here, before)["ingress"][1]
+    assert grown[("local", "192.0.2.2"), ("remote", host(2))] == 200 * 300
+    assert not daemon.scrape().select("wiregauge_flows_host_bytes_total")
+
+
 TALK = """
 import socket, sys
 name, kind, role, address, port = sys.argv[1:]

@@ -236,11 +236,28 @@ static int check_text_value(const struct binding *at, struct value_config *v)
 	return 0;
 }
 
+/* What is said of `top` is about a counter, and said with the others. */
+static void check_top(const struct binding *at, const struct value_config *v)
+{
+	static const char *const keys[] = {"top", "others", "rest"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (binding_has(at, "top") && !binding_has(at, keys[i]))
+			binding_error(at, v->place, "'top' needs '%s', which is missing", keys[i]);
+		else if (!binding_has(at, "top") && binding_has(at, keys[i]))
+			binding_error(at, binding_place(at, keys[i]),
+				      "'%s' is about 'top', which is missing", keys[i]);
+	}
+	if (binding_has(at, "top") && v->type != METRIC_COUNTER)
+		binding_error(at, binding_place(at, "top"), "'top' is for counters only");
+}
+
 int check_value(struct binding *at, void *item)
 {
 	struct value_config *v = item;
 
 	check_name(at, &v->name, &metric_name);
+	check_top(at, v);
 	check_name(at, &v->alias, &metric_name);
 	if (binding_has(at, "decoders"))
 		return check_text_value(at, v);
@@ -550,6 +567,105 @@ void check_when(const struct binding *at, const struct config *c, const struct t
 		check_is_option(at, c, t, t->text, OPTION_BOOL, "bool");
 }
 
+static bool has_text(const struct text_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].text && STREQ(list->items[i].text, name))
+			return true;
+	}
+	return false;
+}
+
+static bool keeps_label(const struct value_config *v, const char *name)
+{
+	return v->labels.count == 0 || has_text(&v->labels, name);
+}
+
+/* Whether each label that value @a of @m keeps, but for those of @without, is one that value @b of
+ * @other keeps. */
+static bool labels_are_kept(const struct metric_config *m, const struct value_config *a,
+			    const struct text_list *without, const struct metric_config *other,
+			    const struct value_config *b)
+{
+	for (size_t i = 0; i < m->labels.count; i++) {
+		const char *name = m->labels.items[i].name.text;
+		size_t label;
+
+		if (!name || !keeps_label(a, name) || has_text(without, name))
+			continue;
+		if (!metric_find_label(other, name, &label) || !keeps_label(b, name))
+			return false;
+	}
+	return true;
+}
+
+/* What has left the map is known by the labels that are not in `others`, and by no more. */
+static void check_rest(const struct binding *at, const struct config *c,
+		       const struct metric_config *m, const struct value_config *v)
+{
+	static const struct text_list none;
+	const struct value_config *found = NULL;
+	const struct metric_config *rest = NULL;
+
+	for (size_t i = 0; i < c->metrics.count && !found; i++) {
+		rest = &c->metrics.items[i];
+		if (rest != m)
+			metric_find_value(rest, v->rest.text, &found);
+	}
+	if (!found)
+		binding_error(at, v->rest.place, "no other metric here has a value '%s'",
+			      shown(v->rest.text).text);
+	else if (!labels_are_kept(m, v, &v->others, rest, found) ||
+		 !labels_are_kept(rest, found, &none, m, v))
+		binding_error(at, v->rest.place,
+			      "'%s' must have just the labels of '%s' that are not in 'others'",
+			      shown(v->rest.text).text, shown(v->name.text).text);
+}
+
+/* What can only be known of a value with `top` when the whole file is. */
+static void check_top_value(const struct binding *at, const struct config *c,
+			    const struct metric_config *m, const struct value_config *v)
+{
+	size_t label;
+
+	if (!v->top.text)
+		return;
+	check_is_option(at, c, &v->top, v->top.text, OPTION_UINT, "uint");
+	for (size_t i = 0; i < v->others.count; i++) {
+		const struct text *name = &v->others.items[i];
+
+		if (name->text && !metric_find_label(m, name->text, &label))
+			binding_error(at, name->place, "'%s' has no label '%s'",
+				      m->name.text ? shown(m->name.text).text : "the metric",
+				      shown(name->text).text);
+	}
+	if (v->rest.text && v->name.text)
+		check_rest(at, c, m, v);
+}
+
+/* A map is added up by what entries grew, or by what they are. */
+static void check_tops(const struct binding *at, const struct config *c,
+		       const struct metric_config *m)
+{
+	const struct value_config *plain = NULL, *top = NULL;
+
+	for (size_t i = 0; i < m->values.count; i++) {
+		const struct value_config *v = &m->values.items[i];
+
+		check_top_value(at, c, m, v);
+		if (v->top.text && !top)
+			top = v;
+		if (!v->top.text && !v->no_export)
+			plain = v;
+	}
+	if (top && (m->max_series || m->ttl_ns))
+		binding_error(at, top->top.place, "'top' goes with neither max_series nor ttl");
+	if (top && plain)
+		binding_error(at, plain->place,
+			      "beside a value with 'top' all others of the map need 'top' or "
+			      "'export: false'");
+}
+
 static void check_conditions(const struct binding *at, const struct config *c)
 {
 	for (size_t i = 0; i < c->metrics.count; i++) {
@@ -560,6 +676,7 @@ static void check_conditions(const struct binding *at, const struct config *c)
 			check_when(at, c, &m->labels.items[j].when);
 		for (size_t j = 0; j < m->values.count; j++)
 			check_when(at, c, &m->values.items[j].when);
+		check_tops(at, c, m);
 	}
 }
 

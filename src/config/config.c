@@ -213,6 +213,14 @@ static const struct key value_keys[] = {
 	 .doc = "a bool option of this file: exported only while it is true"},
 	{"labels", KEY_TEXTS, AT(value_config, labels), .max = MOST_LABELS,
 	 .doc = "labels of the metric that this one keeps; default all"},
+	{"top", KEY_TEXT, AT(value_config, top),
+	 .doc = "a uint option of this file: a counter with at most so many series, of what grows "
+		"most; 0: not exported"},
+	{"others", KEY_TEXTS, AT(value_config, others), .min = 1, .max = MOST_LABELS,
+	 .doc = "with top: the labels that are 'other' in the series of everything else"},
+	{"rest", KEY_TEXT, AT(value_config, rest),
+	 .doc = "with top: value of another metric of this file, by the labels not in others, that "
+		"has what entries counted that are gone from the map"},
 	{"alias", KEY_TEXT, AT(value_config, alias),
 	 .doc = "its whole name, for dashboards of another tool: only with --aliases"},
 	{"export", KEY_BOOL_NOT, AT(value_config, no_export),

@@ -112,6 +112,9 @@ struct value_config {
 	struct text when;  /* a bool option: while it is off, this is not exported */
 	bool no_export;    /* for tables only */
 	struct text alias; /* exported under this name, as it is, and only with aliases */
+	struct text top;   /* a uint option: so many series, of what grows most; 0: not exported */
+	struct text_list others; /* with `top`: labels that are "other" of what is not among them */
+	struct text rest; /* with `top`: the value, of another metric, that has what left the map */
 	enum metric_type type;
 	uint32_t offset; /* bytes into the map's value */
 	uint32_t size;   /* 1, 2, 4 or 8 (default 8), host order, unsigned; histograms: 8 */

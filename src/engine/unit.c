@@ -205,6 +205,17 @@ static bool option_is_on(const void *ctx, const char *name)
 	return module_option_is_on(ctx, name);
 }
 
+/* For `top:`. */
+static uint64_t option_number(const void *ctx, const char *name)
+{
+	const struct strv *values = module_option(ctx, name);
+	uint64_t number = 0;
+
+	if (values && values->count)
+		option_parse_uint(values->items[0], &number);
+	return number;
+}
+
 static int add_collector(struct unit *u, const struct module *m, const struct metric_config *metric,
 			 const struct unit_env *env, struct report *report)
 {
@@ -213,6 +224,7 @@ static int add_collector(struct unit *u, const struct module *m, const struct me
 		.prefix = plan_prefix(u->plan, m),
 		.aliases = u->plan->aliases,
 		.when = option_is_on,
+		.number = option_number,
 		.when_ctx = m,
 	};
 	struct map_info map;
@@ -242,6 +254,7 @@ static int add_collectors(struct unit *u, const struct unit_env *env, struct rep
 		return -ENOMEM;
 	for (size_t i = 0; i < u->plan->n_modules; i++) {
 		const struct module *m = &u->plan->modules[i];
+		size_t first = u->n_collectors;
 
 		for (size_t k = 0; k < m->config->metrics.count; k++) {
 			int failed = add_collector(u, m, &m->config->metrics.items[k], env, report);
@@ -249,6 +262,9 @@ static int add_collectors(struct unit *u, const struct unit_env *env, struct rep
 			if (failed)
 				err = failed;
 		}
+		for (size_t k = first; k < u->n_collectors; k++)
+			collector_find_rests(u->collectors[k], u->collectors + first,
+					     u->n_collectors - first);
 	}
 	return err;
 }

@@ -191,6 +191,12 @@ static bool grow_entries(struct collector *c)
 			return false;
 		c->ages = p;
 	}
+	if (c->tops) {
+		p = reallocarray(c->last, c->keys.cap, c->n_fields * sizeof(*c->last));
+		if (!p)
+			return false;
+		c->last = p;
+	}
 	c->cap = c->keys.cap;
 	return true;
 }
@@ -253,6 +259,20 @@ void collector_add_field(const struct field *f, const struct entry *entry, uint6
 		to[entry->word] += number_read(value + f->offset, f->size);
 }
 
+/* With `top` it is not the number that counts, but what it grew by. */
+static void add_top_values(struct collector *c, uint32_t index, const uint8_t *values,
+			   size_t n_values)
+{
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct field *f = &c->fields[i];
+		uint64_t number = 0;
+
+		for (size_t k = 0; k < n_values; k++)
+			number += number_read(values + k * c->value_stride + f->offset, f->size);
+		top_add(c, index, i, number);
+	}
+}
+
 /* Adds one value (of one CPU, for a per-CPU map) to the series of its entry. */
 static void add_value(struct collector *c, const struct entry *entry, const uint32_t *series,
 		      const uint8_t *value)
@@ -289,7 +309,9 @@ static void use_entry(struct collector *c, uint32_t index, const uint8_t *key,
 {
 	const struct entry *entry = &c->entries[index];
 
-	if (entry->state == ENTRY_SHOWN) {
+	if (entry->state == ENTRY_SHOWN && c->tops) {
+		add_top_values(c, index, values, n_values);
+	} else if (entry->state == ENTRY_SHOWN) {
 		for (size_t i = 0; i < n_values; i++)
 			add_value(c, entry, series_of(c, index), values + i * c->value_stride);
 	} else if (entry->state == ENTRY_WAITING) {
@@ -324,6 +346,8 @@ static int add_entry(struct collector *c, const uint8_t *key, const uint8_t *val
 		entry->state = ENTRY_NEW; /* another may have taken its place */
 		unset_series(c, index);
 	}
+	if (*ret_is_new && c->tops)
+		memset(c->last + (size_t)index * c->n_fields, 0, c->n_fields * sizeof(*c->last));
 	entry->seen = c->scrape;
 	c->live++;
 	if (must_decode(c, entry) && decode_entry(c, entry, series_of(c, index), key))
@@ -449,6 +473,10 @@ static void drop_dead_entries(struct collector *c)
 			c->n_views * sizeof(*c->entry_series));
 		if (c->ttl)
 			c->ages[to] = c->ages[from];
+		if (c->tops)
+			memmove(c->last + (size_t)to * c->n_fields,
+				c->last + (size_t)from * c->n_fields,
+				c->n_fields * sizeof(*c->last));
 		c->entries[to++] = c->entries[from];
 	}
 }
@@ -487,7 +515,7 @@ static size_t count_series(const struct collector *c)
 		const struct view *v = &c->views[c->fields[i].view];
 
 		for (uint32_t s = 0; s < v->ids.count; s++)
-			n += v->series[s].seen == c->scrape;
+			n += v->series[s].seen == c->scrape && (!v->top || top_shows(v, s));
 	}
 	return n;
 }
@@ -512,6 +540,8 @@ int collector_read(struct collector *c, uint64_t *decode_errors, struct error *e
 	c->names_generation = err ? UINT64_MAX : names;
 	if (!err)
 		err = feed_read(c->feed, add_batch, c, e);
+	if (!err && c->tops)
+		err = top_settle(c);
 	if (!err)
 		err = settle(c);
 	c->valid = !err;
@@ -559,7 +589,7 @@ void collector_samples(const struct family *family, const struct exposition *x, 
 	for (uint32_t i = 0; i < v->ids.count; i++) {
 		const uint64_t *numbers = v->numbers + (size_t)i * v->words + f->word;
 
-		if (v->series[i].seen != c->scrape)
+		if (v->series[i].seen != c->scrape || (v->top && !top_shows(v, i)))
 			continue;
 		if (family->type == METRIC_HISTOGRAM)
 			x->add_histogram(out, family, view_label_text(v, i),

@@ -26,8 +26,13 @@ struct collector_env {
 	const char *prefix;     /* of the metrics' names */
 	bool aliases;           /* what is exported only under an `alias` is */
 	collector_when_fn when; /* NULL: everything is exported */
+	/* What the uint option @option says, for `top`; NULL: 1. */
+	uint64_t (*number)(const void *ctx, const char *option);
 	const void *when_ctx;
 };
+
+/* A value with `top` has no more series than this, whatever the option says. */
+enum { COLLECTOR_TOP_MAX = 10000 };
 
 /*
  * @map says what the keys and values are like. They come from @feed, which is taken over in any
@@ -39,6 +44,10 @@ int collector_new(const struct metric_config *metric, const struct source *sourc
 		  const struct map_info *map, struct feed *feed, const struct collector_env *env,
 		  struct report *report, struct collector **ret);
 void collector_free(struct collector *c);
+
+/* Finds the `rest` of values with `top` among @all of the same config. They must be there as long,
+ * and those that are rests be read first: what is read later is in the rest a read later. */
+void collector_find_rests(struct collector *c, struct collector *const *all, size_t n_all);
 
 /* The metric that it was made for; its name is that of the map. */
 const struct metric_config *collector_config(const struct collector *c);

@@ -20,34 +20,43 @@ static int compare_labels(const void *a, const void *b, void *ctx)
 		      layout->labels[*y].decoder.config->name.text);
 }
 
-static bool wants_label(const struct text_list *subset, const char *name)
+static bool has_text(const struct text_list *list, const char *name)
 {
-	for (size_t i = 0; i < subset->count; i++) {
-		if (STREQ(subset->items[i].text, name))
+	for (size_t i = 0; list && i < list->count; i++) {
+		if (STREQ(list->items[i].text, name))
 			return true;
 	}
-	return subset->count == 0;
+	return false;
 }
 
-/* Fills @labels with the indices of the labels in @subset (NULL or empty = all), by name. */
-static size_t choose_labels(struct layout *layout, const struct text_list *subset, uint32_t *labels)
+static bool wants_label(const struct text_list *subset, const struct text_list *without,
+			const char *name)
 {
-	static const struct text_list all;
+	return (!subset || subset->count == 0 || has_text(subset, name)) &&
+	       !has_text(without, name);
+}
+
+/* Fills @labels with the indices of the labels in @subset (NULL or empty = all) that are not in
+ * @without, by name. */
+static size_t choose_labels(struct layout *layout, const struct text_list *subset,
+			    const struct text_list *without, uint32_t *labels)
+{
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < layout->n_labels; i++) {
 		const struct key_label *label = &layout->labels[i];
 
-		if (!label->off &&
-		    wants_label(subset ? subset : &all, label->decoder.config->name.text))
+		if (!label->off && wants_label(subset, without, label->decoder.config->name.text))
 			labels[n++] = i;
 	}
 	qsort_r(labels, n, sizeof(*labels), compare_labels, layout);
 	return n;
 }
 
-/* The view with exactly the labels of @subset, made if there is none yet. */
-static int find_or_add_view(struct collector *c, const struct text_list *subset, uint32_t *ret)
+/* The view with exactly the labels of @subset that are not in @without, and for as many series,
+ * made if there is none yet. */
+static int find_or_add_view(struct collector *c, const struct text_list *subset,
+			    const struct text_list *without, uint32_t top, uint32_t *ret)
 {
 	uint32_t *labels = calloc(MAX(c->layout.n_labels, (size_t)1), sizeof(*labels));
 	uint64_t seed;
@@ -55,11 +64,12 @@ static int find_or_add_view(struct collector *c, const struct text_list *subset,
 
 	if (!labels)
 		return -ENOMEM;
-	n = choose_labels(&c->layout, subset, labels);
+	n = choose_labels(&c->layout, subset, without, labels);
 	for (uint32_t i = 0; i < c->n_views; i++) {
 		const struct view *v = &c->views[i];
 
-		if (v->n_labels == n && memcmp(v->labels, labels, n * sizeof(*labels)) == 0) {
+		if (v->top == top && v->n_labels == n &&
+		    memcmp(v->labels, labels, n * sizeof(*labels)) == 0) {
 			free(labels);
 			*ret = i;
 			return 0;
@@ -70,15 +80,17 @@ static int find_or_add_view(struct collector *c, const struct text_list *subset,
 	*ret = (uint32_t)c->n_views++;
 	view_init(&c->views[*ret], seed);
 	c->views[*ret].max_series = c->config->max_series;
-	c->views[*ret].carries = c->ttl > 0;
+	c->views[*ret].carries = c->ttl > 0 || top;
+	c->views[*ret].top = top;
 	c->views[*ret].labels = labels;
 	c->views[*ret].n_labels = n;
 	return 0;
 }
 
-static int place_field(struct collector *c, struct field *f, const struct text_list *subset)
+static int place_field(struct collector *c, struct field *f, const struct text_list *subset,
+		       uint32_t top)
 {
-	int err = find_or_add_view(c, subset, &f->view);
+	int err = find_or_add_view(c, subset, NULL, top, &f->view);
 
 	if (err)
 		return err;
@@ -87,6 +99,31 @@ static int place_field(struct collector *c, struct field *f, const struct text_l
 	f->word = c->views[f->view].words;
 	c->views[f->view].words += f->n_words;
 	return 0;
+}
+
+static int place_top_field(struct collector *c, struct field *f, uint32_t top)
+{
+	const struct value_config *v = f->top;
+	int err = place_field(c, f, &v->labels, top);
+
+	if (err || (err = find_or_add_view(c, &v->labels, &v->others, 0, &f->sum_view)))
+		return err;
+	f->sum_word = c->views[f->sum_view].words++;
+	c->tops = true;
+	return 0;
+}
+
+/* Behind the numbers of all fields. */
+static void make_room_for_tops(struct collector *c)
+{
+	for (size_t i = 0; i < c->n_views; i++) {
+		struct view *v = &c->views[i];
+
+		if (!v->top)
+			continue;
+		v->top_word = v->words;
+		v->words += top_words(v->words);
+	}
 }
 
 /* An alias is the whole name. */
@@ -125,6 +162,14 @@ static int check_value_field(const struct value_config *v, const struct field *f
 	return 0;
 }
 
+/* How many series a value with `top` may have. */
+static uint32_t top_of(const struct collector_env *env, const struct value_config *v)
+{
+	uint64_t top = env->number ? env->number(env->when_ctx, v->top.text) : 1;
+
+	return (uint32_t)MIN(top, (uint64_t)COLLECTOR_TOP_MAX);
+}
+
 static int add_value_field(struct collector *c, const struct value_config *v,
 			   const struct map_info *map, const struct collector_env *env,
 			   const struct source *source, struct report *report)
@@ -139,6 +184,7 @@ static int add_value_field(struct collector *c, const struct value_config *v,
 		f->offset = v->offset;
 		f->size = v->size;
 	}
+	f->config = v;
 	f->array = v->type == METRIC_HISTOGRAM;
 	f->has_sum = v->has_sum_offset;
 	f->sum_offset = v->sum_offset;
@@ -147,7 +193,10 @@ static int add_value_field(struct collector *c, const struct value_config *v,
 	if ((err = check_value_field(v, f, map, source, report)) ||
 	    (err = init_family(f, env->prefix, &v->name, &v->alias, &v->help, v->type)))
 		return err;
-	return place_field(c, f, &v->labels);
+	if (!v->top.text)
+		return place_field(c, f, &v->labels, 0);
+	f->top = v;
+	return place_top_field(c, f, top_of(env, v));
 }
 
 static int add_plain_field(struct collector *c, const struct map_info *map,
@@ -167,7 +216,7 @@ static int add_plain_field(struct collector *c, const struct map_info *map,
 	if (m->type == METRIC_HISTOGRAM && (err = buckets_init(&f->buckets, &m->buckets)))
 		return err;
 	err = init_family(f, env->prefix, &m->name, &m->alias, &m->help, m->type);
-	return err ? err : place_field(c, f, NULL);
+	return err ? err : place_field(c, f, NULL, 0);
 }
 
 static bool is_exported(const struct collector_env *env, const struct text *when, bool no_export,
@@ -186,7 +235,7 @@ static int add_fields(struct collector *c, const struct map_info *map,
 	int err = 0;
 
 	c->fields = calloc(MAX(count, (size_t)1), sizeof(*c->fields));
-	c->views = calloc(MAX(count, (size_t)1), sizeof(*c->views));
+	c->views = calloc(MAX(2 * count, (size_t)1), sizeof(*c->views)); /* with sums of tops */
 	if (!c->fields || !c->views)
 		return -ENOMEM;
 	if (!is_exported(env, &c->config->when, c->config->no_export, &c->config->alias))
@@ -195,13 +244,15 @@ static int add_fields(struct collector *c, const struct map_info *map,
 		return add_plain_field(c, map, env, source, report);
 	for (size_t i = 0; i < count; i++) {
 		const struct value_config *v = &c->config->values.items[i];
-		int failed = is_exported(env, &v->when, v->no_export, &v->alias)
+		bool is_off = v->top.text && top_of(env, v) == 0;
+		int failed = !is_off && is_exported(env, &v->when, v->no_export, &v->alias)
 				     ? add_value_field(c, v, map, env, source, report)
 				     : 0;
 
 		if (failed)
 			err = failed;
 	}
+	make_room_for_tops(c);
 	return err;
 }
 
@@ -280,6 +331,29 @@ fail:
 	return err;
 }
 
+static const struct field *find_field(const struct collector *c, const struct text *name)
+{
+	const struct value_config *v;
+
+	if (!metric_find_value(c->config, name->text, &v) || !v)
+		return NULL;
+	for (size_t i = 0; i < c->n_fields; i++) {
+		if (c->fields[i].config == v)
+			return &c->fields[i];
+	}
+	return NULL;
+}
+
+void collector_find_rests(struct collector *c, struct collector *const *all, size_t n_all)
+{
+	for (size_t i = 0; i < c->n_fields; i++) {
+		struct field *f = &c->fields[i];
+
+		for (size_t k = 0; f->top && !f->rest && k < n_all; k++)
+			f->rest = find_field(all[k], &f->top->rest);
+	}
+}
+
 void collector_free(struct collector *c)
 {
 	if (!c)
@@ -304,6 +378,7 @@ void collector_free(struct collector *c)
 	free(c->entries);
 	free(c->entry_series);
 	free(c->ages);
+	free(c->last);
 	free(c->last_values);
 	free(c->pieces);
 	free(c->extended_key);

@@ -51,6 +51,7 @@ struct age {
 struct field {
 	struct family family;
 	struct collector *collector;
+	const struct value_config *config; /* NULL: the map's value is the metric itself */
 	struct buckets buckets;
 	uint32_t view;
 	uint32_t word; /* its first number in the view's series */
@@ -61,6 +62,11 @@ struct field {
 	bool array; /* n_words - 1 buckets at offset, the sum at sum_offset */
 	bool has_sum;
 	uint32_t sum_offset;
+	/* With `top`: */
+	const struct value_config *top; /* its config; NULL without */
+	uint32_t sum_view;              /* by the labels of the rest: what is in the map */
+	uint32_t sum_word;
+	const struct field *rest; /* what has left it; NULL until it is found */
 };
 
 struct piece {
@@ -83,6 +89,9 @@ struct collector {
 	struct entry *entries;
 	uint32_t *entry_series; /* n_views of them for each entry */
 	struct age *ages;       /* NULL without ttl */
+	uint64_t *last;         /* NULL without top: n_fields for each entry, at the last read */
+	bool tops;              /* fields have `top` */
+	uint32_t top_now;       /* c->now at the last read, for scores */
 	uint32_t cap;
 	uint32_t ttl;  /* seconds; 0 = entries stay */
 	bool settling; /* who has no place now gets none */
@@ -130,6 +139,18 @@ void collector_watch(struct collector *c, bool is_new, const uint8_t *key, const
 
 /* Deletes those that did not change for the metric's ttl. */
 void collector_expire(struct collector *c);
+
+/* collector_top.c: takes @number of a field with `top` into its series. */
+void top_add(struct collector *c, uint32_t index, size_t field, uint64_t number);
+
+/* At the end of a read: who is shown, and what the rest is. */
+int top_settle(struct collector *c);
+
+/* How many numbers a series of a view with `top` has behind the @words of its fields. */
+uint32_t top_words(uint32_t words);
+
+/* Whether @series is shown, if it is there at all. */
+bool top_shows(const struct view *v, uint32_t series);
 
 /* The samples of a field, for its family. */
 void collector_samples(const struct family *family, const struct exposition *x, struct buf *out);

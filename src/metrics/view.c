@@ -86,6 +86,13 @@ uint32_t view_find_or_add(struct view *v, const char *text, size_t len)
 	return id;
 }
 
+uint32_t view_find(const struct view *v, const char *text, size_t len)
+{
+	XXH128_hash_t hash = hash_of(v, text, len);
+
+	return table_find(&v->ids, &hash);
+}
+
 uint32_t view_find_place(struct view *v, const char *text, size_t len)
 {
 	XXH128_hash_t hash;

@@ -31,6 +31,8 @@ struct view {
 	uint32_t words;      /* numbers that a series has */
 	uint32_t max_series; /* 0 = any number */
 	bool carries;        /* `carried` is kept */
+	uint32_t top;        /* only so many are shown (collector_top.c); 0 = all */
+	uint32_t top_word;   /* then: where the numbers begin that this takes */
 
 	struct table ids; /* seeded 128-bit hash of the label text → series */
 	uint64_t seed;
@@ -54,7 +56,10 @@ int view_clear(struct view *v);
 /* The series with the label text @text; TABLE_NONE without memory. */
 uint32_t view_find_or_add(struct view *v, const char *text, size_t len);
 
-/* The same, but VIEW_FULL where it has no place and gets none. */
+/* The one that has it; TABLE_NONE: none. */
+uint32_t view_find(const struct view *v, const char *text, size_t len);
+
+/* As view_find_or_add(), but VIEW_FULL where it has no place and gets none. */
 uint32_t view_find_place(struct view *v, const char *text, size_t len);
 
 /* At the end of @scrape: what it did not touch loses its place and what it carried. */
