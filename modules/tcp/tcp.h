@@ -153,8 +153,8 @@ struct tcp_told {
 
 _Static_assert(sizeof(struct tcp_connection) == 168, "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_key) == 16, "tcp.yaml: the labels add up to 16 bytes");
-_Static_assert(sizeof(struct tcp_role_totals) == 8 * (5 + 209 + 121 + 209), "tcp.yaml: offsets");
-_Static_assert(sizeof(struct tcp_rtt_totals) == 8 * (1 + 209), "tcp.yaml: offsets");
-_Static_assert(sizeof(struct tcp_window_totals) == 8 * (2 + 17 + 17), "tcp.yaml: offsets");
+_Static_assert(sizeof(struct tcp_role_totals) == 8UL * (5 + 209 + 121 + 209), "tcp.yaml: offsets");
+_Static_assert(sizeof(struct tcp_rtt_totals) == 8UL * (1 + 209), "tcp.yaml: offsets");
+_Static_assert(sizeof(struct tcp_window_totals) == 8UL * (2 + 17 + 17), "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_listen_totals) == 16, "tcp.yaml: offsets");
 _Static_assert(sizeof(struct tcp_stack) == 24, "tcp.yaml: offsets");

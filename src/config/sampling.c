@@ -24,13 +24,15 @@ bool sampling_parse(const char *text, struct sampling *ret)
 {
 	double percent;
 
-	if (STREQ(text, "off"))
+	if (STREQ(text, "off")) {
 		*ret = (struct sampling){.kind = SAMPLING_OFF};
-	else if (STREQ(text, "always"))
-		*ret = (struct sampling){.kind = SAMPLING_ALWAYS, .share = 1};
+		return true;
+	}
+	if (STREQ(text, "always"))
+		percent = 100;
 	else if (!parse_percent(text, &percent))
 		return false;
-	else if (percent == 100)
+	if (percent == 100)
 		*ret = (struct sampling){.kind = SAMPLING_ALWAYS, .share = 1};
 	else
 		*ret = (struct sampling){.kind = SAMPLING_SLICES, .share = percent / 100};

@@ -2,6 +2,7 @@
 #include "engine/probe.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,7 @@ static int init(struct probe *p, const struct module *m, const struct probe_conf
 
 	*p = (struct probe){.config = config, .module = m, .sampling = sampling_of(m, config)};
 	p->state = on && p->sampling.kind != SAMPLING_OFF ? PROBE_USED : PROBE_OFF;
-	p->failures = calloc(config->ways.count, sizeof(*p->failures));
+	p->failures = calloc(MAX(config->ways.count, (size_t)1), sizeof(*p->failures));
 	return p->failures ? 0 : -ENOMEM;
 }
 
@@ -274,6 +275,32 @@ int probes_choose(struct unit *u, struct error *e)
 	return err;
 }
 
+static bool is_at_trampoline(const struct program_info *info)
+{
+	return info->type == BPF_PROG_TYPE_TRACING && info->attach_type != BPF_TRACE_RAW_TP &&
+	       info->attach_type != BPF_TRACE_ITER;
+}
+
+/* What is attached in slices must be attached more than once: before Linux 5.13 the kernel does not
+ * take programs of fentry and fexit a second time (commit f3a95075549e). */
+static int attach_placement(struct unit *u, const struct probe *p, struct placement *at,
+			    struct error *e)
+{
+	int err = placement_attach(u, at, e);
+
+	if (err || p->sampling.kind != SAMPLING_SLICES ||
+	    !is_at_trampoline(&u->programs[at->program].info))
+		return err;
+	placement_detach_all(u, at);
+	err = placement_attach(u, at, e);
+	if (err != -ENOENT)
+		return err;
+	return error_set_lacks(
+		e, err,
+		"this kernel cannot attach fentry and fexit programs again, as sampling "
+		"does; Linux 5.13 can");
+}
+
 static int attach_probe(struct unit *u, struct probe *p, bool *again, struct error *e)
 {
 	size_t way = p->way;
@@ -284,7 +311,7 @@ static int attach_probe(struct unit *u, struct probe *p, bool *again, struct err
 		const char *program = u->programs[at->program].info.name;
 		struct error why;
 
-		if (!probe_uses(p, program) || !placement_attach(u, at, &why))
+		if (!probe_uses(p, program) || !attach_placement(u, p, at, &why))
 			continue;
 		*again = true;
 		err = probe_fail(u, p, program, &why, e);

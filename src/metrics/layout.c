@@ -71,9 +71,10 @@ static int check_bucket(const struct label_decoder *d, const struct source *sour
 static void switch_labels(struct layout *l, const struct label_switch *labels)
 {
 	for (size_t i = 0; labels->on && i < l->n_labels; i++) {
-		const struct text *when = &l->labels[i].decoder.config->when;
+		const struct label_config *config = l->labels[i].decoder.config;
 
-		l->labels[i].off = when->text && !labels->on(labels->ctx, when->text);
+		if (config && config->when.text)
+			l->labels[i].off = !labels->on(labels->ctx, config->when.text);
 	}
 }
 

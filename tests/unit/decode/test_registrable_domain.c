@@ -69,9 +69,9 @@ static void check_longest(const struct decode_env *env)
 	char name[300], text[301] = "";
 
 	memset(name, 'a', sizeof(name));
-	memcpy(name + 250, ".com", 4);
+	name[250] = '.', name[251] = 'c', name[252] = 'o', name[253] = 'm';
 	check_name(env, name, 254, memcpy(text, name, 254));
-	memcpy(name, "www.", 4);
+	name[0] = name[1] = name[2] = 'w', name[3] = '.';
 	check_name(env, name, 254, text + 4);
 	memset(name, 'A', sizeof(name));
 	check_name(env, name, sizeof(name), memcpy(text, name, sizeof(name)));
