@@ -973,6 +973,50 @@ static void test_refusals(void **state)
 	}
 }
 
+#define TOP                                                                                        \
+	"options: [{name: n, type: uint}]\n"                                                       \
+	"metrics:\n  counters:\n    - name: m\n      labels:\n"                                    \
+	"        - {name: host, size: 4, decoders: [{name: uint}]}\n"                              \
+	"        - {name: port, size: 4, decoders: [{name: uint}]}\n"                              \
+	"      values:\n"                                                                          \
+	"        - {name: top, offset: 0, top: n, labels: [host], others: [host], rest: left}\n"   \
+	"    - name: gone\n      labels: []\n      values: [{name: left, offset: 0}]\n"
+
+/* One place, as nobody says how many. A number counts from when its series is shown, and what comes
+ * back to the map is new, also where it has more than it had before. */
+static void test_top_counts_growth(void **state)
+{
+	struct two_ports {
+		uint32_t host, port;
+	} first = {1, 1}, second = {1, 2}, other = {2, 1};
+	uint64_t value = 100, little = 10;
+	struct bench b;
+
+	(void)state;
+	open_map(&b, BPF_MAP_TYPE_HASH, sizeof(first), 8);
+	open_collector(&b, TOP);
+	put(&b, &first, &value);
+	put(&b, &second, &little);
+	put(&b, &other, &little);
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"1\"} 0\n");
+	value = 150;
+	put(&b, &first, &value);
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"1\"} 50\n");
+	assert_int_equal(collector_series(b.collector), 1);
+	assert_int_equal(bpf_map_delete_elem(b.map.fd, &first), 0);
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"1\"} 50\n");
+	value = 500;
+	put(&b, &first, &value);
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"1\"} 550\n");
+	value = 20;
+	put(&b, &first, &value); /* began anew between two reads */
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"1\"} 570\n");
+	value = 10000;
+	put(&b, &other, &value);
+	assert_string_equal(scrape(&b, NULL), "p_top{host=\"2\"} 0\n");
+	close_bench(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -993,6 +1037,7 @@ int main(void)
 		cmocka_unit_test(test_rows_of_a_value_are_entries),
 		cmocka_unit_test(test_many_rows),
 		cmocka_unit_test(test_max_series),
+		cmocka_unit_test(test_top_counts_growth),
 		cmocka_unit_test(test_overflow_drop),
 		cmocka_unit_test(test_max_series_of_each_set_of_labels),
 		cmocka_unit_test(test_places_are_kept),
