@@ -161,6 +161,7 @@ int probes_build(struct unit *u, struct report *report)
 {
 	int err = 0;
 
+	u->n_probes = 0;
 	u->probes = calloc(MAX(count_probes(u), (size_t)1), sizeof(*u->probes));
 	if (!u->probes)
 		return -ENOMEM;
