@@ -50,11 +50,8 @@ static const char *const overflows[] = {
 };
 
 static const char *const option_types[] = {
-	[OPTION_BOOL] = "bool",
-	[OPTION_UINT] = "uint",
-	[OPTION_STRING] = "string",
-	[OPTION_NETWORK] = "network",
-	[OPTION_LIST] = "list",
+	[OPTION_BOOL] = "bool",       [OPTION_UINT] = "uint", [OPTION_STRING] = "string",
+	[OPTION_NETWORK] = "network", [OPTION_LIST] = "list",
 };
 
 static const char *const port_protocols[] = {

@@ -43,11 +43,8 @@ int option_parse_uint(const char *text, uint64_t *ret)
 const char *option_type_name(enum option_type type)
 {
 	static const char *const names[] = {
-		[OPTION_BOOL] = "bool",
-		[OPTION_UINT] = "uint",
-		[OPTION_STRING] = "string",
-		[OPTION_NETWORK] = "network",
-		[OPTION_LIST] = "list",
+		[OPTION_BOOL] = "bool",       [OPTION_UINT] = "uint", [OPTION_STRING] = "string",
+		[OPTION_NETWORK] = "network", [OPTION_LIST] = "list",
 	};
 
 	return names[type];
