@@ -196,14 +196,15 @@ def test_filters(daemon, flows, arguments, ports):
 
 
 def test_points_in_time_are_ages(daemon, flows):
-    second = 10**9
-    flows.write("10.0.0.1", "10.0.0.2", 80, size=1, first=now_ns() - 100 * second,
-                last=now_ns() - 30 * second)
-    flows.write("10.0.0.1", "10.0.0.2", 81, size=1, first=now_ns() - 50 * second,
-                last=now_ns() - 2 * second)
+    age = min(10**9, now_ns() // 128)  # nothing is older than the machine, which a guest is not
+    flows.write("10.0.0.1", "10.0.0.2", 80, size=1, first=now_ns() - 100 * age,
+                last=now_ns() - 30 * age)
+    flows.write("10.0.0.1", "10.0.0.2", 81, size=1, first=now_ns() - 50 * age,
+                last=now_ns() - 2 * age)
     (row,) = ask(daemon, "--by", "host")["rows"]
-    assert 100 <= row["first"] < 130 and 2 <= row["last"] < 32
-    assert "1m4" in lines(daemon, "--by", "host")[1].split()[3] or row["first"] >= 100
+    seconds = age / 10**9
+    assert 100 * seconds <= row["first"] < 100 * seconds + 30
+    assert 2 * seconds <= row["last"] < 2 * seconds + 30
 
 
 def test_values_of_cpus_are_added_up(run_configs, folder):
