@@ -193,7 +193,6 @@ static void print_probes(const json_t *units)
 	size_t i, k, n = 0;
 	json_t *unit, *probe;
 
-	columns_add(&table, "MODULE", "PROBE", "MECHANISM", "STATE");
 	json_array_foreach(units, i, unit)
 	{
 		json_array_foreach(json_object_get(unit, "probes"), k, probe)
@@ -201,11 +200,12 @@ static void print_probes(const json_t *units)
 			_cleanup_buf_ struct buf state = {0};
 			const char *mechanism = text_of(probe, "mechanism");
 
+			if (n++ == 0)
+				columns_add(&table, "MODULE", "PROBE", "MECHANISM", "STATE");
 			describe_probe(&state, probe);
 			note_failures(reasons, probe);
 			columns_add(&table, text_of(probe, "module"), text_of(probe, "name"),
 				    *mechanism ? mechanism : "-", buf_str(&state));
-			n++;
 		}
 	}
 	if (n) {

@@ -280,7 +280,8 @@ static int show_once(struct show *s, struct error *e)
 	else
 		table_view_write(table, &layout, &out);
 	json_decref(table);
-	fwrite(out.data, 1, out.len, stdout);
+	if (out.len)
+		fwrite(out.data, 1, out.len, stdout);
 	return 0;
 }
 
