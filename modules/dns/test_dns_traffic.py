@@ -401,14 +401,14 @@ def test_records_of_queries(pair, run, serve, tmp_path, role):
 
 
 def check_each_latency(seen, capture):
-    """Of three in four at least: else something ran between the two hooks, ours and the capture's,
-    as happens to one in twenty on a loaded machine and to one in eight on an emulated one."""
+    """But for one in ten: something ran between the two hooks, ours and the capture's, as happens
+    to one in twenty on a loaded machine; on an emulated one, to one in eight, one in four."""
     width, apart = 2 ** (1 / 8), 10e-6 * PATIENCE
     times = {int(row["dns.id"], 0): float(row["dns.time"]) for row in capture.read()
              if row["dns.time"]}
     far = [(row["latency"], times[number]) for number, row in seen.items()
            if not times[number] / width - apart <= row["latency"] <= times[number] * width + apart]
-    assert len(far) <= len(seen) // 4, far
+    assert len(far) <= len(seen) // (10 if PATIENCE == 1 else 4), far
 
 
 def check_processes(daemon):
