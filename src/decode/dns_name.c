@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "decode/decoder.h"
-
-/* RFC 1035, 3.1 and 4.1.4: as in dname.c. */
-enum { LONGEST_LABEL = 63 };
+#include "decode/wire_name.h"
 
 /* RFC 4343, 2.1: a dot that separates nothing and the backslash are escaped, and all bytes that are
  * not printable, the blank among them. */
@@ -21,22 +19,9 @@ static void add_label(struct buf *out, const uint8_t *label, size_t len)
 static int decode_dns_name(const struct decode_env *env, const struct decode_step *step,
 			   const void *in, size_t len, struct buf *out)
 {
-	const uint8_t *bytes = in;
-	size_t label;
-
 	(void)env;
 	(void)step;
-	for (size_t at = 0; at < len && bytes[at]; at += 1 + label) {
-		label = bytes[at];
-		if (label > LONGEST_LABEL || label > len - at - 1) {
-			buf_reset(out);
-			add_label(out, bytes, len);
-			return DECODE_OK;
-		}
-		if (at > 0)
-			buf_add_char(out, '.');
-		add_label(out, bytes + at + 1, label);
-	}
+	wire_name_add(out, in, len, add_label);
 	if (out->len == 0)
 		buf_add_char(out, '.');
 	return DECODE_OK;
