@@ -70,11 +70,10 @@ def run(launch):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A config.dir."""
-    path = tmp_path / "configs"
-    path.mkdir()
-    return path
+def run_packets(launch):
+    """Runs the module packets alone: half of the time until it is ready is the other modules'."""
+    return lambda *arguments, **options: launch("--module=packets", *arguments,
+                                                **options).wait_ready()
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ V6 = IPv6(src="2001:db8::1", dst="2001:db8::2")
 SIZE = "wiregauge_interface_packet_size_bytes"
 
 
+@pytest.fixture
+def run(run_packets):
+    return run_packets
+
+
 def data(size):
     return Raw(bytes(size))
 

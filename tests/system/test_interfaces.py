@@ -16,6 +16,11 @@ PACKETS = "wiregauge_interface_packets_total"
 PAIRS = 500
 
 
+@pytest.fixture
+def run(run_packets):
+    return run_packets
+
+
 def counted(daemon, device):
     return daemon.scrape().total(PACKETS, interface=device, direction="egress")
 

@@ -19,7 +19,15 @@ from prometheus import Prometheus
 from tls import Authority, bcrypt, hash_password
 from waiting import until
 
+# OpenSSL is the same on all kernels, and much of it where all is emulated.
+pytestmark = pytest.mark.host
+
 URL = f"https://localhost:{PORT}/metrics"
+
+
+@pytest.fixture
+def run(run_packets):
+    return run_packets
 
 
 @pytest.fixture(scope="module")
