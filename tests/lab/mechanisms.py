@@ -9,6 +9,8 @@ import socket
 from collections import Counter
 from pathlib import Path
 
+MODULES = Path(os.environ["SOURCE_ROOT"], "modules")
+
 runs = Counter()  # (measure, hook, mechanism): times
 failed = []       # tests, as pytest takes them on its command line
 stats = []        # while this descriptor is open, the kernel counts
@@ -37,9 +39,10 @@ def measure_of(unit):
 
 
 def probe_ways(unit):
-    """{probe: by what it is measured}"""
+    """{probe: by what it is measured}; also of a copy of a module that has one way of all."""
     return {probe["name"]: (f"{probe['module']}: {probe['name']}", "probe", probe["mechanism"])
-            for probe in unit.get("probes", []) if unit["builtin"] and "mechanism" in probe}
+            for probe in unit.get("probes", [])
+            if "mechanism" in probe and (MODULES / probe["module"]).is_dir()}
 
 
 def note(daemon):
