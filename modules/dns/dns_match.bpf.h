@@ -362,7 +362,7 @@ static __always_inline void dns_match_response(struct __sk_buff *skb,
 		dns_tell(skb, key, rcode, ns);
 }
 
-/* Before the maps are read: queries that have waited for too long. */
+/* Before the maps are read, and while somebody looks: queries that have waited for too long. */
 SEC("?iter/bpf_map_elem")
 int dns_expire(struct bpf_iter__bpf_map_elem *ctx)
 {

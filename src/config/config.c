@@ -381,7 +381,8 @@ static const struct key attach_keys[] = {
 	{"map", KEY_TEXT, AT(attach_config, map),
 	 .doc = "hook iter, SEC(\"iter/bpf_map_elem\"): the map whose entries it goes through"},
 	{"interval", KEY_DURATION, AT(attach_config, interval_ns),
-	 .doc = "hook iter: it runs when metrics are read, but not more often than that"},
+	 .doc = "hook iter: it runs when metrics are read, and every second while somebody looks "
+		"at records, but not more often than that"},
 	{"event", KEY_TEXT, AT(attach_config, event),
 	 .doc = "hook perf_event: type=T,config=C,frequency=F (a second) or sample_period=P "
 		"(events)"},

@@ -29,7 +29,7 @@ int placements_start(struct unit *u, struct error *e);
 /* Attaches @p, unless it is at interfaces, or attached, or its program is not loaded. */
 int placement_attach(struct unit *u, struct placement *p, struct error *e);
 
-/* What runs before maps are read: iterators. What fails counts as a read error. */
+/* What runs before maps or records are read: iterators. What fails counts as a read error. */
 void placements_run(struct unit *u);
 
 void placement_detach_all(struct unit *u, struct placement *p);

@@ -12,12 +12,15 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/placement.h"
 #include "kernel/mapread.h"
 #include "kernel/mapwrite.h"
 #include "kernel/ring.h"
 
 /* Who looks asks several times a second. */
 #define UNWANTED_AFTER_NS (5 * NSEC_PER_SEC)
+/* What only iterators find out (a query that is not answered) is no older than that. */
+#define ITERATE_EVERY_NS NSEC_PER_SEC
 
 enum {
 	/* Of each stream, so many are there for who asks a little later. */
@@ -26,6 +29,7 @@ enum {
 };
 
 struct record_stream {
+	struct unit *unit;
 	const struct module *module;
 	const struct records_config *config;
 	struct table_config table; /* the same, as a sheet takes it */
@@ -35,6 +39,7 @@ struct record_stream {
 	int wanted_fd; /* -1: the programs send always */
 	bool wanted;
 	uint64_t asked_ns;
+	uint64_t iterated_ns;
 	struct ring *ring;     /* NULL while it is not wanted */
 	struct mapread *lost;  /* NULL: the programs do not count it */
 	uint64_t lost_records; /* while it is being read */
@@ -142,6 +147,7 @@ static int add_stream(struct unit *u, const struct module *m, const struct recor
 	struct record_stream *s = &u->streams[u->n_streams++];
 	int err = stream_init(s, m->config, r, u->object, &u->env->decode, report);
 
+	s->unit = u;
 	s->module = m;
 	return err;
 }
@@ -334,6 +340,19 @@ static struct sheet_record record_at(const void *ctx, size_t index)
 	return (struct sheet_record){r->stream->kept + at * r->stream->size, r->stream->times[at]};
 }
 
+/* Iterators may have records to send: so they run not only when metrics are read. */
+static void iterate(struct agent *a, struct record_stream *s)
+{
+	if (s->asked_ns - s->iterated_ns < ITERATE_EVERY_NS)
+		return;
+	/* A scrape is under way, which runs them. */
+	if (pthread_mutex_trylock(&a->scrape_lock))
+		return;
+	s->iterated_ns = s->asked_ns;
+	placements_run(s->unit);
+	pthread_mutex_unlock(&a->scrape_lock);
+}
+
 static int answer(struct record_stream *s, uint64_t after, const struct sheet_question *q,
 		  struct buf *out, struct error *e)
 {
@@ -382,8 +401,10 @@ int records_answer(struct agent *a, const char *module, const char *name, uint64
 		err = want(s, e);
 		if (!err)
 			timerfd_settime(a->records_timer, 0, &tick, NULL);
-		if (!err)
+		if (!err) {
+			iterate(a, s);
 			err = answer(s, after, q, out, e);
+		}
 	}
 	pthread_mutex_unlock(&a->sheets_lock);
 	return err;

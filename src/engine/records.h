@@ -6,7 +6,8 @@
  *	   ▲                                                            after the one they saw last
  *	   └── MAP_wanted: 1 while somebody asks
  *
- * Nothing is read, and the programs send nothing, while nobody has asked for a few seconds.
+ * Nothing is read, and the programs send nothing, while nobody has asked for a few seconds. While
+ * somebody asks, iterators of the same object run every second, as they may have records to send.
  */
 #pragma once
 

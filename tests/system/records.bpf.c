@@ -33,4 +33,29 @@ SEC("tc") int send_closed(struct __sk_buff *skb)
 	return !records_send(closed, &record);
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} rounds SEC(".maps");
+
+struct bpf_iter__bpf_map_elem {
+	void *meta;
+	void *map;
+	void *key;
+	__u32 *value;
+};
+
+/* Counts how often it goes round. */
+SEC("?iter/bpf_map_elem")
+int count_rounds(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u32 *count = ctx->value;
+
+	if (count)
+		(*count)++;
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -18,6 +19,8 @@ from waiting import until
 MANIFEST = """
 options:
   - {name: closed, type: bool, default: true}
+attach:
+  - {program: count_rounds, hook: iter, map: rounds}
 records:
   - name: closed
     help: Connections as they close
@@ -88,6 +91,11 @@ def is_wanted(daemon):
     return Map(daemon, "closed_wanted").read(bytes(4)) == b"\1\0\0\0"
 
 
+def rounds(daemon):
+    """How often the iterator of the object has run."""
+    return int.from_bytes(Map(daemon, "rounds").read(bytes(4)), "little")
+
+
 @pytest.fixture
 def look(daemon, cleanup):
     """Starts to look, and waits until that is known to the programs."""
@@ -128,12 +136,23 @@ def test_nothing_is_sent_while_nobody_looks(daemon, send, look):
     assert [row["number"] for row in viewer.json(1)] == [5]
     viewer.process.send_signal(signal.SIGINT)
     assert viewer.process.wait(10 * PATIENCE) == 0
+    seen = rounds(daemon)
     until(lambda: not is_wanted(daemon), 20 * PATIENCE, "nobody wants records any more")
     assert send() == UNWANTED
+    assert rounds(daemon) <= seen + 1  # for the last question, which may still have been on its way
     # What came before is not shown to who comes later.
     viewer = look("--json")
     assert send(number=6) == SENT
     assert [row["number"] for row in viewer.json(1)] == [6]
+
+
+def test_iterators_run_while_somebody_looks(daemon, look):
+    """Every second, and nobody reads metrics here."""
+    assert rounds(daemon) == 0
+    start = time.monotonic()
+    look("--json")
+    until(lambda: rounds(daemon) >= 2, 10 * PATIENCE, "two rounds")
+    assert rounds(daemon) <= time.monotonic() - start + 1
 
 
 def test_all_who_look_see_all(send, look):
