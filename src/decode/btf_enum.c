@@ -20,7 +20,7 @@ static int prepare_btf_enum(const struct decoder_setup *setup, struct decode_ste
 
 	if (!setup->env->host)
 		return 0;
-	err = enum_names_read(setup->env->host->btf_path, name->text, &e, &error);
+	err = enum_names_read(setup->env->host->btf, name->text, &e, &error);
 	if (err == -ENOMEM)
 		return err;
 	if (err)

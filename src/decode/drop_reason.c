@@ -42,7 +42,7 @@ struct late_names {
 };
 
 struct drop_reasons {
-	const char *btf_path;
+	struct kernel_btf *btf;
 	struct enum_names *core; /* NULL: this kernel has no reasons */
 	pthread_mutex_t lock;    /* of what follows */
 	struct late_names systems;
@@ -74,9 +74,9 @@ static int prepare_drop_reason(const struct decoder_setup *setup, struct decode_
 	if (!r)
 		return -ENOMEM;
 	pthread_mutex_init(&r->lock, NULL);
-	r->btf_path = setup->env->host->btf_path;
+	r->btf = setup->env->host->btf;
 	step->state = r;
-	err = enum_names_read(r->btf_path, "skb_drop_reason", &r->core, &error);
+	err = enum_names_read(r->btf, "skb_drop_reason", &r->core, &error);
 	if (err == -EINVAL) /* before 5.17 there is no such enum, and no reason */
 		return 0;
 	if (err)
@@ -101,9 +101,9 @@ static const char *find_late(struct drop_reasons *r, struct late_names *late, co
 
 	pthread_mutex_lock(&r->lock);
 	if (!late->looked_for && module)
-		(void)enum_names_read_module(r->btf_path, module, enumeration, &late->names, NULL);
+		(void)enum_names_read_module(r->btf, module, enumeration, &late->names, NULL);
 	else if (!late->looked_for)
-		(void)enum_names_read(r->btf_path, enumeration, &late->names, NULL);
+		(void)enum_names_read(r->btf, enumeration, &late->names, NULL);
 	late->looked_for = true;
 	if (late->names)
 		name = enum_names_find(late->names, number);

@@ -7,6 +7,7 @@
 #include "decode/pci_ids.h"
 #include "decode/services.h"
 #include "decode/suffixes.h"
+#include "kernel/kernel_btf.h"
 #include "kernel/netnames.h"
 #include "kernel/partitions.h"
 
@@ -17,8 +18,9 @@ int hostnames_new(const char *btf_path, struct hostnames **ret)
 
 	if (!h)
 		return -ENOMEM;
-	h->btf_path = btf_path;
-	err = partitions_new(&h->partitions);
+	err = kernel_btf_new(btf_path, &h->btf);
+	if (!err)
+		err = partitions_new(&h->partitions);
 	if (!err)
 		err = netnames_new(&h->netnames);
 	if (!err)
@@ -39,6 +41,7 @@ void hostnames_free(struct hostnames *h)
 {
 	if (!h)
 		return;
+	kernel_btf_free(h->btf);
 	partitions_free(h->partitions);
 	netnames_free(h->netnames);
 	pci_ids_free(h->pci_ids);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+struct kernel_btf;
 struct netnames;
 struct partitions;
 struct pci_ids;
@@ -17,9 +18,9 @@ struct hostnames {
 	struct pci_ids *pci_ids;
 	struct services *services;
 	struct suffixes *suffixes;
-	const char *btf_path; /* NULL: the running kernel's */
+	struct kernel_btf *btf;
 };
 
-/* @btf_path must outlive it. -ENOMEM without memory. */
+/* @btf_path: kernel_btf_new(). -ENOMEM without memory. */
 int hostnames_new(const char *btf_path, struct hostnames **ret);
 void hostnames_free(struct hostnames *h);

@@ -24,7 +24,7 @@ static int prepare_reset_reason(const struct decoder_setup *setup, struct decode
 
 	if (!setup->env->host)
 		return 0;
-	err = enum_names_read(setup->env->host->btf_path, "sk_rst_reason", &reasons, &error);
+	err = enum_names_read(setup->env->host->btf, "sk_rst_reason", &reasons, &error);
 	if (err == -ENOMEM)
 		return err;
 	if (err && err != -EINVAL) /* -EINVAL: a kernel without reasons */

@@ -17,6 +17,7 @@
 #include "engine/sheets.h"
 #include "engine/slices.h"
 #include "kernel/cgroups.h"
+#include "kernel/kernel_btf.h"
 #include "kernel/ksyms.h"
 
 /* ---- loading a set of plans ---- */
@@ -615,6 +616,7 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 
 	if (err)
 		return err;
+	kernel_btf_hold(a->host->btf);
 	report_broken_configs(a, &plans, &set);
 	if (all_or_nothing && set.n_broken) {
 		*e = set.broken[0].error;
@@ -641,6 +643,7 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 	forget_kept(a, &set);
 	unit_set_free(&set);
 	plans_free(&plans);
+	kernel_btf_release(a->host->btf);
 	/* What loading took besides, in pieces too small to go back by themselves. */
 	malloc_trim(0);
 	return err;

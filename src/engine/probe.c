@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "decode/hostnames.h"
 #include "engine/placement.h"
 #include "engine/slices.h"
 #include "kernel/offers.h"
@@ -268,7 +269,7 @@ int probes_choose(struct unit *u, struct error *e)
 
 	if (u->n_probes == 0)
 		return 0;
-	if (offers_new(&offers))
+	if (offers_new(u->env->decode.host->btf, &offers))
 		return error_set(e, -ENOMEM, "no memory");
 	for (size_t i = 0; !err && i < u->n_probes; i++)
 		err = choose(u, &u->probes[i], offers, e);

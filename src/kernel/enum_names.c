@@ -116,11 +116,6 @@ static int copy_values(struct enum_names *e, const struct btf *btf, const struct
 	return 0;
 }
 
-static struct btf *load_btf(const char *path)
-{
-	return path ? btf__parse(path, NULL) : btf__load_vmlinux_btf();
-}
-
 static int read_names(const struct btf *btf, const char *name, struct enum_names **ret,
 		      struct error *e)
 {
@@ -140,27 +135,36 @@ static int read_names(const struct btf *btf, const char *name, struct enum_names
 	return 0;
 }
 
-int enum_names_read(const char *path, const char *name, struct enum_names **ret, struct error *e)
+static int read_held(struct kernel_btf *k, const char *module, const char *name,
+		     struct enum_names **ret, struct error *e)
 {
-	_cleanup_(free_btf) struct btf *btf = load_btf(path);
-
-	if (!btf)
-		return error_set_lacks(e, -errno, "cannot read the kernel's BTF%s%s: %s",
-				       path ? " from " : "", path ? path : "", strerror(errno));
-	return read_names(btf, name, ret, e);
-}
-
-int enum_names_read_module(const char *path, const char *module, const char *name,
-			   struct enum_names **ret, struct error *e)
-{
-	_cleanup_(free_btf) struct btf *base = load_btf(path), *own = NULL;
+	struct btf *base = kernel_btf_get(k);
+	const char *path = kernel_btf_path(k);
+	_cleanup_(free_btf) struct btf *own = NULL;
 
 	if (!base)
-		return error_set_lacks(e, -errno, "cannot read the kernel's BTF: %s",
-				       strerror(errno));
-	if (!path)
+		return error_set_lacks(e, -errno, "cannot read the kernel's BTF%s%s: %s",
+				       path ? " from " : "", path ? path : "", strerror(errno));
+	if (module && !path)
 		own = btf__load_module_btf(module, base);
 	return read_names(own ? own : base, name, ret, e);
+}
+
+int enum_names_read_module(struct kernel_btf *k, const char *module, const char *name,
+			   struct enum_names **ret, struct error *e)
+{
+	int err;
+
+	kernel_btf_hold(k);
+	err = read_held(k, module, name, ret, e);
+	kernel_btf_release(k);
+	return err;
+}
+
+int enum_names_read(struct kernel_btf *k, const char *name, struct enum_names **ret,
+		    struct error *e)
+{
+	return enum_names_read_module(k, NULL, name, ret, e);
 }
 
 void enum_names_free(struct enum_names *e)

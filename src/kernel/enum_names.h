@@ -6,19 +6,22 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "kernel/kernel_btf.h"
 
 struct enum_names; /* opaque */
 
 /*
- * The enum @name of the BTF at @path (NULL: the running kernel's). -EINVAL when there is none of
- * that name: @e names the nearest. -ENOENT and others when there is no BTF.
+ * The enum @name of the BTF @k. -EINVAL when there is none of that name: @e names the nearest.
+ * -ENOENT and others when there is no BTF.
  */
-int enum_names_read(const char *path, const char *name, struct enum_names **ret, struct error *e);
+int enum_names_read(struct kernel_btf *k, const char *name, struct enum_names **ret,
+		    struct error *e);
 /*
- * The same of an enum that is in the kernel's module @module. Its BTF is the running kernel's, so
- * with @path, and where the module is a part of the kernel, the enum is looked for there.
+ * The same of an enum that is in the kernel's module @module, NULL: of the kernel. The BTF of
+ * modules is the running kernel's, so where @k is of a file, and where the module is a part of the
+ * kernel, the enum is looked for in @k.
  */
-int enum_names_read_module(const char *path, const char *module, const char *name,
+int enum_names_read_module(struct kernel_btf *k, const char *module, const char *name,
 			   struct enum_names **ret, struct error *e);
 void enum_names_free(struct enum_names *e);
 

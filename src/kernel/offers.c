@@ -20,23 +20,9 @@
 #define BTF_FOLDER "/sys/kernel/btf"
 
 struct offers {
-	struct btf *btf; /* NULL: not needed yet, or there is none */
-	bool tried_btf;
+	struct kernel_btf *btf;
 	bool more_btf; /* modules of the kernel have some of their own */
 };
-
-int offers_new(struct offers **ret)
-{
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
-}
-
-void offers_free(struct offers *o)
-{
-	if (o)
-		btf__free(o->btf);
-	free(o);
-}
 
 /* --- the place: what the kernel's BTF has --- */
 
@@ -58,16 +44,23 @@ static bool have_module_btf(void)
 	return found;
 }
 
-static const struct btf *kernel_btf(struct offers *o)
+int offers_new(struct kernel_btf *btf, struct offers **ret)
 {
-	if (o->tried_btf)
-		return o->btf;
-	o->tried_btf = true;
+	struct offers *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	kernel_btf_hold(btf);
+	o->btf = btf;
 	o->more_btf = have_module_btf();
-	o->btf = btf__load_vmlinux_btf();
-	if (libbpf_get_error(o->btf))
-		o->btf = NULL;
-	return o->btf;
+	*ret = o;
+	return 0;
+}
+
+void offers_free(struct offers *o)
+{
+	kernel_btf_release(o->btf);
+	free(o);
 }
 
 /* What SEC() of programs that are loaded for one place begins with, and what stands for the place
@@ -125,7 +118,7 @@ static int refuse(const struct program_info *p, int code, const char *said, stru
 static int find_place(struct offers *o, const struct program_info *p, const struct place_kind *kind,
 		      uint32_t *ret_id, struct error *e)
 {
-	const struct btf *btf = kernel_btf(o);
+	const struct btf *btf = kernel_btf_get_running(o->btf);
 	char name[256];
 	int id;
 

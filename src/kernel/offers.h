@@ -8,11 +8,13 @@
 #pragma once
 
 #include "base/error.h"
+#include "kernel/kernel_btf.h"
 #include "kernel/object.h"
 
-struct offers; /* opaque; holds the kernel's BTF once it was needed */
+struct offers; /* opaque; holds the kernel's BTF */
 
-int offers_new(struct offers **ret);
+/* @btf must outlive it. -ENOMEM. */
+int offers_new(struct kernel_btf *btf, struct offers **ret);
 void offers_free(struct offers *o);
 
 /* 0; or why @program cannot be had here, with EXIT_HOST_LACKS or EXIT_DENIED. */
