@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table in a terminal: numbers to the right, texts to the left and, where they do not fit the
- * width, cut in their middle, as both ends of an address or a path say something.
+ * A table in a terminal: numbers to the right, texts to the left. Where it does not fit the width,
+ * texts are cut in their middle, as both ends of an address or a path say something; where that
+ * does not help, whole columns are left out, the least important first, and named.
  */
 #pragma once
 
@@ -10,17 +11,39 @@
 
 enum { GRID_COLUMNS_MAX = 128 };
 
-struct grid {
-	size_t n;
-	bool right[GRID_COLUMNS_MAX];
-	struct strv cells;
+struct grid_column {
+	const char *name;   /* what --columns takes; NULL: it is not chosen by a name */
+	const char *header; /* as shown */
+	bool right;
+	unsigned importance; /* of what is left out, the least goes first; of equal ones the last */
+	size_t widest; /* characters of its widest cell so far, or that it should have room for */
+	size_t width;  /* that it is laid out in, 0: it is left out */
 };
+
+struct grid {
+	size_t n; /* columns */
+	struct grid_column columns[GRID_COLUMNS_MAX];
+	struct strv cells; /* not written yet */
+};
+
+/* The next column, whose texts are copied. */
+void grid_add_column(struct grid *g, const struct grid_column *column);
 
 /* The next cell. What a terminal would take for a command is made visible. */
 void grid_add(struct grid *g, const char *text);
 
-/* Appends the lines to @out. @width: columns of the terminal, 0 = any. */
-void grid_render(const struct grid *g, size_t width, struct buf *out);
+/* Lays out the columns for the cells there are and were; @width: columns of the terminal, 0 = any.
+ * True when it is not as it was, so that a header that was written is out of place. The first
+ * column is never left out. */
+bool grid_lay_out(struct grid *g, size_t width);
+
+/* Appends the line of headers; the lines of the cells, which are forgotten then. */
+void grid_write_header(const struct grid *g, struct buf *out);
+void grid_write_rows(struct grid *g, struct buf *out);
+
+/* Appends lines of at most @width that say which columns are left out, and how to see them; gives
+ * back how many, 0 when all are there. */
+size_t grid_write_left_out(const struct grid *g, size_t width, struct buf *out);
 
 void grid_free(struct grid *g);
 

@@ -75,6 +75,14 @@ struct module_filters {
 		 offsetof(options, member.where),                                                  \
 		 "Only where a column is this; * stands for any"},
 
+#define CLI_OPTION_COLUMNS(options, member)                                                        \
+	{                                                                                          \
+		.name = "columns", .argument = "NAMES", .type = CLI_LIST,                          \
+		.offset = offsetof(options, member),                                               \
+		.help = "Only these columns, in this order; in a terminal without it those that "  \
+			"fit"                                                                      \
+	}
+
 bool module_filters_given(const struct module_filters *f);
 
 /* Appends them to the path of an operation. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Records of modules as they come: `wiregauge records MODULE [NAME]`, and the commands of built-in
  * modules. */
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/utf8.h"
-#include "cli/grid.h"
+#include "cli/answer.h"
 #include "cli/module_commands.h"
 #include "cli/quantity.h"
 #include "cli/watch.h"
@@ -20,10 +20,12 @@
 struct records_options {
 	const char *control_socket;
 	struct module_filters filters;
+	struct cli_list columns;
 	bool json;
 };
 
 static const struct cli_option option_rows[] = {
+	CLI_OPTION_COLUMNS(struct records_options, columns),
 	MODULE_FILTER_OPTIONS(struct records_options,
 			      filters){.name = "json",
 				       .type = CLI_FLAG,
@@ -35,8 +37,6 @@ static const struct cli_option option_rows[] = {
 /* How often it is asked for what is new. */
 #define ASK_EVERY_SECONDS 0.1
 
-enum { RECORD_COLUMNS_MAX = 33, GAP = 2 };
-
 /* Seconds since 1970 with their milliseconds have 13 digits; more are of the double. */
 #define LINE_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
@@ -44,53 +44,15 @@ struct show {
 	const struct records_options *options;
 	const char *module, *name; /* name NULL: the first */
 	uint64_t after, lost;
-	size_t widths[RECORD_COLUMNS_MAX]; /* of the columns; they only grow */
+	struct grid grid; /* its columns only grow */
 	bool begun;
 };
 
 /* ---- a line ---- */
 
-static const char *text_of(const json_t *object, const char *key)
+static void add_time(struct grid *g, const json_t *row)
 {
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-/* Texts to the left, numbers to the right. */
-static void add_cell(struct show *s, size_t column, bool right, const char *text, struct buf *out)
-{
-	_cleanup_buf_ struct buf visible = {0};
-	size_t *width = &s->widths[column], length;
-
-	grid_add_visible(&visible, text);
-	length = utf8_length(buf_str(&visible));
-	*width = MAX(*width, length);
-	if (column)
-		buf_printf(out, "%*s", GAP, "");
-	if (right)
-		buf_printf(out, "%*s", (int)(*width - length), "");
-	buf_add(out, visible.data, visible.len);
-	if (!right)
-		buf_printf(out, "%*s", (int)(*width - length), "");
-}
-
-/* Without the blanks that would fill up its last column. */
-static void end_line(struct buf *out)
-{
-	while (out->len && out->data[out->len - 1] == ' ')
-		out->len--;
-	buf_add_char(out, '\n');
-}
-
-static bool is_text(const json_t *column)
-{
-	return STREQ(text_of(column, "kind"), "text");
-}
-
-static void add_time(struct show *s, const json_t *row, struct buf *out)
-{
-	double time = json_number_value(json_object_get(row, "time")), whole = floor(time);
+	double time = answer_number(row, "time"), whole = floor(time);
 	time_t seconds = (time_t)whole;
 	char clock[32] = "", text[40];
 	struct tm local;
@@ -98,48 +60,71 @@ static void add_time(struct show *s, const json_t *row, struct buf *out)
 	if (localtime_r(&seconds, &local))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &local);
 	snprintf(text, sizeof(text), "%s.%03d", clock, (int)((time - whole) * 1000));
-	add_cell(s, 0, false, text, out);
+	grid_add(g, text);
 }
 
-static void add_value(struct show *s, size_t at, const json_t *row, const json_t *column,
-		      struct buf *out)
+static void add_value(struct grid *g, const json_t *row, const json_t *column)
 {
-	const json_t *value = json_object_get(row, text_of(column, "name"));
+	const char *name = answer_text(column, "name"), *unit = answer_text(column, "unit");
 
-	if (is_text(column))
-		add_cell(s, at, false, text_of(row, text_of(column, "name")), out);
+	if (answer_is_kind(column, "text"))
+		grid_add(g, answer_text(row, name));
 	else
-		add_cell(s, at, true,
-			 quantity_format(json_is_number(value) ? json_number_value(value) : NAN,
-					 text_of(column, "unit"), false)
-				 .text,
-			 out);
+		grid_add(g, quantity_format(answer_number(row, name), unit, false).text);
 }
 
-static void add_row(struct show *s, const json_t *row, const json_t *columns, struct buf *out)
+static void add_row(struct grid *g, const json_t *row, const json_t *columns)
 {
 	json_t *column;
 	size_t i;
 
-	add_time(s, row, out);
-	json_array_foreach(columns, i, column) add_value(s, i + 1, row, column, out);
-	end_line(out);
+	add_time(g, row);
+	json_array_foreach(columns, i, column) add_value(g, row, column);
 }
 
-static void add_header(struct show *s, const json_t *columns, struct buf *out)
+static void add_columns(struct grid *g, const json_t *columns)
 {
+	const struct grid_column time = {.header = "TIME", .widest = strlen("hh:mm:ss.mmm")};
 	json_t *column;
 	size_t i;
 
-	add_cell(s, 0, false, "TIME        ", out);
+	grid_add_column(g, &time);
 	json_array_foreach(columns, i, column)
 	{
-		add_cell(s, i + 1, !is_text(column), text_of(column, "header"), out);
+		struct grid_column c = answer_grid_column(column, answer_text(column, "header"));
+
+		c.widest = answer_room(column);
+		grid_add_column(g, &c);
 	}
-	end_line(out);
+}
+
+/* In a terminal the header comes again where rows have become wider, or the terminal has. */
+static void write_grid(struct show *s, struct buf *out)
+{
+	size_t width = terminal_size().columns;
+
+	if ((grid_lay_out(&s->grid, width) && width) || !s->begun) {
+		grid_write_left_out(&s->grid, width, out);
+		grid_write_header(&s->grid, out);
+	}
+	grid_write_rows(&s->grid, out);
 }
 
 /* ---- asking ---- */
+
+static void write_lines(const json_t *rows, struct buf *out)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		char *line = json_dumps(row, LINE_FLAGS);
+
+		buf_printf(out, "%s\n", line ? line : "");
+		free(line);
+	}
+}
 
 static void write_records(struct show *s, const json_t *answer, struct buf *out)
 {
@@ -147,18 +132,13 @@ static void write_records(struct show *s, const json_t *answer, struct buf *out)
 	json_t *row;
 	size_t i;
 
-	if (!s->begun && !s->options->json)
-		add_header(s, columns, out);
+	if (!s->begun)
+		add_columns(&s->grid, columns);
 	json_array_foreach(json_object_get(answer, "rows"), i, row)
 	{
-		char *line = s->options->json ? json_dumps(row, LINE_FLAGS) : NULL;
-
-		if (line)
-			buf_printf(out, "%s\n", line);
-		else
-			add_row(s, row, columns, out);
-		free(line);
+		add_row(&s->grid, row, columns);
 	}
+	write_grid(s, out);
 }
 
 /* What was lost on the way since the last time is told, not hidden. */
@@ -176,6 +156,17 @@ static void write_losses(struct show *s, const json_t *answer, struct buf *out)
 	else
 		buf_printf(out, "-- %llu more came faster than they could be read\n",
 			   (unsigned long long)missed);
+}
+
+static void write_answer(struct show *s, const json_t *answer, struct buf *out)
+{
+	write_losses(s, answer, out);
+	if (s->options->json)
+		write_lines(json_object_get(answer, "rows"), out);
+	else
+		write_records(s, answer, out);
+	s->after = (uint64_t)json_integer_value(json_object_get(answer, "next"));
+	s->begun = true;
 }
 
 static int make_path(const struct show *s, struct buf *path, struct error *e)
@@ -201,20 +192,21 @@ static int show_new(void *ctx, struct buf *out, struct error *e)
 		err = control_ask(s->options->control_socket, buf_str(&path), &answer, e);
 	if (err)
 		return err;
-	write_losses(s, answer, out);
-	write_records(s, answer, out);
-	s->after = (uint64_t)json_integer_value(json_object_get(answer, "next"));
-	s->begun = true;
+	err = answer_choose_columns(answer, &s->options->columns.values, e);
+	if (!err)
+		write_answer(s, answer, out);
 	json_decref(answer);
-	return buf_ok(out) ? 0 : -ENOMEM;
+	return err || buf_ok(out) ? err : error_set(e, -ENOMEM, "no memory");
 }
 
 static enum exit_code show_records(struct show *s)
 {
 	const struct watch w = {.seconds = ASK_EVERY_SECONDS};
 	struct error error;
+	int err = watch_run(&w, show_new, s, &error);
 
-	return watch_run(&w, show_new, s, &error) ? command_fail(&error) : EXIT_DONE;
+	grid_free(&s->grid);
+	return err ? command_fail(&error) : EXIT_DONE;
 }
 
 /* ---- commands ---- */

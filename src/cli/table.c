@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "cli/answer.h"
 #include "cli/command.h"
-#include "cli/grid.h"
 #include "cli/module_commands.h"
 #include "cli/table_view.h"
 #include "cli/watch.h"
@@ -25,6 +25,7 @@ struct table_options {
 	const char *limit;
 	const char *watch;
 	struct module_filters filters;
+	struct cli_list columns;
 	bool summary;
 	bool json;
 };
@@ -38,6 +39,7 @@ static const struct cli_option option_rows[] = {
 	 "Largest first; with --watch what grows fastest"},
 	{"limit", "N", NULL, NULL, CLI_STRING, AT(limit),
 	 "So many rows, what is left added up as other; 0 for all. As fits, with --json all"},
+	CLI_OPTION_COLUMNS(struct table_options, columns),
 	MODULE_FILTER_OPTIONS(struct table_options,
 			      filters){"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
 				       "Quantiles in a table instead of histograms that are drawn"},
@@ -61,9 +63,11 @@ struct show {
 	uint32_t limit;
 	bool limited; /* by the person */
 	bool again;   /* not the first time */
+	struct table_layout layout;
 };
 
-enum { ROWS_DEFAULT = 20, ROWS_DRAWN = 6, LINES_AROUND = 5 };
+/* LINES_AROUND: title and blank, or the two prompts; the header, other and total. */
+enum { ROWS_DEFAULT = 20, ROWS_DRAWN = 6, ROWS_LEAST = 5, LINES_AROUND = 5, LINES_LEFT_OUT = 2 };
 
 static void add_number(struct buf *path, const char *name, uint64_t number)
 {
@@ -123,12 +127,21 @@ static const char *words_for_empty(const struct show *s)
 							  : "nothing has been counted yet";
 }
 
-static int parse_table(const struct buf *answer, json_t **ret, struct error *e)
+static int parse_table(const struct show *s, const struct buf *answer, json_t **ret,
+		       struct error *e)
 {
 	json_error_t wrong;
+	json_t *table = json_loadb(answer->data, answer->len, 0, &wrong);
+	int err;
 
-	*ret = json_loadb(answer->data, answer->len, 0, &wrong);
-	return *ret ? 0 : error_set(e, -EPROTO, "the daemon's answer is no JSON: %s", wrong.text);
+	if (!table)
+		return error_set(e, -EPROTO, "the daemon's answer is no JSON: %s", wrong.text);
+	err = answer_choose_columns(table, &s->options->columns.values, e);
+	if (err)
+		json_decref(table);
+	else
+		*ret = table;
+	return err;
 }
 
 /* One object a line: nothing in JSON's texts is a line end as it is. */
@@ -141,19 +154,12 @@ static void add_line(struct buf *out, const struct buf *json)
 	buf_add_char(out, '\n');
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 /* What, when, since when. */
 static void add_title(const struct show *s, const json_t *table, struct buf *out)
 {
 	const json_t *seconds = json_object_get(table, "seconds");
 	time_t now = (time_t)json_number_value(json_object_get(table, "time"));
-	const char *by = text_of(table, "by");
+	const char *by = answer_text(table, "by");
 	struct tm local;
 	char clock[32] = "";
 
@@ -164,7 +170,7 @@ static void add_title(const struct show *s, const json_t *table, struct buf *out
 		buf_printf(out, "last %.3g s", json_number_value(seconds));
 	else
 		buf_add_str(out, "since the start");
-	buf_printf(out, ": %s\n", text_of(table, "help"));
+	buf_printf(out, ": %s\n", answer_text(table, "help"));
 }
 
 /* What would wrap or scroll the screen is left out. */
@@ -191,19 +197,18 @@ static void cut_to_screen(struct buf *text, struct terminal screen)
 	buf_add(text, cut.data, cut.len);
 }
 
-static uint32_t rows_that_fit(const struct show *s, struct terminal screen)
+/* @below: lines below the table. */
+static uint32_t rows_that_fit(struct terminal screen, size_t below, uint32_t least)
 {
-	if (s->limited)
-		return s->limit;
-	return screen.rows > LINES_AROUND ? (uint32_t)screen.rows - LINES_AROUND : 1;
+	size_t around = LINES_AROUND + below;
+
+	return screen.rows > around + least ? (uint32_t)(screen.rows - around) : least;
 }
 
 static void write_watched(struct show *s, const json_t *table, struct terminal screen,
 			  struct buf *out)
 {
-	const struct table_layout layout = {.width = screen.columns,
-					    .summary = s->options->summary};
-
+	s->layout.width = screen.columns;
 	if (s->again && !screen.rows)
 		buf_add_char(out, '\n');
 	add_title(s, table, out);
@@ -211,7 +216,7 @@ static void write_watched(struct show *s, const json_t *table, struct terminal s
 	if (is_empty(table))
 		buf_printf(out, "%s\n", words_for_empty(s));
 	else
-		table_view_write(table, &layout, out);
+		table_view_write(table, &s->layout, out);
 	if (screen.rows)
 		cut_to_screen(out, screen);
 }
@@ -224,15 +229,15 @@ static int show_again(void *ctx, struct buf *out, struct error *e)
 	json_t *table;
 	int err;
 
-	if (screen.rows && !s->options->json)
-		s->limit = rows_that_fit(s, screen);
+	if (screen.rows && !s->options->json && !s->limited)
+		s->limit = rows_that_fit(screen, s->layout.lines_below, 1);
 	err = ask(s, &answer, e);
 	if (err)
 		return err;
 	if (s->options->json) {
 		add_line(out, &answer);
 	} else {
-		err = parse_table(&answer, &table, e);
+		err = parse_table(s, &answer, &table, e);
 		if (err)
 			return err;
 		write_watched(s, table, screen, out);
@@ -261,8 +266,6 @@ static int watch(struct show *s, struct error *e)
 static int show_once(struct show *s, struct error *e)
 {
 	_cleanup_buf_ struct buf answer = {0}, out = {0};
-	const struct table_layout layout = {.width = terminal_size().columns,
-					    .summary = s->options->summary};
 	json_t *table;
 	int err = ask(s, &answer, e);
 
@@ -272,28 +275,40 @@ static int show_once(struct show *s, struct error *e)
 		fwrite(answer.data, 1, answer.len, stdout);
 		return 0;
 	}
-	err = parse_table(&answer, &table, e);
+	err = parse_table(s, &answer, &table, e);
 	if (err)
 		return err;
+	s->layout.width = terminal_size().columns;
 	if (is_empty(table))
 		fprintf(stderr, "%s\n", words_for_empty(s));
 	else
-		table_view_write(table, &layout, &out);
+		table_view_write(table, &s->layout, &out);
 	json_decref(table);
 	if (out.len)
 		fwrite(out.data, 1, out.len, stdout);
 	return 0;
 }
 
-/* A table that is drawn takes many lines for each row, which is not known before it is there. */
+/* As many rows as fit without scrolling; which columns fit is not known before they are there. A
+ * table that is drawn takes many lines for each row. */
+static uint32_t limit_by_itself(const struct show *s, bool draw)
+{
+	struct terminal screen = terminal_size();
+
+	if (s->options->json)
+		return 0;
+	if (draw && !s->options->summary)
+		return ROWS_DRAWN;
+	return screen.rows ? rows_that_fit(screen, LINES_LEFT_OUT, ROWS_LEAST) : ROWS_DEFAULT;
+}
+
 static int choose_limit(struct show *s, bool draw, struct error *e)
 {
 	const char *text = s->options->limit;
-	uint32_t most = draw && !s->options->summary ? ROWS_DRAWN : ROWS_DEFAULT;
 	unsigned long number;
 	char *end;
 
-	s->limit = s->options->json ? 0 : most;
+	s->limit = limit_by_itself(s, draw);
 	if (!text)
 		return 0;
 	number = strtoul(text, &end, 10);
@@ -309,6 +324,7 @@ static enum exit_code show_table(struct show *s, bool draw)
 	struct error error;
 	int err = choose_limit(s, draw, &error);
 
+	s->layout.summary = s->options->summary;
 	if (!err)
 		err = s->options->watch ? watch(s, &error) : show_once(s, &error);
 	return err ? command_fail(&error) : EXIT_DONE;

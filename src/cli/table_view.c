@@ -7,29 +7,10 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "cli/grid.h"
+#include "cli/answer.h"
 #include "cli/quantity.h"
 
 /* ---- what is in the answer ---- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static double number_of(const json_t *object, const char *key)
-{
-	const json_t *number = json_object_get(object, key);
-
-	return json_is_number(number) ? json_number_value(number) : NAN;
-}
-
-static bool is_kind(const json_t *column, const char *kind)
-{
-	return STREQ(text_of(column, "kind"), kind);
-}
 
 /* Between two reads counters are shown as rates. */
 static bool has_rates(const json_t *table)
@@ -43,27 +24,27 @@ static const struct {
 	const char *key, *header;
 } quantiles[] = {{"p50", "P50"}, {"p90", "P90"}, {"p99", "P99"}};
 
-static void add_header(struct grid *g, const json_t *column, bool rates)
+static void add_column(struct grid *g, const json_t *column, bool rates)
 {
 	_cleanup_buf_ struct buf text = {0};
-	bool histogram = is_kind(column, "histogram");
+	struct grid_column c;
 
-	buf_add_str(&text, text_of(column, "header"));
-	if (rates && is_kind(column, "counter"))
+	buf_add_str(&text, answer_text(column, "header"));
+	if (rates && answer_is_kind(column, "counter"))
 		buf_add_str(&text, "/s");
-	g->right[g->cells.count] = !is_kind(column, "text");
-	grid_add(g, buf_str(&text));
-	for (size_t i = 0; histogram && i < ARRAY_SIZE(quantiles); i++) {
-		g->right[g->cells.count] = true;
-		grid_add(g, quantiles[i].header);
+	c = answer_grid_column(column, buf_str(&text));
+	grid_add_column(g, &c);
+	for (size_t i = 0; answer_is_kind(column, "histogram") && i < ARRAY_SIZE(quantiles); i++) {
+		c.header = quantiles[i].header;
+		grid_add_column(g, &c);
 	}
 }
 
 static void add_histogram(struct grid *g, const json_t *histogram)
 {
-	grid_add(g, quantity_format(number_of(histogram, "count"), "count", false).text);
+	grid_add(g, quantity_format(answer_number(histogram, "count"), "count", false).text);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
-		double number = number_of(histogram, quantiles[i].key);
+		double number = answer_number(histogram, quantiles[i].key);
 
 		grid_add(g, isnan(number) ? "-" : quantity_seconds(number).text);
 	}
@@ -71,16 +52,16 @@ static void add_histogram(struct grid *g, const json_t *histogram)
 
 static void add_number(struct grid *g, const json_t *row, const json_t *column)
 {
-	const char *name = text_of(column, "name"), *unit = text_of(column, "unit");
+	const char *name = answer_text(column, "name"), *unit = answer_text(column, "unit");
 	char key[256];
 	double rate;
 
 	snprintf(key, sizeof(key), "%s_per_second", name);
-	rate = number_of(row, key);
+	rate = answer_number(row, key);
 	if (!isnan(rate))
 		grid_add(g, quantity_format(rate, unit, true).text);
 	else
-		grid_add(g, quantity_format(number_of(row, name), unit, false).text);
+		grid_add(g, quantity_format(answer_number(row, name), unit, false).text);
 }
 
 static void add_cells(struct grid *g, const json_t *row, const json_t *columns, const char *instead)
@@ -90,14 +71,14 @@ static void add_cells(struct grid *g, const json_t *row, const json_t *columns, 
 
 	json_array_foreach(columns, i, column)
 	{
-		const char *name = text_of(column, "name");
+		const char *name = answer_text(column, "name");
 
-		if (is_kind(column, "histogram")) {
+		if (answer_is_kind(column, "histogram")) {
 			add_histogram(g, json_object_get(row, name));
-		} else if (!is_kind(column, "text")) {
+		} else if (!answer_is_kind(column, "text")) {
 			add_number(g, row, column);
 		} else {
-			grid_add(g, instead ? instead : text_of(row, name));
+			grid_add(g, instead ? instead : answer_text(row, name));
 			instead = instead ? "" : NULL;
 		}
 	}
@@ -117,16 +98,39 @@ static void start_grid(struct grid *g, const json_t *table)
 	json_t *column;
 	size_t i;
 
-	json_array_foreach(columns, i, column) add_header(g, column, rates);
-	g->n = g->cells.count;
+	json_array_foreach(columns, i, column) add_column(g, column, rates);
+}
+
+/* A row that is no entry is told by its first text. */
+static void add_sums(struct grid *g, const json_t *table)
+{
+	const json_t *columns = json_object_get(table, "columns");
+	char other[64];
+
+	if (!answer_is_kind(json_array_get(columns, 0), "text"))
+		return;
+	snprintf(other, sizeof(other), "other (%lld)", count_of(table, "other"));
+	if (count_of(table, "other"))
+		add_cells(g, json_object_get(table, "other"), columns, other);
+	if (count_of(table, "total") > 1)
+		add_cells(g, json_object_get(table, "total"), columns, "total");
+}
+
+/* Who watches has columns of numbers that do not jump back and forth. */
+static void lay_out(struct grid *g, struct table_layout *layout)
+{
+	for (size_t i = 0; i < g->n; i++)
+		g->columns[i].widest = MAX(g->columns[i].widest, layout->widest[i]);
+	grid_lay_out(g, layout->width);
+	for (size_t i = 0; i < g->n; i++)
+		layout->widest[i] = g->columns[i].right ? g->columns[i].widest : 0;
 }
 
 /* Rows that are over the height are few, as who asks has asked for as many as fit. */
-static void write_grid(const json_t *table, const struct table_layout *layout, struct buf *out)
+static void write_grid(const json_t *table, struct table_layout *layout, struct buf *out)
 {
 	const json_t *columns = json_object_get(table, "columns");
 	struct grid g = {0};
-	char other[64];
 	json_t *row;
 	size_t i;
 
@@ -135,12 +139,11 @@ static void write_grid(const json_t *table, const struct table_layout *layout, s
 	{
 		add_cells(&g, row, columns, NULL);
 	}
-	snprintf(other, sizeof(other), "other (%lld)", count_of(table, "other"));
-	if (count_of(table, "other"))
-		add_cells(&g, json_object_get(table, "other"), columns, other);
-	if (count_of(table, "total") > 1)
-		add_cells(&g, json_object_get(table, "total"), columns, "total");
-	grid_render(&g, layout->width, out);
+	add_sums(&g, table);
+	lay_out(&g, layout);
+	grid_write_header(&g, out);
+	grid_write_rows(&g, out);
+	layout->lines_below = grid_write_left_out(&g, layout->width, out);
 	grid_free(&g);
 }
 
@@ -167,10 +170,10 @@ static void add_title(struct buf *out, const json_t *row, const json_t *columns)
 
 	json_array_foreach(columns, i, column)
 	{
-		if (!is_kind(column, "text"))
+		if (!answer_is_kind(column, "text"))
 			continue;
-		buf_printf(out, "%s%s ", any ? ", " : "", text_of(column, "name"));
-		grid_add_visible(out, text_of(row, text_of(column, "name")));
+		buf_printf(out, "%s%s ", any ? ", " : "", answer_text(column, "name"));
+		grid_add_visible(out, answer_text(row, answer_text(column, "name")));
 		any = true;
 	}
 }
@@ -178,9 +181,9 @@ static void add_title(struct buf *out, const json_t *row, const json_t *columns)
 static void add_summary(struct buf *out, const json_t *histogram)
 {
 	buf_printf(out, ": %s observed",
-		   quantity_format(number_of(histogram, "count"), "count", false).text);
+		   quantity_format(answer_number(histogram, "count"), "count", false).text);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
-		double number = number_of(histogram, quantiles[i].key);
+		double number = answer_number(histogram, quantiles[i].key);
 
 		if (!isnan(number))
 			buf_printf(out, ", %s %s", quantiles[i].key, quantity_seconds(number).text);
@@ -194,7 +197,7 @@ static double largest(const json_t *buckets)
 	json_t *bucket;
 	size_t i;
 
-	json_array_foreach(buckets, i, bucket) most = MAX(most, number_of(bucket, "count"));
+	json_array_foreach(buckets, i, bucket) most = MAX(most, answer_number(bucket, "count"));
 	return most;
 }
 
@@ -217,11 +220,11 @@ static void draw_buckets(struct buf *out, const json_t *buckets, size_t width)
 		bar = BAR_MOST;
 	json_array_foreach(buckets, i, bucket)
 	{
-		double count = number_of(bucket, "count");
+		double count = answer_number(bucket, "count");
 		unsigned eighths = (unsigned)ceil(8 * (double)bar * count / most);
 
 		buf_add_str(out, "  ≤");
-		pad_left(out, quantity_seconds(number_of(bucket, "le")).text, LABEL_WIDTH);
+		pad_left(out, quantity_seconds(answer_number(bucket, "le")).text, LABEL_WIDTH);
 		pad_left(out, quantity_format(count, "count", false).text, COUNT_WIDTH);
 		buf_add_str(out, " │");
 		add_bar(out, eighths);
@@ -229,8 +232,7 @@ static void draw_buckets(struct buf *out, const json_t *buckets, size_t width)
 	}
 }
 
-static void write_histograms(const json_t *table, const struct table_layout *layout,
-			     struct buf *out)
+static void write_histograms(const json_t *table, struct table_layout *layout, struct buf *out)
 {
 	const json_t *columns = json_object_get(table, "columns");
 	json_t *row, *column;
@@ -240,9 +242,9 @@ static void write_histograms(const json_t *table, const struct table_layout *lay
 	{
 		json_array_foreach(columns, k, column)
 		{
-			const json_t *h = json_object_get(row, text_of(column, "name"));
+			const json_t *h = json_object_get(row, answer_text(column, "name"));
 
-			if (!is_kind(column, "histogram") || number_of(h, "count") == 0)
+			if (!answer_is_kind(column, "histogram") || answer_number(h, "count") == 0)
 				continue;
 			if (i)
 				buf_add_char(out, '\n');
@@ -255,7 +257,7 @@ static void write_histograms(const json_t *table, const struct table_layout *lay
 		buf_printf(out, "\n%lld more; all of them: --limit 0\n", count_of(table, "other"));
 }
 
-void table_view_write(const json_t *table, const struct table_layout *layout, struct buf *out)
+void table_view_write(const json_t *table, struct table_layout *layout, struct buf *out)
 {
 	if (json_is_true(json_object_get(table, "draw")) && !layout->summary)
 		write_histograms(table, layout, out);

@@ -4,12 +4,13 @@
 
 #include <jansson.h>
 
-#include "base/buf.h"
+#include "cli/grid.h"
 
 struct table_layout {
-	size_t width;  /* of the terminal; 0 = any */
-	size_t height; /* lines there are; 0 = any */
-	bool summary;  /* histograms as quantiles in a table, also where the table is one to draw */
+	size_t width; /* of the terminal; 0 = any */
+	bool summary; /* histograms as quantiles in a table, also where the table is one to draw */
+	size_t lines_below;              /* the table, the last time */
+	size_t widest[GRID_COLUMNS_MAX]; /* of columns the last time; 0 at first */
 };
 
-void table_view_write(const json_t *table, const struct table_layout *layout, struct buf *out);
+void table_view_write(const json_t *table, struct table_layout *layout, struct buf *out);

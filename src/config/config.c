@@ -16,6 +16,7 @@ enum {
 	MOST_BUCKETS = 4096,
 	MOST_LABELS = 100,
 	MOST_COLUMNS = 32,
+	MOST_IMPORTANCE = 100,
 	MOST_SERIES = 100000000,
 	MOST_ROWS = 65536,
 };
@@ -419,6 +420,10 @@ static const struct schema probe_schema = {
 	"a probe",      "probes",         sizeof(struct probe_config),
 	.placed = true, KEYS(probe_keys), .check = check_probe};
 
+#define IMPORTANCE_DOC                                                                             \
+	"in a terminal too narrow for all, the least important are left out first, of equal ones " \
+	"the last, and never the first of all; default 0"
+
 static const struct key column_keys[] = {
 	{"name", KEY_TEXT, AT(column_config, name), .required = true,
 	 .doc = "what it is called: in JSON, for --sort and --by"},
@@ -435,6 +440,8 @@ static const struct key column_keys[] = {
 	 .doc = "what becomes of the numbers of entries that make one row; default sum"},
 	{"filter", KEY_ENUM, AT(column_config, filter), NAMES(column_filters),
 	 .doc = "the option of the command line that looks at it: --address, --port …"},
+	{"importance", KEY_U32, AT(column_config, importance), .max = MOST_IMPORTANCE,
+	 .doc = IMPORTANCE_DOC},
 };
 
 static const struct schema column_schema = {
@@ -492,6 +499,8 @@ static const struct key field_keys[] = {
 	 .doc = "factor from the number in the record to the unit, like 1e-9; default 1"},
 	{"filter", KEY_ENUM, AT(record_field, column.filter), NAMES(column_filters),
 	 .doc = "the option of the command line that looks at it: --address, --port …"},
+	{"importance", KEY_U32, AT(record_field, column.importance), .max = MOST_IMPORTANCE,
+	 .doc = IMPORTANCE_DOC},
 };
 
 static const struct schema field_schema = {

@@ -266,6 +266,7 @@ struct column_config {
 	double multiplier; /* from the number in the map to the unit; 0 = 1 */
 	enum column_merge merge;
 	enum column_filter filter;
+	uint32_t importance; /* in a terminal that is too narrow, the least goes first */
 };
 
 /* A way to add up a table's entries: by these columns; the texts of the others are left out. */

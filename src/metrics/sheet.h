@@ -62,7 +62,8 @@ struct sheet_question {
  *	table, help, time	since 1970
  *	seconds			since the last time in this session; null
  *	by, sort, draw
- *	columns			[{name, header, kind, unit}]: those that rows have
+ *	columns			[{name, header, kind, unit, filter, importance}]: those that
+ *				rows have
  *	rows			[{NAME: text or number, NAME_per_second: …}]
  *	other			what the rows left out add up to, `rows` of them
  *	total			all of it

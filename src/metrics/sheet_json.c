@@ -255,8 +255,10 @@ void sheet_write_columns(struct buf *out, const struct sheet *s, const struct sh
 		buf_printf(out, "%s{\"name\":\"%s\",\"header\":", any ? "," : "",
 			   c->config->name.text);
 		add_header(out, c->config);
-		buf_printf(out, ",\"kind\":\"%s\",\"unit\":\"%s\"}", kind_names[c->kind],
-			   column_unit_name(c->config->unit));
+		buf_printf(out,
+			   ",\"kind\":\"%s\",\"unit\":\"%s\",\"filter\":\"%s\",\"importance\":%u}",
+			   kind_names[c->kind], column_unit_name(c->config->unit),
+			   column_filter_name(c->config->filter), c->config->importance);
 		any = true;
 	}
 	buf_add_char(out, ']');

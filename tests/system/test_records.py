@@ -14,6 +14,7 @@ import pytest
 from configs import add_config
 from daemon import BINARY, PATIENCE, command
 from kernel import Map, Program
+from terminal import Terminal
 from waiting import until
 
 MANIFEST = """
@@ -27,12 +28,13 @@ records:
     when: closed
     map: closed
     fields:
-      - {name: source, offset: 0, size: 16, decoders: [{name: inet_ip}], filter: address}
-      - {name: port, offset: 16, size: 2, decoders: [{name: uint}], filter: port}
-      - {name: number, offset: 20, size: 4, header: "NO."}
+      - {name: source, offset: 0, size: 16, decoders: [{name: inet_ip}], filter: address,
+         importance: 3}
+      - {name: port, offset: 16, size: 2, decoders: [{name: uint}], filter: port, importance: 1}
+      - {name: number, offset: 20, size: 4, header: "NO.", importance: 1}
       - {name: process, offset: 40, size: 16, decoders: [{name: string}], filter: process}
-      - {name: bytes, offset: 24, unit: bytes}
-      - {name: duration, offset: 32, unit: seconds, multiplier: 1e-9}
+      - {name: bytes, offset: 24, unit: bytes, importance: 2}
+      - {name: duration, offset: 32, unit: seconds, multiplier: 1e-9, importance: 1}
 """
 
 SENT, LOST, UNWANTED = range(3)
@@ -127,6 +129,54 @@ def test_people_see_columns(send, look):
     one, other = viewer.wait_for(3)[1:]
     assert one.split()[1:] == ["10.0.0.1", "80", "123", "curl", "1.23", "MB", "3.40", "ms"]
     assert "a?[31m" in other and "\x1b" not in other
+
+
+@pytest.fixture
+def look_in_terminal(daemon, cleanup):
+    def start(*arguments, **size):
+        terminal = Terminal("records", "records", *arguments, "--control.socket", daemon.control,
+                            **size)
+        cleanup.callback(terminal.close)
+        terminal.wait_for(lambda t: t.lines, "the header")
+        until(lambda: is_wanted(daemon), 10 * PATIENCE, "records are wanted")
+        return terminal
+    return start
+
+
+def test_records_are_below_their_headers(send, look_in_terminal):
+    """Also those that are wider than any before: then there are new headers."""
+    terminal = look_in_terminal(columns=120)
+    (header,) = terminal.lines
+    send(number=1_234_567, size=1_234_567, duration=0.0034)
+    out = terminal.wait_for(lambda t: len(t.lines) >= 3, "new headers and a line").lines
+    assert out[1].split() == header.split() and out[1] != header
+    for name, text in (("SOURCE", "10.0.0.1"), ("PROCESS", "curl")):
+        assert out[1].index(name) == out[2].index(text)
+    for name, text in (("NO.", "1234567"), ("BYTES", "1.23 MB"), ("DURATION", "3.40 ms")):
+        assert out[1].index(name) + len(name) == out[2].index(text) + len(text)
+    # As wide as these, or less.
+    send(number=7, size=3)
+    out = terminal.wait_for(lambda t: len(t.lines) >= 4, "one line more").lines
+    assert len(out) == 4 and out[3].endswith("250 ms")
+
+
+def test_records_fit_the_terminal(send, look_in_terminal):
+    terminal = look_in_terminal(columns=60)
+    assert terminal.lines[0] == "No room for: process; --columns NAME,… shows those that you"
+    assert terminal.lines[2].split() == ["TIME", "SOURCE", "PORT", "NO.", "BYTES", "DURATION"]
+    send("2001:db8:1111:2222:3333:4444:5555:6666")
+    out = terminal.wait_for(lambda t: "…" in t.lines[-1], "a line").lines
+    assert max(map(len, out)) <= 60
+
+
+def test_columns_that_are_wanted(send, look, look_in_terminal):
+    terminal = look_in_terminal("--columns", "bytes,source")
+    assert terminal.lines == ["TIME            BYTES  SOURCE"]
+    viewer = look("--columns", "process")
+    send(process="wget")
+    assert viewer.wait_for(2)[1].split()[1:] == ["wget"]
+    assert terminal.wait_for(lambda t: len(t.lines) == 2, "a line").lines[1].split()[1:] == \
+        ["1.00", "kB", "10.0.0.1"]
 
 
 def test_nothing_is_sent_while_nobody_looks(daemon, send, look):

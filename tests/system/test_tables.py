@@ -14,6 +14,7 @@ import pytest
 from configs import add_config, u32
 from daemon import BINARY, PATIENCE, command
 from kernel import Map
+from terminal import Terminal, in_terminal
 from waiting import until
 
 MANIFEST = """
@@ -57,11 +58,11 @@ tables:
     columns:
       - {name: source, filter: address}
       - {name: destination, filter: address}
-      - {name: port, filter: port}
+      - {name: port, filter: port, importance: 3}
       - {name: interface, from: ifindex, filter: interface}
       - {name: process, from: comm, filter: process}
-      - {name: bytes, unit: bytes}
-      - {name: packets, unit: packets}
+      - {name: bytes, unit: bytes, importance: 9}
+      - {name: packets, unit: packets, importance: 5}
       - {name: first, from: first_ns, unit: age, multiplier: 1e-9, merge: min}
       - {name: last, from: last_ns, header: LAST SEEN, unit: age, multiplier: 1e-9, merge: max}
     groups:
@@ -205,6 +206,69 @@ def test_points_in_time_are_ages(daemon, flows):
     seconds = age / 10**9
     assert 100 * seconds <= row["first"] < 100 * seconds + 30
     assert 2 * seconds <= row["last"] < 2 * seconds + 30
+
+
+# --- in a terminal
+
+def wide(flows, count=1):
+    for i in range(count):
+        flows.write("2001:db8:1111:2222:3333:4444:5555:6666",
+                    "2001:db8:1111:2222:3333:4444:5555:7777", 10000 + i, size=1_000_000 + i,
+                    process="a-process-name")
+
+
+def narrow(daemon, *arguments, **size):
+    return in_terminal("table", "tables", "flows", *arguments, "--control.socket", daemon.control,
+                       **size)
+
+
+def test_what_does_not_fit_the_terminal_is_left_out_and_named(daemon, flows):
+    wide(flows)
+    out = narrow(daemon, columns=60)
+    assert max(map(len, out)) <= 60
+    assert out[0].split() == ["SOURCE", "DESTINATION", "PORT", "BYTES", "PACKETS"]
+    source, destination, *numbers = out[1].split()
+    assert source.startswith("2001:db") and "…" in source and source.endswith("5:6666")
+    assert destination.endswith(":7777") and numbers == ["10000", "1.00", "MB", "1"]
+    assert " ".join(out[2:]) == "No room for: process, first, last; " \
+        "--columns NAME,… shows those that you want, --json all"
+    # There is room for all, or nobody reads it on a screen.
+    assert narrow(daemon, columns=200)[2:] == lines(daemon)[2:] == []
+    assert len(lines(daemon)[1]) > 120
+
+
+def test_columns_that_are_wanted(daemon, flows):
+    wide(flows)
+    out = narrow(daemon, "--columns", "process,last,bytes", columns=60)
+    assert out[0].split() == ["PROCESS", "LAST", "SEEN", "BYTES"]
+    assert out[1].split()[0] == "a-process-name" and len(out) == 2
+    assert lines(daemon, "--columns", "port")[:2] == ["PORT", "10000"]
+    done = show(daemon, "--columns", "byte")
+    assert done.returncode == 2
+    assert "no column 'byte' here, did you mean 'bytes'?; there are: source," in done.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_as_many_rows_as_fit(daemon, flows, columns):
+    wide(flows, 50)
+    out = narrow(daemon, columns=columns, rows=24)
+    assert 16 <= len(out) <= 22
+    assert out[0].startswith("SOURCE") and max(map(len, out)) <= columns
+    assert "10010" in narrow(daemon, "--limit", "40", columns=columns)[40]
+
+
+@pytest.mark.parametrize("columns", [30, 60, 200])
+def test_watched_tables_fit_the_screen(daemon, flows, columns, cleanup):
+    wide(flows, 50)
+    terminal = Terminal("table", "tables", "flows", "--watch=0.1", "--control.socket",
+                        daemon.control, columns=columns, rows=24)
+    cleanup.callback(terminal.close)
+
+    terminal.wait_for(lambda t: len(t.screens) > 3, "some screens")
+    for screen in terminal.screens[2:]:
+        assert 22 <= len(screen) <= 24 and max(map(len, screen)) <= columns
+        assert screen[2].startswith("SOURCE")
+        assert ("No room for" in "".join(screen)) == (columns < 200)
 
 
 def test_values_of_cpus_are_added_up(run_configs, folder):

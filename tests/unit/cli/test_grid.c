@@ -8,26 +8,39 @@
 
 #include "cli/grid.h"
 
-static void fill(struct grid *g, const char *const *cells, size_t count)
+static void add_columns(struct grid *g)
 {
-	g->n = 3;
-	g->right[2] = true;
-	for (size_t i = 0; i < count; i++)
-		grid_add(g, cells[i]);
+	static const struct grid_column columns[] = {
+		{.name = "source", .header = "SOURCE", .importance = 9},
+		{.name = "process", .header = "PROCESS", .importance = 5},
+		{.name = "bytes", .header = "BYTES", .right = true, .importance = 7},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+		grid_add_column(g, &columns[i]);
 }
 
-static const char *const cells[] = {
-	"SOURCE", "PROCESS", "BYTES", "2001:db8::aaaa:bbbb:cccc", "µ", "1.2 GB",
-	"::1",    "curl",    "9 B",
-};
+static void add_cells(struct grid *g)
+{
+	static const char *const cells[] = {
+		"2001:db8::aaaa:bbbb:cccc", "µ", "1.2 GB", "::1", "curl", "9 B",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cells); i++)
+		grid_add(g, cells[i]);
+}
 
 static void check(size_t width, const char *expected)
 {
 	_cleanup_buf_ struct buf out = {0};
 	struct grid g = {0};
 
-	fill(&g, cells, ARRAY_SIZE(cells));
-	grid_render(&g, width, &out);
+	add_columns(&g);
+	add_cells(&g);
+	assert_true(grid_lay_out(&g, width));
+	grid_write_header(&g, &out);
+	grid_write_rows(&g, &out);
+	grid_write_left_out(&g, width, &out);
 	assert_string_equal(buf_str(&out), expected);
 	grid_free(&g);
 }
@@ -47,13 +60,66 @@ static void test_columns_are_aligned(void **state)
 static void test_what_is_too_wide_is_cut_in_its_middle(void **state)
 {
 	(void)state;
-	check(30, "SOURCE         PROCESS   BYTES\n"
-		  "2001:d…b:cccc  µ        1.2 GB\n"
-		  "::1            curl        9 B\n");
-	/* Below this nothing is left of it. */
-	check(5, "SOURCE    PROCESS   BYTES\n"
-		 "2001…ccc  µ        1.2 GB\n"
-		 "::1       curl        9 B\n");
+	check(32, "SOURCE           PROCESS   BYTES\n"
+		  "2001:db…bb:cccc  µ        1.2 GB\n"
+		  "::1              curl        9 B\n");
+}
+
+/* The least important first; the texts have the room that it had. Nothing is wider than told. */
+static void test_what_does_not_fit_is_left_out_and_named(void **state)
+{
+	(void)state;
+	check(31, "SOURCE                    BYTES\n"
+		  "2001:db8::a…a:bbbb:cccc  1.2 GB\n"
+		  "::1                         9 B\n"
+		  "No room for: process; --columns\n"
+		  "NAME,… shows those that you\n"
+		  "want, --json all\n");
+	check(20, "SOURCE\n"
+		  "2001:db8::…bbbb:cccc\n"
+		  "::1\n"
+		  "No room for:\n"
+		  "process, bytes;\n"
+		  "--columns NAME,…\n"
+		  "shows those that you\n"
+		  "want, --json all\n");
+	check(9, "SOURCE\n"
+		 "2001…cccc\n"
+		 "::1\n"
+		 "No room\n"
+		 "for:\n"
+		 "process,\n"
+		 "bytes;\n"
+		 "--columns\n"
+		 "NAME,…\n"
+		 "shows\n"
+		 "those\n"
+		 "that you\n"
+		 "want,\n"
+		 "--json\n"
+		 "all\n");
+}
+
+/* What was written above them is in its place until one is wider than all before. */
+static void test_columns_only_grow(void **state)
+{
+	_cleanup_buf_ struct buf out = {0};
+	struct grid g = {0};
+
+	(void)state;
+	add_columns(&g);
+	assert_true(grid_lay_out(&g, 0));
+	add_cells(&g);
+	assert_true(grid_lay_out(&g, 0));
+	grid_write_rows(&g, &out);
+	buf_reset(&out);
+	for (size_t i = 0; i < 3; i++)
+		grid_add(&g, "x");
+	assert_false(grid_lay_out(&g, 0));
+	grid_write_rows(&g, &out);
+	assert_string_equal(buf_str(&out), "x                         x             x\n");
+	assert_true(grid_lay_out(&g, 20));
+	grid_free(&g);
 }
 
 static void test_cut(void **state)
@@ -90,6 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_columns_are_aligned),
 		cmocka_unit_test(test_what_is_too_wide_is_cut_in_its_middle),
+		cmocka_unit_test(test_what_does_not_fit_is_left_out_and_named),
+		cmocka_unit_test(test_columns_only_grow),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_terminals_are_not_commanded),
 	};

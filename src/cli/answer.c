@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "cli/answer.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/suggest.h"
+
+enum { COLUMNS_MAX = 64 };
+
+const char *answer_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+double answer_number(const json_t *object, const char *key)
+{
+	const json_t *number = json_object_get(object, key);
+
+	return json_is_number(number) ? json_number_value(number) : NAN;
+}
+
+bool answer_is_kind(const json_t *column, const char *kind)
+{
+	return STREQ(answer_text(column, "kind"), kind);
+}
+
+/* ---- which columns ---- */
+
+static json_t *find_column(const json_t *columns, const char *name)
+{
+	json_t *column;
+	size_t i;
+
+	json_array_foreach(columns, i, column)
+	{
+		if (STREQ(answer_text(column, "name"), name))
+			return column;
+	}
+	return NULL;
+}
+
+static int unknown_column(const json_t *columns, const char *name, struct error *e)
+{
+	const char *names[COLUMNS_MAX], *nearest;
+	_cleanup_buf_ struct buf list = {0};
+	json_t *column;
+	size_t i, n = 0;
+
+	json_array_foreach(columns, i, column)
+	{
+		if (n < COLUMNS_MAX)
+			names[n++] = answer_text(column, "name");
+	}
+	nearest = suggest_nearest(name, names, n);
+	for (i = 0; i < n; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+	return error_set_usage(e, "there is no column '%s' here%s%s%s; there are: %s", name,
+			       nearest ? ", did you mean '" : "", nearest ? nearest : "",
+			       nearest ? "'?" : "", buf_str(&list));
+}
+
+int answer_choose_columns(json_t *answer, const struct strv *names, struct error *e)
+{
+	const json_t *columns = json_object_get(answer, "columns");
+	json_t *chosen;
+	int err = 0;
+
+	if (!names->count)
+		return 0;
+	chosen = json_array();
+	for (size_t i = 0; i < names->count && !err; i++) {
+		json_t *column = find_column(columns, names->items[i]);
+
+		if (!column)
+			err = unknown_column(columns, names->items[i], e);
+		else if (json_array_append(chosen, column))
+			err = error_set(e, -ENOMEM, "no memory");
+	}
+	if (!err && json_object_set(answer, "columns", chosen))
+		err = error_set(e, -ENOMEM, "no memory");
+	json_decref(chosen);
+	return err;
+}
+
+/* ---- how they are laid out ---- */
+
+/* Numbers with their units: "999 kB", "23h59m"; what the filters look at, as it mostly is. */
+static const struct {
+	const char *key, *value;
+	size_t characters;
+} rooms[] = {
+	{"unit", "bytes", 7},  {"unit", "packets", 5},    {"unit", "seconds", 7},
+	{"filter", "port", 5}, {"filter", "address", 15}, {"filter", "process", 12},
+};
+
+size_t answer_room(const json_t *column)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
+		if (STREQ(answer_text(column, rooms[i].key), rooms[i].value))
+			return rooms[i].characters;
+	}
+	return 0;
+}
+
+struct grid_column answer_grid_column(const json_t *column, const char *header)
+{
+	const json_t *importance = json_object_get(column, "importance");
+
+	return (struct grid_column){
+		.name = answer_text(column, "name"),
+		.header = header,
+		.right = !answer_is_kind(column, "text"),
+		.importance = (unsigned)json_integer_value(importance),
+	};
+}
