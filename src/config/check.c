@@ -406,6 +406,23 @@ int check_histogram(struct binding *at, void *item)
 
 /* --- options and attaching ----------------------------------------------------------------- */
 
+static bool is_allowed(const struct option_config *o, uint64_t number)
+{
+	return !o->max || number <= o->max;
+}
+
+static void report_default(const struct binding *at, const struct option_config *o,
+			   const struct text *t)
+{
+	char most[32] = "";
+
+	if (o->max)
+		snprintf(most, sizeof(most), " of at most %u", o->max);
+	binding_error(at, t->place, "'default': expected %s%s, found '%s'",
+		      o->type == OPTION_BOOL ? "true or false" : "a whole number", most,
+		      shown(t->text).text);
+}
+
 /* Puts the default of a bool or uint into the one spelling that those who read it expect. */
 static int normalize_default(const struct binding *at, const struct option_config *o,
 			     struct text *t)
@@ -417,13 +434,11 @@ static int normalize_default(const struct binding *at, const struct option_confi
 
 	if (o->type == OPTION_BOOL && bool_parse(t->text, &b)) {
 		copy = strdup(b ? "true" : "false");
-	} else if (o->type == OPTION_UINT && number_parse(t->text, &n)) {
+	} else if (o->type == OPTION_UINT && number_parse(t->text, &n) && is_allowed(o, n)) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
 		copy = strdup(number);
 	} else {
-		binding_error(at, t->place, "'default': expected %s, found '%s'",
-			      o->type == OPTION_BOOL ? "true or false" : "a whole number",
-			      shown(t->text).text);
+		report_default(at, o, t);
 		return 0;
 	}
 	if (!copy)
@@ -440,7 +455,10 @@ static int check_default_list(const struct binding *at, const struct option_conf
 		const struct text *t = &o->defaults.items[i];
 		uint64_t n;
 
-		if (t->text && !number_parse(t->text, &n))
+		if (t->text && number_parse(t->text, &n) && !is_allowed(o, n))
+			binding_error(at, t->place, "'default': %s is more than 'max'",
+				      shown(t->text).text);
+		else if (t->text && !number_parse(t->text, &n))
 			binding_error(at, t->place,
 				      "'default': a list for a variable is of whole numbers, "
 				      "found '%s'",
@@ -484,6 +502,9 @@ int check_option(struct binding *at, void *item)
 	if (o->max_entries.text && o->type != OPTION_UINT && binding_is_right(at, "type"))
 		binding_error(at, o->max_entries.place,
 			      "'max_entries' needs an option of type uint: it is a number");
+	if (o->max && o->type != OPTION_UINT && !(o->type == OPTION_LIST && o->rodata.text) &&
+	    binding_is_right(at, "type"))
+		binding_error(at, binding_place(at, "max"), "'max' is about numbers");
 	if (o->name.text && STREQ(o->name.text, "enabled"))
 		binding_error(at, o->name.place,
 			      "'enabled' cannot be an option name: each module has it already");

@@ -96,7 +96,8 @@ static void check_sampled(const struct binding *at, const struct config *c, cons
 			      "option '%s' needs a default, since a probe is sampled by it",
 			      shown(t->text).text);
 	else if (value->text && !sampling_parse(value->text, &ignored))
-		binding_error(at, value->place, "option '%s' says how a probe is sampled: it %s",
+		binding_error(at, value->place,
+			      "option '%s' says how a probe is sampled: it takes %s",
 			      shown(t->text).text, SAMPLING_TAKES);
 }
 

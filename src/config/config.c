@@ -339,6 +339,8 @@ static const struct key option_keys[] = {
 	 .doc = "option name: --option MODULE.NAME=VALUE"},
 	{"type", KEY_ENUM, AT(option_config, type), NAMES(option_types), .required = true,
 	 .doc = "what its value is"},
+	{"max", KEY_U32, AT(option_config, max), .min = 1, .max = UINT32_MAX,
+	 .doc = "of uint, and of numbers in a list: the largest; without: any"},
 	{"default", KEY_ONE_OR_MORE, AT(option_config, defaults),
 	 .doc = "value where nobody sets it"},
 	{"rodata", KEY_TEXT, AT(option_config, rodata),

@@ -177,6 +177,7 @@ struct option_config {
 	struct text name;
 	struct text help;
 	enum option_type type;
+	uint32_t max;            /* that a number may be; 0 = any */
 	struct text rodata;      /* the `const volatile` variable it is written to; absent = none */
 	struct text max_entries; /* the map that gets room for so many entries; absent = none */
 	struct text_list defaults; /* a scalar gives one item */

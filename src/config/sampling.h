@@ -9,8 +9,8 @@ struct sampling {
 	double share; /* of the time: 0 when off, 1 when always */
 };
 
-/* "takes off, always or …", for sentences about a text that is none of them. */
-#define SAMPLING_TAKES "takes off, always, or a share of the time from 0.001% to 100%, like 2%"
+/* What it takes, for sentences about a text that is none of them. */
+#define SAMPLING_TAKES "off, always, or a share of the time from 0.001% to 100%, like 2%"
 
 /* "off", "always" or "2%". */
 bool sampling_parse(const char *text, struct sampling *ret);

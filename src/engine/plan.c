@@ -399,16 +399,32 @@ static struct module *find_module(struct plans *plans, const char *name)
 	return NULL;
 }
 
-/* A list that goes into a variable is one of numbers. */
-static const char *check_list(const struct option_config *option, const struct strv *values)
+static void add_wrong(struct buf *to, const char *takes, const char *value)
 {
+	buf_printf(to, "takes %s, not '%s'", takes, value);
+}
+
+/* @what: "a whole number" */
+static void check_number(const struct option_config *option, const char *what, const char *value,
+			 struct buf *wrong)
+{
+	_cleanup_buf_ struct buf takes = {0};
 	uint64_t number;
 
-	for (size_t i = 0; option->rodata.text && i < values->count; i++) {
-		if (option_parse_uint(values->items[i], &number))
-			return "takes whole numbers";
-	}
-	return NULL;
+	if (!option_parse_uint(value, &number) && (!option->max || number <= option->max))
+		return;
+	buf_add_str(&takes, what);
+	if (option->max)
+		buf_printf(&takes, " of at most %u", option->max);
+	add_wrong(wrong, buf_str(&takes), value);
+}
+
+/* A list that goes into a variable is one of numbers. */
+static void check_list(const struct option_config *option, const struct strv *values,
+		       struct buf *wrong)
+{
+	for (size_t i = 0; option->rodata.text && i < values->count && !wrong->len; i++)
+		check_number(option, "whole numbers", values->items[i], wrong);
 }
 
 /* Whether some probe of @c is sampled as the option @name says. */
@@ -423,29 +439,33 @@ static bool is_sampling(const struct config *c, const char *name)
 	return false;
 }
 
-/* Whether @values fit @option of @c; otherwise the sentence that says what would. */
-static const char *check_values(const struct config *c, const struct option_config *option,
-				const struct strv *values)
+/* Whether @value fits @option of @c; otherwise what would goes to @wrong. */
+static void check_value(const struct config *c, const struct option_config *option,
+			const char *value, struct buf *wrong)
 {
 	struct sampling sampling;
 	struct network network;
-	uint64_t number;
 	bool truth;
 
+	if (option->type == OPTION_BOOL && option_parse_bool(value, &truth))
+		add_wrong(wrong, "true or false", value);
+	else if (option->type == OPTION_UINT)
+		check_number(option, "a whole number", value, wrong);
+	else if (option->type == OPTION_NETWORK && *value && !network_parse(value, &network))
+		add_wrong(wrong, NETWORK_TAKES, value);
+	else if (is_sampling(c, option->name.text) && !sampling_parse(value, &sampling))
+		add_wrong(wrong, SAMPLING_TAKES, value);
+}
+
+static void check_values(const struct config *c, const struct option_config *option,
+			 const struct strv *values, struct buf *wrong)
+{
 	if (option->type == OPTION_LIST)
-		return check_list(option, values);
-	if (values->count != 1)
-		return "takes one value";
-	if (option->type == OPTION_BOOL && option_parse_bool(values->items[0], &truth))
-		return "takes true or false";
-	if (option->type == OPTION_UINT && option_parse_uint(values->items[0], &number))
-		return "takes a whole number";
-	if (option->type == OPTION_NETWORK && *values->items[0] &&
-	    !network_parse(values->items[0], &network))
-		return "takes " NETWORK_TAKES;
-	if (is_sampling(c, option->name.text) && !sampling_parse(values->items[0], &sampling))
-		return SAMPLING_TAKES;
-	return NULL;
+		check_list(option, values, wrong);
+	else if (values->count != 1)
+		add_wrong(wrong, "one value", values->count ? values->items[0] : "");
+	else
+		check_value(c, option, values->items[0], wrong);
 }
 
 static int unknown_option(const struct module *m, const char *name, struct error *e)
@@ -468,7 +488,7 @@ static int apply(struct plans *plans, const char *module, const char *name,
 {
 	struct module *m = find_module(plans, module);
 	const struct option_config *option;
-	const char *wrong;
+	_cleanup_buf_ struct buf wrong = {0};
 	struct strv *to;
 
 	/* An option of a module that does not run now is no mistake. */
@@ -479,10 +499,10 @@ static int apply(struct plans *plans, const char *module, const char *name,
 	option = config_find_option(m->config, name);
 	if (!option)
 		return unknown_option(m, name, e);
-	wrong = check_values(m->config, option, values);
-	if (wrong)
-		return error_set_usage(e, "option '%s' of module '%s' %s, not '%s'", name, module,
-				       wrong, values->count ? values->items[0] : "");
+	check_values(m->config, option, values, &wrong);
+	if (wrong.len)
+		return error_set_usage(e, "option '%s' of module '%s' %s", name, module,
+				       buf_str(&wrong));
 	to = &m->values[option - m->config->options.items];
 	strv_free(to);
 	return strv_add_all(to, values) ? error_set(e, -ENOMEM, "no memory") : 0;

@@ -22,7 +22,8 @@ static const char stage_manifest[] =
 	"  - {name: flag, type: bool, default: true, help: h, rodata: f}\n"
 	"  - {name: number, type: uint, default: 7, help: h, rodata: n}\n"
 	"  - {name: names, type: list, default: [a, b], help: h}\n"
-	"  - {name: ports, type: list, default: [53], help: h, rodata: p}\n"
+	"  - {name: ports, type: list, default: [53], help: h, rodata: p, max: 65535}\n"
+	"  - {name: small, type: uint, default: 1, help: h, max: 65535}\n"
 	"  - {name: from, type: network, default: '', help: h, rodata: a}\n";
 static const char pipe_manifest[] = "description: a pipeline\n"
 				    "options:\n"
@@ -240,9 +241,11 @@ static const struct refusal refusals[] = {
 	{.modules = "pipe", .says = "there is no module 'pipe'"},
 	{.settings = "one.flag=maybe", .says = "takes true or false, not 'maybe'"},
 	{.settings = "one.number=-1", .says = "takes a whole number, not '-1'"},
+	{.settings = "one.small=65536", .says = "a whole number of at most 65535, not '65536'"},
+	{.settings = "one.ports=53,65536", .says = "numbers of at most 65535, not '65536'"},
 	{.settings = "one.from=10.0.0.0/33", .says = "takes an address or a network such as"},
 	{.settings = "one.from=eth0", .says = "192.0.2.0/24 or 2001:db8::/32, not 'eth0'"},
-	{.settings = "one.ports=53,dns", .says = "takes whole numbers, not"},
+	{.settings = "one.ports=53,dns", .says = "takes whole numbers of at most 65535, not 'dns'"},
 	{.settings = "one.numbr=1", .says = "has no option 'numbr', did you mean 'number'?"},
 	{.settings = "oen.number=1", .says = "there is no module 'oen', did you mean 'one'?"},
 	{.settings = "nonsense", .says = "--option takes MODULE.NAME=VALUE, not 'nonsense'"},
