@@ -106,10 +106,16 @@ bool module_filters_given(const struct module_filters *f)
 	       f->where.given;
 }
 
-static void add_list(struct buf *path, enum column_filter filter, const struct cli_list *list)
+static int add_list(struct buf *path, enum column_filter filter, const struct cli_list *list,
+		    struct error *e)
 {
+	const char *name = column_filter_name(filter);
+
+	if (list->given && !list->values.count)
+		return error_set_usage(e, "--%s takes at least one, not ''", name);
 	for (size_t i = 0; i < list->values.count; i++)
-		argument_add(path, column_filter_name(filter), list->values.items[i]);
+		argument_add(path, name, list->values.items[i]);
+	return 0;
 }
 
 /* "column=text" */
@@ -130,10 +136,11 @@ int module_filters_add(const struct module_filters *f, struct buf *path, struct 
 {
 	int err = 0;
 
-	add_list(path, FILTER_ADDRESS, &f->addresses);
-	add_list(path, FILTER_PORT, &f->ports);
-	add_list(path, FILTER_PROCESS, &f->processes);
-	add_list(path, FILTER_INTERFACE, &f->interfaces);
+	if ((err = add_list(path, FILTER_ADDRESS, &f->addresses, e)) ||
+	    (err = add_list(path, FILTER_PORT, &f->ports, e)) ||
+	    (err = add_list(path, FILTER_PROCESS, &f->processes, e)) ||
+	    (err = add_list(path, FILTER_INTERFACE, &f->interfaces, e)))
+		return err;
 	for (size_t i = 0; i < f->where.values.count && !err; i++)
 		err = add_where(path, f->where.values.items[i], e);
 	return err;

@@ -2,6 +2,7 @@
 /* What is asked of a table: columns and groups by their names, filters by what they look at. */
 #include <errno.h>
 #include <fnmatch.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,26 +25,67 @@ static bool find_column(const struct sheet *s, const char *name, size_t *ret)
 	return false;
 }
 
-/* "table 'x' has no column 'byte', did you mean 'bytes'?": of texts, or of numbers */
-static int unknown_name(const struct sheet *s, const char *what, const char *name, bool text,
-			struct error *e)
-{
-	const char *names[2 * SHEET_COLUMNS_MAX] = {0}, *nearest;
-	_cleanup_buf_ struct buf list = {0};
-	size_t n = 0;
+/* The names that are meant by some option. */
+struct names {
+	const char *items[2 * SHEET_COLUMNS_MAX];
+	size_t count;
+};
 
-	for (size_t i = 0; text && i < MIN(s->config->groups.count, (size_t)SHEET_COLUMNS_MAX); i++)
-		names[n++] = s->config->groups.items[i].name.text;
+static void add_name(struct names *to, const char *name)
+{
+	for (size_t i = 0; i < to->count; i++) {
+		if (STREQ(to->items[i], name))
+			return;
+	}
+	if (to->count < ARRAY_SIZE(to->items))
+		to->items[to->count++] = name;
+}
+
+static void add_groups(const struct sheet *s, struct names *to)
+{
+	for (size_t i = 0; i < s->config->groups.count; i++)
+		add_name(to, s->config->groups.items[i].name.text);
+}
+
+/* Of the columns that are texts, or numbers. */
+static void add_columns(const struct sheet *s, bool text, struct names *to)
+{
 	for (size_t i = 0; i < s->n_columns; i++) {
 		if ((s->columns[i].kind == SHEET_TEXT) == text)
-			names[n++] = s->columns[i].config->name.text;
+			add_name(to, s->columns[i].config->name.text);
 	}
-	nearest = suggest_nearest(name, names, n);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+}
+
+/* "this table has no column 'byte', did you mean 'bytes'?; it has: …" */
+static int unknown_name(const char *what, const char *name, const struct names *known,
+			struct error *e)
+{
+	const char *nearest = suggest_nearest(name, known->items, known->count);
+	_cleanup_buf_ struct buf list = {0};
+
+	for (size_t i = 0; i < known->count; i++)
+		buf_printf(&list, "%s%s", i ? ", " : "", known->items[i]);
 	return error_set_usage(e, "this table has no %s '%s'%s%s%s; it has: %s", what, name,
 			       nearest ? ", did you mean '" : "", nearest ? nearest : "",
 			       nearest ? "'?" : "", buf_str(&list));
+}
+
+static int unknown_group(const struct sheet *s, const char *name, struct error *e)
+{
+	struct names known = {0};
+
+	add_groups(s, &known);
+	add_columns(s, true, &known);
+	return unknown_name("group or column", name, &known, e);
+}
+
+static int unknown_column(const struct sheet *s, const char *what, const char *name, bool text,
+			  struct error *e)
+{
+	struct names known = {0};
+
+	add_columns(s, text, &known);
+	return unknown_name(what, name, &known, e);
 }
 
 /* ---- by ---- */
@@ -67,7 +109,7 @@ static int choose_by_name(const struct sheet *s, const char *name, struct sheet_
 	size_t column;
 
 	if (!find_column(s, name, &column) || s->columns[column].kind != SHEET_TEXT)
-		return unknown_name(s, "group or column", name, true, e);
+		return unknown_group(s, name, e);
 	q->by[column] = true;
 	return 0;
 }
@@ -107,7 +149,7 @@ static int choose_sort(const struct sheet *s, const char *name, struct sheet_que
 	if (!name)
 		name = s->config->sort.text;
 	if (name && (!find_column(s, name, &q->sort) || s->columns[q->sort].kind == SHEET_TEXT))
-		return unknown_name(s, "column of numbers", name, false, e);
+		return unknown_column(s, "column of numbers", name, false, e);
 	while (!name && q->sort < s->n_columns && s->columns[q->sort].kind == SHEET_TEXT)
 		q->sort++;
 	return 0;
@@ -150,20 +192,41 @@ static bool address_fits(const char *value, const char *text)
 	       network_contains(&wanted, &found);
 }
 
-/* "443", "8000-8100", or a name */
+/* Decimal digits only: strtoul takes blanks and signs. */
+static bool parse_port(const char *text, char **end, unsigned long *ret)
+{
+	if (*text < '0' || *text > '9')
+		return false;
+	*ret = strtoul(text, end, 10);
+	return *ret <= UINT16_MAX;
+}
+
+/* "443", "8000-8100" */
 static bool parse_ports(const char *value, unsigned long *low, unsigned long *high)
 {
 	char *end;
 
-	*low = *high = strtoul(value, &end, 10);
-	if (end != value && *end == '-') {
-		const char *second = end + 1;
+	if (!parse_port(value, &end, low))
+		return false;
+	*high = *low;
+	if (*end == '-' && !parse_port(end + 1, &end, high))
+		return false;
+	return *end == '\0' && *low <= *high;
+}
 
-		*high = strtoul(second, &end, 10);
-		if (end == second)
-			return false;
-	}
-	return end != value && *end == '\0';
+/* "https", "ms-wbt-server" (RFC 6335): some tables have names of ports. */
+static bool is_service(const char *value)
+{
+	return strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+		       strlen(value) &&
+	       !(value[0] >= '0' && value[0] <= '9') && value[0] && value[0] != '-';
+}
+
+static bool port_is_valid(const char *value)
+{
+	unsigned long low, high;
+
+	return parse_ports(value, &low, &high) || is_service(value);
 }
 
 static bool port_fits(const char *value, const char *text)
@@ -173,9 +236,15 @@ static bool port_fits(const char *value, const char *text)
 
 	if (STREQ(value, text))
 		return true;
-	number = strtoul(text, &end, 10);
-	return parse_ports(value, &low, &high) && end != text && *end == '\0' && number >= low &&
-	       number <= high;
+	return parse_ports(value, &low, &high) && parse_port(text, &end, &number) && *end == '\0' &&
+	       number >= low && number <= high;
+}
+
+static bool address_is_valid(const char *value)
+{
+	struct network network;
+
+	return network_parse(value, &network);
 }
 
 static bool glob_fits(const char *value, const char *text)
@@ -183,16 +252,39 @@ static bool glob_fits(const char *value, const char *text)
 	return fnmatch(value, text, 0) == 0;
 }
 
+static bool any_is_valid(const char *value)
+{
+	return value != NULL;
+}
+
+/* The kernel keeps the first 15 characters (TASK_COMM_LEN of include/linux/sched.h). */
+enum { PROCESS_MOST = 15 };
+
+static bool process_fits(const char *value, const char *text)
+{
+	return glob_fits(value, text) ||
+	       (strlen(text) == PROCESS_MOST && strncmp(value, text, PROCESS_MOST) == 0);
+}
+
+/* IFNAMSIZ of include/uapi/linux/if.h is one more. A longer one may have brackets: [a-z]. */
+static bool interface_is_valid(const char *value)
+{
+	return *value && (strlen(value) < IFNAMSIZ || strpbrk(value, "*?["));
+}
+
 /* What a value must be for a filter, and when a text fits it. By enum column_filter. */
 static const struct {
 	bool (*fits)(const char *value, const char *text);
-	const char *wanted;
+	bool (*is_valid)(const char *value);
+	const char *takes;
 } filter_kinds[] = {
-	[FILTER_NONE] = {glob_fits, "a text; * and ? stand for any"},
-	[FILTER_ADDRESS] = {address_fits, "an address, or a network such as 10.0.0.0/8"},
-	[FILTER_PORT] = {port_fits, "a port, or several such as 8000-8100"},
-	[FILTER_PROCESS] = {glob_fits, "a name; * and ? stand for any"},
-	[FILTER_INTERFACE] = {glob_fits, "a name; * and ? stand for any"},
+	[FILTER_NONE] = {glob_fits, any_is_valid, "a text; * and ? stand for any"},
+	[FILTER_ADDRESS] = {address_fits, address_is_valid, NETWORK_TAKES},
+	[FILTER_PORT] = {port_fits, port_is_valid,
+			 "a port up to 65535, or several such as 8000-8100"},
+	[FILTER_PROCESS] = {process_fits, any_is_valid, "a name; * and ? stand for any"},
+	[FILTER_INTERFACE] = {glob_fits, interface_is_valid,
+			      "a name of at most 15 characters; * and ? stand for any"},
 };
 
 /* How @f looks at a column that is meant. */
@@ -263,8 +355,6 @@ bool sheet_query_fits(const struct sheet *s, const struct sheet_query *q,
 static int check_filter(const struct sheet *s, const struct sheet_filter *f, struct sheet_query *q,
 			struct error *e)
 {
-	unsigned long low, high;
-	struct network network;
 	bool found = false;
 
 	for (size_t i = 0; i < s->n_columns; i++) {
@@ -273,15 +363,14 @@ static int check_filter(const struct sheet *s, const struct sheet_filter *f, str
 		if (!column_is_meant(&s->columns[i], f))
 			continue;
 		found = q->needed[i] = true;
-		if ((kind == FILTER_ADDRESS && !network_parse(f->value, &network)) ||
-		    (kind == FILTER_PORT && parse_ports(f->value, &low, &high) && low > high))
+		if (!filter_kinds[kind].is_valid(f->value))
 			return error_set_usage(e, "'%s' takes %s, not '%s'", f->name,
-					       filter_kinds[kind].wanted, f->value);
+					       filter_kinds[kind].takes, f->value);
 	}
 	if (!found && !f->column)
 		return error_set_usage(
 			e, "no column of this table is about '%s'; by a column: --where", f->name);
-	return found ? 0 : unknown_name(s, "column of texts", f->name, true, e);
+	return found ? 0 : unknown_column(s, "column of texts", f->name, true, e);
 }
 
 int sheet_query_build(const struct sheet *s, const struct sheet_question *q,

@@ -171,7 +171,7 @@ def test_groups_add_up(daemon, flows):
 
 
 @pytest.mark.parametrize("arguments, ports", [
-    ((), {80, 443, 8080, 53}),
+    ((), {80, 443, 8080, 53, 22}),
     (("--address", "10.0.0.1"), {80, 443}),
     (("--address", "10.0.0.0/30"), {80, 443}),
     (("--address", "10.0.0.0/23"), {80, 443, 8080}),
@@ -187,12 +187,16 @@ def test_groups_add_up(daemon, flows):
     (("--where", "port=8*"), {80, 8080}),
     (("--where", "destination=10.0.*", "--where", "process=curl"), {80}),
     (("--process", "nginx"), set()),
+    (("--process", "a-name-that-is-longer-than-the-kernel-keeps"), {22}),
+    (("--port", "0-65535"), {80, 443, 8080, 53, 22}),
+    (("--port", "ssh"), set()),
 ])
 def test_filters(daemon, flows, arguments, ports):
     flows.write("10.0.0.1", "10.0.0.2", 80, size=1, process="curl", interface=1)
     flows.write("10.0.0.1", "10.0.0.3", 443, size=1, process="wget", interface=1)
     flows.write("10.0.1.9", "10.0.0.77", 8080, size=1, process="wget", interface=2)
     flows.write("2001:db8::1", "2001:db8::2", 53, size=1, process="dig", interface=2)
+    flows.write("192.0.2.1", "192.0.2.2", 22, size=1, process="a-name-that-is-", interface=3)
     assert {int(row["port"]) for row in ask(daemon, *arguments)["rows"]} == ports
 
 
@@ -334,10 +338,26 @@ def test_texts_cannot_command_a_terminal(daemon, flows):
 
 @pytest.mark.parametrize("arguments, code, words", [
     (("tables", "flows", "--by", "hosts"), 2, "no group or column 'hosts', did you mean 'host'"),
+    (("tables", "flows", "--by", "nothing"), 2,
+     "'nothing'; it has: flow, host, process, source, destination, port, interface\n"),
     (("tables", "flows", "--sort", "byte"), 2, "did you mean 'bytes'"),
     (("tables", "flows", "--sort", "source"), 2, "no column of numbers 'source'"),
     (("tables", "flows", "--address", "10.0.0"), 2, "takes an address"),
-    (("tables", "flows", "--where", "color=red"), 2, "no column of texts 'color'"),
+    (("tables", "flows", "--address", "10.0.0.0/33"), 2, "takes an address"),
+    (("tables", "flows", "--address", "10.0.0.1, ,localhost"), 2, "not 'localhost'"),
+    (("tables", "flows", "--address", ""), 2, "--address takes at least one"),
+    (("tables", "flows", "--port", "99999999"), 2,
+     "'port' takes a port up to 65535, or several such as 8000-8100, not '99999999'"),
+    (("tables", "flows", "--port", "65536"), 2, "takes a port up to 65535"),
+    (("tables", "flows", "--port", "80-65536"), 2, "takes a port up to 65535"),
+    (("tables", "flows", "--port", "90-80"), 2, "not '90-80'"),
+    (("tables", "flows", "--port", "-80"), 2, "not '-80'"),
+    (("tables", "flows", "--port", "80-"), 2, "not '80-'"),
+    (("tables", "flows", "--port", "80 90"), 2, "not '80 90'"),
+    (("tables", "flows", "--port", "8*"), 2, "not '8*'"),
+    (("tables", "flows", "--interface", "a-name-of-16-chars"), 2, "at most 15 characters"),
+    (("tables", "flows", "--where", "color=red"), 2,
+     "no column of texts 'color'; it has: source, destination, port, interface, process\n"),
     (("tables", "flows", "--where", "color"), 2, "--where takes COLUMN=TEXT"),
     (("tables", "flows", "--limit", "-1"), 2, "--limit takes"),
     (("tables", "flows", "--watch=0"), 2, "--watch takes seconds"),
