@@ -10,6 +10,7 @@ import struct
 import cases
 import pytest
 from bpf import TC_ACT_UNSPEC, Object, object_path, sum_u64
+from daemon import PATIENCE
 from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, PadN
@@ -298,25 +299,112 @@ def test_more_questions_than_one(stage, questions):
     assert stage.strays() == Strays()
 
 
-def test_random_damage(stage):
-    """Whatever comes, it is one query, one response, or unreadable; and a name is one."""
-    dice = random.Random(1)
-    whole = bytes(query())
-    for number in range(2000):
-        message = bytearray(whole)
-        for _ in range(dice.randint(1, 4)):
-            message[dice.randrange(2, len(message))] = dice.choice((0, 0xC0, 0xFF, 63, 64, 1))
-        message[:2] = struct.pack("!H", number)
-        stage.egress(asked(Raw(bytes(message[:dice.randint(8, len(message))]))))
-    names = stage.names()
-    strays = stage.strays(CLIENT), stage.strays(SERVER)
-    assert sum(names.values()) + sum(each.unreadable for each in strays) == 2000
-    assert sum(names.values()) > 100 and strays[CLIENT].unreadable > 100
-    for name, _ in names:
-        labels = name + b"\0"
-        while labels and labels[0] <= 63:
-            labels = labels[1 + labels[0]:]
-        assert name in (UNREADABLE, b"\4NONE") or not labels.strip(b"\0"), name
+MESSAGES = 3000 if PATIENCE == 1 else 300
+
+
+def random_labels(dice, size):
+    """@size bytes of labels, or one less."""
+    name = b""
+    while size - len(name) > 1:
+        length = min(dice.choice((1, 2, 7, 63)), size - len(name) - 1)
+        name += bytes([length]) + dice.randbytes(length)
+    return name
+
+
+# How names end: half of them as they should. A pointer, also into the header; labels of 64 bytes,
+# and of kinds that there are none of; nothing.
+ENDS = [b"\0"] * 6 + [b"\xc0\x0c", b"\xc0\0", b"\xff\xff", b"\x40" + b"a" * 64 + b"\0",
+                     b"\x80" + b"a" * 128 + b"\0", b""]
+
+
+def random_query(dice, number, least):
+    """Broken as often as not: with pointers, too long, cut anywhere behind @least bytes."""
+    size = dice.choice((0, 2, 12, 30, 100, 200, 253, 254, 255, 256, 300))
+    question = (random_labels(dice, size) + dice.choice(ENDS) +
+                dice.randbytes(dice.choice((4, 4, 4, 30))))
+    flags = dice.getrandbits(15) | (0x8000 if dice.random() < 0.1 else 0)
+    header = struct.pack("!6H", number, flags, dice.choice((1, 1, 1, 0, 2, 0xFFFF)),
+                         *(dice.getrandbits(16) for _ in range(3)))
+    message = bytearray(header + question)
+    if dice.random() < 0.2:
+        message[dice.randrange(12, len(message))] = dice.choice((0, 1, 63, 64, 0xC0, 0xFF))
+    return bytes(message[:dice.randrange(least, len(message)) if dice.random() < 0.2 else None])
+
+
+def read_query(message):
+    """The name, in lower case, and type that it asks for, by RFC 1035; None: it is no query."""
+    if len(message) < 12 or message[2] & 0x80:
+        return None
+    if message[4:6] == b"\0\0":
+        return b"\4NONE", OTHER_TYPE
+    at = 12
+    while at < len(message) and 0 < message[at] <= 63:
+        at += 1 + message[at]
+    at += 1  # the root's
+    if at + 4 > len(message) or at - 12 > 255 or message[at - 1]:
+        return UNREADABLE, OTHER_TYPE
+    return message[12:at].lower(), int.from_bytes(message[at:at + 2], "big")
+
+
+class Frames:
+    """Packets of one kind, without scapy for each. Nobody looks at checksums here."""
+
+    def __init__(self, below, transport):
+        self.bytes = bytes(cases.ETHER / below / transport)
+        self.lengths = [16 if below.haslayer(IP) else 18]
+        if transport.haslayer(UDP):
+            self.lengths.append(len(self.bytes) - 4)
+
+    def carry(self, payload):
+        frame = bytearray(self.bytes) + payload
+        for at in self.lengths:
+            (length,) = struct.unpack_from("!H", frame, at)
+            struct.pack_into("!H", frame, at, length + len(payload))
+        return bytes(frame)
+
+
+def carriers(below, protocol, sport, dport):
+    """Makes a list of packets of a message: over TCP of a connection of its own."""
+    if protocol == "udp":
+        datagrams = Frames(below, UDP(sport=sport, dport=dport))
+        return lambda message: [datagrams.carry(message)]
+    first = bytes(cases.ETHER / below / TCP(sport=sport, dport=dport, flags="S", seq=999))
+    segments = Frames(below, TCP(sport=sport, dport=dport, flags="PA", seq=1000))
+    return lambda message: [first, segments.carry(framed(message))]
+
+
+@pytest.mark.parametrize("below", ["v4", "v6"])
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+def test_random_messages(below, protocol):
+    """Names of all kinds, whole and hostile: each query is counted under what it asks for, and
+    each answer, which is noise behind its header, belongs to its query."""
+    dice = random.Random(f"{below} {protocol}")
+    ask = carriers(BELOW[below][0], protocol, 4000, 53)
+    answer = carriers(BELOW[below][1], protocol, 53, 4000)
+    names, responses, others = collections.Counter(), collections.Counter(), 0
+    with loaded(dns_unknown_types=True) as stage:
+        for number in range(MESSAGES):
+            # Of a stream the rest of a header may still come.
+            message = random_query(dice, number, least=0 if protocol == "udp" else 12)
+            flags = 0x8000 | dice.getrandbits(15)
+            noise = dice.randbytes(dice.choice((8, 20, 300)))
+            for packet in ask(message):
+                stage.egress(packet)
+            for packet in answer(struct.pack("!2H", number, flags) + noise):
+                stage.ingress(packet)
+            read = read_query(message)
+            if read:
+                names[NAME_KEY.pack(*read, CLIENT, 0)] += 1
+                responses[flags & 0xF] += 1
+            else:
+                others += 1
+        counted = {key: sum_u64(values)[0] for key, values in stage.pipeline.read("dns_names")}
+        assert {key: count for key, count in counted.items() if count} == names
+        assert stage.responses() == responses
+        assert stage.waiting() == 0
+        assert stage.strays() == Strays(unmatched=others, unreadable=others)
+    unreadable = names[NAME_KEY.pack(UNREADABLE, OTHER_TYPE, CLIENT, 0)]
+    assert min(others, unreadable, sum(names.values()) - unreadable) > MESSAGES // 20
 
 
 def test_response_cut_at_every_byte(stage):
