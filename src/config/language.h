@@ -59,3 +59,16 @@ void check_word(const struct binding *at, const struct text *t);
 
 /* The tables of a file, against its metrics and options. */
 void check_tables(const struct binding *at, const struct config *c);
+
+/* The buckets of a histogram; and of what is none. */
+void check_buckets(const struct binding *at, const struct bucket_config *b);
+void check_no_buckets(const struct binding *at);
+
+/* `top` of the values of @m. */
+void check_tops(const struct binding *at, const struct config *c, const struct metric_config *m);
+
+/* Entries with a `ttl` are of one metric alone. */
+void check_ttls(const struct binding *at, const struct config *c);
+
+/* No two metrics of a file have one name, parts of histograms among them: 0 or -ENOMEM. */
+int check_metrics_unique(const struct binding *at, const struct config *c);
