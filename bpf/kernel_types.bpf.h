@@ -109,6 +109,7 @@ struct sk_buff {
 	unsigned long _skb_refdst; /* struct dst_entry *, bit 0 is a flag */
 	char cb[48];
 	__s64 tstamp; /* ktime_t */
+	unsigned int len;
 	int skb_iif;
 	__be16 protocol;
 	__u16 network_header; /* from `head`, as the others; 0: not known yet */

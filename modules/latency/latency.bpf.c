@@ -1014,14 +1014,21 @@ int BPF_PROG(softirq_raise, __u32 vector)
 /*
  * When packets were queued. A packet that TCP has given a transmit timestamp is known by that, as
  * are the segments that some disciplines cut it into (tbf, netem, cake); any other by its address.
- * What is dropped inside, or leaves unseen, leaves its entry: the next to have its address
- * overwrites it, a timestamp does not come again, and one day it is the oldest and goes.
+ * A timestamp does not come again, and one day its entry is the oldest and goes. An address does:
+ * what is dropped inside takes its entry along, and what is cut into segments without a timestamp
+ * is longer than they are, one of which may have its address.
  */
+struct queued_packet {
+	__u64 since;
+	__u32 len;
+	__u32 unused;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct queued_packet);
 } queued SEC(".maps");
 
 enum { BULK_MAX = 16 }; /* packets that a qdisc hands over at once; of more the rest is not seen */
@@ -1040,28 +1047,43 @@ static __always_inline bool is_queued_of_network(struct sk_buff *skb)
 
 static __always_inline void note_queued(struct sk_buff *skb)
 {
-	__u64 identity = identity_of(skb), now;
+	__u64 identity = identity_of(skb);
+	struct queued_packet packet = {.len = skb->len};
 
 	if (only_network[0] && !is_queued_of_network(skb))
 		return;
-	now = bpf_ktime_get_ns();
-	bpf_map_update_elem(&queued, &identity, &now, BPF_ANY);
+	packet.since = bpf_ktime_get_ns();
+	bpf_map_update_elem(&queued, &identity, &packet, BPF_ANY);
 }
 
 static __always_inline void count_dequeued(struct sk_buff *skb, struct latency_qdisc_key *key,
 					   __u64 now)
 {
 	__u64 identity = identity_of(skb);
-	const __u64 *since = bpf_map_lookup_elem(&queued, &identity);
-	__u64 then;
+	const struct queued_packet *found = bpf_map_lookup_elem(&queued, &identity);
+	struct queued_packet packet;
 
-	if (!since || (only_network[0] && !is_queued_of_network(skb)))
+	if (!found || (only_network[0] && !is_queued_of_network(skb)))
 		return;
-	then = *since;
-	if (identity == (__u64)skb)
+	packet = *found;
+	if (identity == (__u64)skb) {
 		bpf_map_delete_elem(&queued, &identity);
-	if (is_recent(then, now) && now - then < AN_HOUR)
-		ADD_LATENCY(&qdisc_latency_seconds, *key, now - then);
+		if (packet.len != skb->len)
+			return;
+	}
+	if (is_recent(packet.since, now) && now - packet.since < AN_HOUR)
+		ADD_LATENCY(&qdisc_latency_seconds, *key, now - packet.since);
+}
+
+/* Dropped, maybe inside a qdisc; its address is free for another. */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(qdisc_drop, struct sk_buff *skb)
+{
+	__u64 identity = (__u64)skb;
+
+	if (bpf_map_lookup_elem(&queued, &identity))
+		bpf_map_delete_elem(&queued, &identity);
+	return 0;
 }
 
 SEC("tp_btf/qdisc_dequeue")

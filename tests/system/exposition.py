@@ -100,6 +100,20 @@ def histogram_samples(name, labels, histogram):
     yield (f"{name}_sum", labels), histogram.sample_sum
 
 
+def native_buckets(histogram):
+    """{index: count} of a native one. Index k has what is above 2^((k-1)/2^schema), and not above
+    2^(k/2^schema); None what counts as zero."""
+    found, index, count, deltas = {}, 0, 0, iter(histogram.positive_delta)
+    for span in histogram.positive_span:
+        index += span.offset
+        for _ in range(span.length):
+            count += next(deltas)
+            found[index] = count
+            index += 1
+    assert sum(found.values()) + histogram.zero_count == histogram.sample_count
+    return found | ({None: histogram.zero_count} if histogram.zero_count else {})
+
+
 def metric_samples(name, metric):
     labels = frozenset((pair.name, pair.value) for pair in metric.label)
     assert len(labels) == len(metric.label)
