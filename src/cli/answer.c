@@ -86,6 +86,42 @@ int answer_choose_columns(json_t *answer, const struct strv *names, struct error
 	return err;
 }
 
+/* ---- rows of nothing ---- */
+
+static bool is_zero(const json_t *value)
+{
+	if (json_is_object(value))
+		return answer_number(value, "count") == 0;
+	return !json_is_number(value) || json_number_value(value) == 0;
+}
+
+static bool is_zero_row(const json_t *row, const json_t *columns)
+{
+	json_t *column;
+	size_t i;
+
+	json_array_foreach(columns, i, column)
+	{
+		if (!answer_is_kind(column, "text") &&
+		    !is_zero(json_object_get(row, answer_text(column, "name"))))
+			return false;
+	}
+	return true;
+}
+
+void answer_drop_zero_rows(json_t *table)
+{
+	const json_t *columns = json_object_get(table, "columns");
+	json_t *rows = json_object_get(table, "rows"), *other = json_object_get(table, "other");
+
+	for (size_t i = json_array_size(rows); i > 0; i--) {
+		if (is_zero_row(json_array_get(rows, i - 1), columns))
+			json_array_remove(rows, i - 1);
+	}
+	if (other && is_zero_row(other, columns))
+		json_object_set_new(other, "rows", json_integer(0));
+}
+
 /* ---- how they are laid out ---- */
 
 /* Numbers with their units: "999 kB", "23h59m"; what the filters look at, as it mostly is. */

@@ -249,8 +249,7 @@ static void add_left_out(const struct grid *g, struct buf *text)
 	}
 }
 
-/* In lines of at most @width, between words; gives back how many. */
-static size_t add_wrapped(struct buf *out, char *text, size_t width)
+size_t grid_add_wrapped(struct buf *out, char *text, size_t width)
 {
 	size_t at = 0, lines = 1;
 	const char *word;
@@ -279,7 +278,7 @@ size_t grid_write_left_out(const struct grid *g, size_t width, struct buf *out)
 		return 0;
 	buf_printf(&text, "No room for: %s; --columns NAME,… shows those that you want, --json all",
 		   buf_str(&names));
-	return buf_ok(&text) ? add_wrapped(out, text.data, width) : 0;
+	return buf_ok(&text) ? grid_add_wrapped(out, text.data, width) : 0;
 }
 
 struct terminal terminal_size(void)

@@ -45,6 +45,10 @@ void grid_write_rows(struct grid *g, struct buf *out);
  * back how many, 0 when all are there. */
 size_t grid_write_left_out(const struct grid *g, size_t width, struct buf *out);
 
+/* Appends @text, which it takes apart, in lines of at most @width, between words; gives back how
+ * many. */
+size_t grid_add_wrapped(struct buf *out, char *text, size_t width);
+
 void grid_free(struct grid *g);
 
 /* Appends @text without what a terminal would take for a command. */

@@ -27,6 +27,7 @@ struct table_options {
 	struct module_filters filters;
 	struct cli_list columns;
 	bool summary;
+	bool draw;
 	bool json;
 };
 
@@ -41,8 +42,10 @@ static const struct cli_option option_rows[] = {
 	 "So many rows, what is left added up as other; 0 for all. As fits, with --json all"},
 	CLI_OPTION_COLUMNS(struct table_options, columns),
 	MODULE_FILTER_OPTIONS(struct table_options,
-			      filters){"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
-				       "Quantiles in a table instead of histograms that are drawn"},
+			      filters){"draw", NULL, NULL, NULL, CLI_FLAG, AT(draw),
+				       "Draw the histograms instead of telling some quantiles"},
+	{"summary", NULL, NULL, NULL, CLI_FLAG, AT(summary),
+	 "Quantiles in a table instead of histograms that are drawn"},
 	{"watch", "SECONDS", NULL, NULL, CLI_OPTIONAL, AT(watch),
 	 "Again and again, every 2 seconds unless said otherwise, until Ctrl-C: what is counted as "
 	 "so many a second"},
@@ -67,7 +70,14 @@ struct show {
 };
 
 /* LINES_AROUND: title and blank, or the two prompts; the header, other and total. */
-enum { ROWS_DEFAULT = 20, ROWS_DRAWN = 6, ROWS_LEAST = 5, LINES_AROUND = 5, LINES_LEFT_OUT = 2 };
+enum {
+	ROWS_DEFAULT = 20,
+	ROWS_DRAWN = 6,
+	ROWS_LEAST = 5,
+	LINES_DRAWN_AROUND = 2,
+	LINES_AROUND = 5,
+	LINES_LEFT_OUT = 2,
+};
 
 static void add_number(struct buf *path, const char *name, uint64_t number)
 {
@@ -121,10 +131,14 @@ static bool is_empty(const json_t *table)
 	return json_array_size(json_object_get(table, "rows")) == 0;
 }
 
-static const char *words_for_empty(const struct show *s)
+/* Why there are no rows. */
+static const char *words_for_empty(const struct show *s, const json_t *table)
 {
-	return module_filters_given(&s->options->filters) ? "nothing that fits has been counted yet"
-							  : "nothing has been counted yet";
+	if (module_filters_given(&s->options->filters))
+		return "nothing fits what is asked for";
+	if (json_is_number(json_object_get(table, "seconds")))
+		return "nothing in this time";
+	return answer_text(table, "empty");
 }
 
 static int parse_table(const struct show *s, const struct buf *answer, json_t **ret,
@@ -136,6 +150,7 @@ static int parse_table(const struct show *s, const struct buf *answer, json_t **
 
 	if (!table)
 		return error_set(e, -EPROTO, "the daemon's answer is no JSON: %s", wrong.text);
+	answer_drop_zero_rows(table);
 	err = answer_choose_columns(table, &s->options->columns.values, e);
 	if (err)
 		json_decref(table);
@@ -205,16 +220,24 @@ static uint32_t rows_that_fit(struct terminal screen, size_t below, uint32_t lea
 	return screen.rows > around + least ? (uint32_t)(screen.rows - around) : least;
 }
 
+static void lay_out_for(struct show *s, struct terminal screen)
+{
+	s->layout.width = screen.columns;
+	s->layout.height = s->limited || screen.rows <= LINES_DRAWN_AROUND
+				   ? 0
+				   : screen.rows - LINES_DRAWN_AROUND;
+}
+
 static void write_watched(struct show *s, const json_t *table, struct terminal screen,
 			  struct buf *out)
 {
-	s->layout.width = screen.columns;
+	lay_out_for(s, screen);
 	if (s->again && !screen.rows)
 		buf_add_char(out, '\n');
 	add_title(s, table, out);
 	buf_add_char(out, '\n');
 	if (is_empty(table))
-		buf_printf(out, "%s\n", words_for_empty(s));
+		buf_printf(out, "%s\n", words_for_empty(s, table));
 	else
 		table_view_write(table, &s->layout, out);
 	if (screen.rows)
@@ -278,9 +301,9 @@ static int show_once(struct show *s, struct error *e)
 	err = parse_table(s, &answer, &table, e);
 	if (err)
 		return err;
-	s->layout.width = terminal_size().columns;
+	lay_out_for(s, terminal_size());
 	if (is_empty(table))
-		fprintf(stderr, "%s\n", words_for_empty(s));
+		fprintf(stderr, "%s\n", words_for_empty(s, table));
 	else
 		table_view_write(table, &s->layout, &out);
 	json_decref(table);
@@ -291,24 +314,24 @@ static int show_once(struct show *s, struct error *e)
 
 /* As many rows as fit without scrolling; which columns fit is not known before they are there. A
  * table that is drawn takes many lines for each row. */
-static uint32_t limit_by_itself(const struct show *s, bool draw)
+static uint32_t limit_by_itself(const struct show *s)
 {
 	struct terminal screen = terminal_size();
 
 	if (s->options->json)
 		return 0;
-	if (draw && !s->options->summary)
+	if (s->layout.draw)
 		return ROWS_DRAWN;
 	return screen.rows ? rows_that_fit(screen, LINES_LEFT_OUT, ROWS_LEAST) : ROWS_DEFAULT;
 }
 
-static int choose_limit(struct show *s, bool draw, struct error *e)
+static int choose_limit(struct show *s, struct error *e)
 {
 	const char *text = s->options->limit;
 	unsigned long number;
 	char *end;
 
-	s->limit = limit_by_itself(s, draw);
+	s->limit = limit_by_itself(s);
 	if (!text)
 		return 0;
 	number = strtoul(text, &end, 10);
@@ -319,12 +342,15 @@ static int choose_limit(struct show *s, bool draw, struct error *e)
 	return 0;
 }
 
+/* @draw: histograms are drawn unless something else is asked for. */
 static enum exit_code show_table(struct show *s, bool draw)
 {
 	struct error error;
-	int err = choose_limit(s, draw, &error);
+	int err;
 
 	s->layout.summary = s->options->summary;
+	s->layout.draw = s->options->draw || (draw && !s->options->summary);
+	err = choose_limit(s, &error);
 	if (!err)
 		err = s->options->watch ? watch(s, &error) : show_once(s, &error);
 	return err ? command_fail(&error) : EXIT_DONE;
@@ -409,6 +435,26 @@ static enum exit_code run_module(const struct command_call *call)
 	return show_table(&s, m->draw);
 }
 
+static bool has_histogram(const struct config *c, const struct table_config *t)
+{
+	const struct metric_config *m = config_find_map(c, t->map.text);
+
+	for (size_t i = 0; i < t->columns.count; i++) {
+		if (column_is_histogram(m, &t->columns.items[i]))
+			return true;
+	}
+	return false;
+}
+
+/* One of --draw and --summary, if any. */
+static bool is_of_use(const struct cli_option *o, const struct config *c,
+		      const struct table_config *t)
+{
+	if (STREQ(o->name, "summary"))
+		return t->draw;
+	return !STREQ(o->name, "draw") || (!t->draw && has_histogram(c, t));
+}
+
 void table_command_make(struct module_command *m, const struct config *c,
 			const struct table_config *t)
 {
@@ -419,7 +465,7 @@ void table_command_make(struct module_command *m, const struct config *c,
 	for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
 		struct cli_option *o;
 
-		if (STREQ(option_rows[i].name, "summary") && !t->draw)
+		if (!is_of_use(&option_rows[i], c, t))
 			continue;
 		o = module_command_add(m, &option_rows[i], has_filter, t);
 		if (!o || !(o->choices = choices_of(c, t, o->name)))

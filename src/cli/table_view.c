@@ -22,7 +22,7 @@ static bool has_rates(const json_t *table)
 
 static const struct {
 	const char *key, *header;
-} quantiles[] = {{"p50", "P50"}, {"p90", "P90"}, {"p99", "P99"}};
+} quantiles[] = {{"p50", "P50"}, {"p90", "P90"}, {"p99", "P99"}, {"max", "MAX"}};
 
 static void add_column(struct grid *g, const json_t *column, bool rates)
 {
@@ -40,13 +40,22 @@ static void add_column(struct grid *g, const json_t *column, bool rates)
 	}
 }
 
-static void add_histogram(struct grid *g, const json_t *histogram)
+/* What histograms are of has mostly no unit of its own here, and is seconds. */
+static struct quantity format_observed(const json_t *column, double number)
+{
+	const char *unit = answer_text(column, "unit");
+
+	return STREQ(unit, "none") ? quantity_seconds(number)
+				   : quantity_format(number, unit, false);
+}
+
+static void add_histogram(struct grid *g, const json_t *column, const json_t *histogram)
 {
 	grid_add(g, quantity_format(answer_number(histogram, "count"), "count", false).text);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
 		double number = answer_number(histogram, quantiles[i].key);
 
-		grid_add(g, isnan(number) ? "-" : quantity_seconds(number).text);
+		grid_add(g, isnan(number) ? "-" : format_observed(column, number).text);
 	}
 }
 
@@ -74,11 +83,13 @@ static void add_cells(struct grid *g, const json_t *row, const json_t *columns, 
 		const char *name = answer_text(column, "name");
 
 		if (answer_is_kind(column, "histogram")) {
-			add_histogram(g, json_object_get(row, name));
+			add_histogram(g, column, json_object_get(row, name));
 		} else if (!answer_is_kind(column, "text")) {
 			add_number(g, row, column);
 		} else {
-			grid_add(g, instead ? instead : answer_text(row, name));
+			const char *text = answer_text(row, name);
+
+			grid_add(g, instead ? instead : *text ? text : "-");
 			instead = instead ? "" : NULL;
 		}
 	}
@@ -151,6 +162,9 @@ static void write_grid(const json_t *table, struct table_layout *layout, struct 
 
 enum { LABEL_WIDTH = 10, COUNT_WIDTH = 10, BAR_LEAST = 10, BAR_MOST = 60 };
 
+/* RUN_LEAST: empty buckets that are one line; LINES_MORE: what is said below. */
+enum { RUN_LEAST = 3, LINES_MORE = 2 };
+
 /* A bar of @eighths of a column. */
 static void add_bar(struct buf *out, unsigned eighths)
 {
@@ -178,7 +192,7 @@ static void add_title(struct buf *out, const json_t *row, const json_t *columns)
 	}
 }
 
-static void add_summary(struct buf *out, const json_t *histogram)
+static void add_summary(struct buf *out, const json_t *column, const json_t *histogram)
 {
 	buf_printf(out, ": %s observed",
 		   quantity_format(answer_number(histogram, "count"), "count", false).text);
@@ -186,9 +200,9 @@ static void add_summary(struct buf *out, const json_t *histogram)
 		double number = answer_number(histogram, quantiles[i].key);
 
 		if (!isnan(number))
-			buf_printf(out, ", %s %s", quantiles[i].key, quantity_seconds(number).text);
+			buf_printf(out, ", %s %s", quantiles[i].key,
+				   format_observed(column, number).text);
 	}
-	buf_add_char(out, '\n');
 }
 
 static double largest(const json_t *buckets)
@@ -208,58 +222,123 @@ static void pad_left(struct buf *out, const char *text, size_t width)
 	buf_printf(out, "%*s%s", length < width ? (int)(width - length) : 0, "", text);
 }
 
-static void draw_buckets(struct buf *out, const json_t *buckets, size_t width)
+static size_t bar_width(size_t width)
 {
 	size_t fixed = LABEL_WIDTH + COUNT_WIDTH + 6;
-	size_t bar = width > fixed + BAR_LEAST ? MIN(width - fixed, (size_t)BAR_MOST) : BAR_LEAST;
-	double most = largest(buckets);
-	json_t *bucket;
-	size_t i;
 
 	if (!width)
-		bar = BAR_MOST;
-	json_array_foreach(buckets, i, bucket)
-	{
-		double count = answer_number(bucket, "count");
-		unsigned eighths = (unsigned)ceil(8 * (double)bar * count / most);
+		return BAR_MOST;
+	return width > fixed + BAR_LEAST ? MIN(width - fixed, (size_t)BAR_MOST) : BAR_LEAST;
+}
 
-		buf_add_str(out, "  ≤");
-		pad_left(out, quantity_seconds(answer_number(bucket, "le")).text, LABEL_WIDTH);
-		pad_left(out, quantity_format(count, "count", false).text, COUNT_WIDTH);
-		buf_add_str(out, " │");
-		add_bar(out, eighths);
-		buf_add_char(out, '\n');
+static void draw_bucket(struct buf *out, const json_t *column, const json_t *bucket, double eighths)
+{
+	double le = answer_number(bucket, "le");
+
+	buf_add_str(out, "  ≤");
+	pad_left(out, isnan(le) ? "∞" : format_observed(column, le).text, LABEL_WIDTH);
+	pad_left(out, quantity_format(answer_number(bucket, "count"), "count", false).text,
+		 COUNT_WIDTH);
+	buf_add_str(out, " │");
+	add_bar(out, (unsigned)ceil(eighths * answer_number(bucket, "count")));
+	buf_add_char(out, '\n');
+}
+
+/* How many buckets from @index on are empty. */
+static size_t empty_run(const json_t *buckets, size_t index)
+{
+	size_t n = 0;
+
+	while (index + n < json_array_size(buckets) &&
+	       answer_number(json_array_get(buckets, index + n), "count") == 0)
+		n++;
+	return n;
+}
+
+/* A line for each, but only one for several that are empty. */
+static void draw_buckets(struct buf *out, const json_t *column, const json_t *buckets, size_t width)
+{
+	double eighths = 8 * (double)bar_width(width) / largest(buckets);
+	size_t run;
+
+	for (size_t i = 0; i < json_array_size(buckets); i += MAX(run, (size_t)1)) {
+		run = empty_run(buckets, i);
+		if (run < RUN_LEAST) {
+			draw_bucket(out, column, json_array_get(buckets, i), eighths);
+			run = 0;
+		} else {
+			pad_left(out, "⋮", LABEL_WIDTH);
+			buf_add_char(out, '\n');
+		}
 	}
 }
 
+static void draw_histogram(const json_t *row, const json_t *columns, const json_t *column,
+			   size_t width, struct buf *out)
+{
+	const json_t *histogram = json_object_get(row, answer_text(column, "name"));
+	_cleanup_buf_ struct buf title = {0};
+
+	add_title(&title, row, columns);
+	add_summary(&title, column, histogram);
+	if (buf_ok(&title))
+		grid_add_wrapped(out, title.data, width ? width : SIZE_MAX);
+	draw_buckets(out, column, json_object_get(histogram, "buckets"), width);
+}
+
+static size_t lines_of(const struct buf *text)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		lines += text->data[i] == '\n';
+	return lines;
+}
+
+/* All histograms of a row. */
+static void draw_row(const json_t *row, const json_t *columns, size_t width, struct buf *out)
+{
+	json_t *column;
+	size_t i;
+
+	json_array_foreach(columns, i, column)
+	{
+		if (!answer_is_kind(column, "histogram"))
+			continue;
+		if (out->len)
+			buf_add_char(out, '\n');
+		draw_histogram(row, columns, column, width, out);
+	}
+}
+
+/* As many rows as there are lines for, but at least one. */
 static void write_histograms(const json_t *table, struct table_layout *layout, struct buf *out)
 {
-	const json_t *columns = json_object_get(table, "columns");
-	json_t *row, *column;
-	size_t i, k;
+	const json_t *columns = json_object_get(table, "columns"), *row;
+	const json_t *rows = json_object_get(table, "rows");
+	size_t most = layout->height > LINES_MORE ? layout->height - LINES_MORE : 1, i, lines = 0;
+	long long left;
 
-	json_array_foreach(json_object_get(table, "rows"), i, row)
-	{
-		json_array_foreach(columns, k, column)
-		{
-			const json_t *h = json_object_get(row, answer_text(column, "name"));
+	for (i = 0; (row = json_array_get(rows, i)); i++) {
+		_cleanup_buf_ struct buf drawn = {0};
 
-			if (!answer_is_kind(column, "histogram") || answer_number(h, "count") == 0)
-				continue;
-			if (i)
-				buf_add_char(out, '\n');
-			add_title(out, row, columns);
-			add_summary(out, h);
-			draw_buckets(out, json_object_get(h, "buckets"), layout->width);
-		}
+		draw_row(row, columns, layout->width, &drawn);
+		lines += lines_of(&drawn) + (i > 0);
+		if (i && layout->height && lines > most)
+			break;
+		if (i)
+			buf_add_char(out, '\n');
+		buf_add(out, drawn.data, drawn.len);
 	}
-	if (count_of(table, "other"))
-		buf_printf(out, "\n%lld more; all of them: --limit 0\n", count_of(table, "other"));
+	left = (long long)(json_array_size(rows) - i) + count_of(table, "other");
+	if (left)
+		buf_printf(out, "\n%lld more: --limit 0 for all, --where COLUMN=TEXT to choose\n",
+			   left);
 }
 
 void table_view_write(const json_t *table, struct table_layout *layout, struct buf *out)
 {
-	if (json_is_true(json_object_get(table, "draw")) && !layout->summary)
+	if (layout->draw || (json_is_true(json_object_get(table, "draw")) && !layout->summary))
 		write_histograms(table, layout, out);
 	else
 		write_grid(table, layout, out);

@@ -7,9 +7,11 @@
 #include "cli/grid.h"
 
 struct table_layout {
-	size_t width; /* of the terminal; 0 = any */
-	bool summary; /* histograms as quantiles in a table, also where the table is one to draw */
-	size_t lines_below;              /* the table, the last time */
+	size_t width;       /* of the terminal; 0 = any */
+	size_t height;      /* lines for histograms that are drawn; 0 = any */
+	bool draw;          /* histograms, else told by quantiles in a table … */
+	bool summary;       /* … which a config may have otherwise, but not with this */
+	size_t lines_below; /* the table, the last time */
 	size_t widest[GRID_COLUMNS_MAX]; /* of columns the last time; 0 at first */
 };
 

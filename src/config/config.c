@@ -432,7 +432,7 @@ static const struct key column_keys[] = {
 	{"from", KEY_TEXT, AT(column_config, from),
 	 .doc = "the label or value of the map that it shows; default the one of its name"},
 	{"header", KEY_TEXT, AT(column_config, header),
-	 .doc = "its head in the table; default the name in capitals"},
+	 .doc = "its head in the table; default the name in capitals, for a histogram COUNT"},
 	{"unit", KEY_ENUM, AT(column_config, unit), NAMES(column_units),
 	 .doc = "of numbers, for how they are written; age: seconds of CLOCK_MONOTONIC, shown as "
 		"how long ago; default none"},
@@ -466,6 +466,8 @@ static const struct key table_keys[] = {
 	{"help", KEY_TEXT, AT(table_config, help), .required = true,
 	 .doc = "what it shows, in a line"},
 	{"text", KEY_TEXT, AT(table_config, text), .doc = "a paragraph for --help"},
+	{"empty", KEY_TEXT, AT(table_config, empty),
+	 .doc = "what it means when there are no rows; default: nothing has been counted yet"},
 	{"when", KEY_TEXT, AT(table_config, when),
 	 .doc = "a bool option of this file: the table is there only while it is true"},
 	{"map", KEY_TEXT, AT(table_config, map), .required = true,

@@ -282,9 +282,10 @@ struct table_config {
 	struct place place;
 	struct text name; /* that of the config itself for its main table */
 	struct text help;
-	struct text text; /* a paragraph for the command's help */
-	struct text when; /* a bool option: while it is off, there is no such table */
-	struct text map;  /* the name of an entry under `metrics` */
+	struct text text;  /* a paragraph for the command's help */
+	struct text empty; /* said where there are no rows */
+	struct text when;  /* a bool option: while it is off, there is no such table */
+	struct text map;   /* the name of an entry under `metrics` */
 	struct {
 		struct column_config *items;
 		size_t count;

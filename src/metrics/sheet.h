@@ -59,7 +59,8 @@ struct sheet_question {
 /*
  * Reads the map and writes the answer to @out, as one JSON object:
  *
- *	table, help, time	since 1970
+ *	table, help		in words, and `empty`: what it means that there are no rows
+ *	time			since 1970
  *	seconds			since the last time in this session; null
  *	by, sort, draw
  *	columns			[{name, header, kind, unit, filter, importance}]: those that
@@ -68,8 +69,8 @@ struct sheet_question {
  *	other			what the rows left out add up to, `rows` of them
  *	total			all of it
  *
- * kind: text, counter, gauge, histogram. A histogram is {count, sum, p50, p90, p99, buckets: [{le,
- * count}]}, in a session of what came since the last time. One caller at a time.
+ * kind: text, counter, gauge, histogram. A histogram is {count, sum, p50, p90, p99, max,
+ * buckets: [{le, count}]}, in a session of what came since the last time. One caller at a time.
  */
 int sheet_answer(struct sheet *s, const struct sheet_question *q, struct buf *out, struct error *e);
 

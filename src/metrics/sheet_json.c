@@ -95,6 +95,18 @@ static double quantile(const struct drawn *d, uint64_t count, double share)
 	return NAN;
 }
 
+/* The bound of the last bucket that is not empty. */
+static double most(const struct drawn *d)
+{
+	const struct buckets *b = &d->column->buckets;
+
+	for (uint32_t i = b->count; i > 0; i--) {
+		if (since(d, i - 1))
+			return buckets_upper_bound(b, i - 1);
+	}
+	return NAN;
+}
+
 /* From the first to the last that is not empty, alone and not cumulative. */
 static void add_buckets(struct buf *out, const struct drawn *d)
 {
@@ -136,6 +148,8 @@ static void add_histogram(struct buf *out, const struct drawn *d)
 		buf_printf(out, ",\"%s\":", quantiles[i].name);
 		add_real(out, quantile(d, count, quantiles[i].share));
 	}
+	buf_add_str(out, ",\"max\":");
+	add_real(out, most(d));
 	buf_add_str(out, ",\"buckets\":[");
 	add_buckets(out, d);
 	buf_add_str(out, "]}");
@@ -221,13 +235,24 @@ static void add_sums(struct buf *out, const char *name, const struct sheet *s,
 
 /* ---- the whole ---- */
 
+/* What quantiles are headed by is whose they are, unless there are others. */
+static bool is_only_histogram(const struct sheet *s, const struct sheet_column *column)
+{
+	for (size_t i = 0; i < s->n_columns; i++) {
+		if ((s->columns[i].kind == SHEET_HISTOGRAM) != (&s->columns[i] == column))
+			return false;
+	}
+	return true;
+}
+
 /* "retransmitted_bytes" → "RETRANSMITTED BYTES" */
-static void add_header(struct buf *out, const struct column_config *c)
+static void add_header(struct buf *out, const struct sheet *s, const struct sheet_column *column)
 {
 	_cleanup_buf_ struct buf text = {0};
+	const struct column_config *c = column->config;
 
-	if (c->header.text) {
-		json_add_string(out, c->header.text);
+	if (c->header.text || is_only_histogram(s, column)) {
+		json_add_string(out, c->header.text ? c->header.text : "COUNT");
 		return;
 	}
 	buf_add_str(&text, c->name.text);
@@ -254,7 +279,7 @@ void sheet_write_columns(struct buf *out, const struct sheet *s, const struct sh
 			continue;
 		buf_printf(out, "%s{\"name\":\"%s\",\"header\":", any ? "," : "",
 			   c->config->name.text);
-		add_header(out, c->config);
+		add_header(out, s, c);
 		buf_printf(out,
 			   ",\"kind\":\"%s\",\"unit\":\"%s\",\"filter\":\"%s\",\"importance\":%u}",
 			   kind_names[c->kind], column_unit_name(c->config->unit),
@@ -270,6 +295,8 @@ static void add_head(struct buf *out, const struct sheet *s, const struct sheet_
 
 	buf_printf(out, "{\"table\":\"%s\",\"help\":", t->name.text);
 	json_add_string(out, t->help.text);
+	buf_add_str(out, ",\"empty\":");
+	json_add_string(out, t->empty.text ? t->empty.text : "nothing has been counted yet");
 	buf_add_str(out, ",\"time\":");
 	buf_printf(out, "%.3f", clock_realtime_seconds());
 	buf_add_str(out, ",\"seconds\":");

@@ -53,6 +53,7 @@ metrics:
 tables:
   - name: flows
     help: Who talks to whom
+    empty: no flow so far
     map: flow_table
     sort: bytes
     columns:
@@ -317,9 +318,41 @@ def test_histograms_are_drawn(daemon):
     assert bars[0] == "█" * 60 and bars[1] == "█" * 30 and bars[2] == "▊"
     assert out[4] == "" and out[5].startswith("stage 2: 1 observed")
     out = lines(daemon, "--summary", table="delay")
-    assert out[0].split() == ["STAGE", "DELAY", "P50", "P90", "P99"]
-    assert out[1].split()[:2] == ["1", "121"]
+    assert out[0].split() == ["STAGE", "COUNT", "P50", "P90", "P99", "MAX"]
+    assert out[1].split()[:2] == ["1", "121"] and out[1].endswith("  3.81 µs")
 
+
+def test_drawn_histograms_fit_the_terminal(daemon):
+    """Buckets in a row that are empty are one line, and there are no more histograms than fit."""
+    add_delays(daemon, 1, {11: 80, 13: 1, 31: 2})
+    add_delays(daemon, 2, {5: 1})
+    add_delays(daemon, 3, {i: 1 for i in range(5, 30)})
+
+    def drawn(*arguments, rows):
+        out = in_terminal("table", "tables", "delay", *arguments, "--control.socket",
+                          daemon.control, columns=60, rows=rows)
+        assert max(map(len, out)) <= 60
+        return out
+    out = drawn(rows=18)
+    assert out[0].startswith("stage 1: 83 observed, p50 ")
+    # The title, 80 at most 954 ns, none, 1 at most 3.81 µs, none for long, 2 at most 1 s
+    bars = [line.split("│")[0].split() for line in out if "≤" in line or "⋮" in line]
+    assert bars == [["≤", "954", "ns", "80"], ["≤", "1.91", "µs", "0"],
+                    ["≤", "3.81", "µs", "1"], ["⋮"], ["≤", "1.00", "s", "2"]]
+    assert out[-1] == "2 more: --limit 0 for all, --where COLUMN=TEXT to choose"
+    assert len(out) <= 16
+    out = drawn("--limit", "0", rows=18)
+    assert len([line for line in out if line.startswith("stage")]) == 3
+    assert drawn("--where", "stage=2", rows=18)[0].startswith("stage 2: 1 observed")
+
+
+def test_what_was_never_counted_is_not_shown(daemon):
+    """A program may have put a row there for later."""
+    add_delays(daemon, 1, {11: 1})
+    add_delays(daemon, 2, {})
+    assert [line.split()[0] for line in lines(daemon, "--summary", table="delay")] == \
+        ["STAGE", "1", "total"]
+    assert len(ask(daemon, table="delay")["rows"]) == 2
 
 def test_a_map_for_tables_only_is_no_metric(daemon, flows):
     flows.write("10.0.0.1", "10.0.0.2", 80, size=1)
@@ -375,8 +408,9 @@ def test_what_is_wrong_is_said(daemon, arguments, code, words):
 def test_an_empty_table_is_told(daemon):
     done = show(daemon)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "nothing has been counted yet\n"
-    assert show(daemon, "--port", "1").stderr == "nothing that fits has been counted yet\n"
+    assert done.stderr == "no flow so far\n"
+    assert show(daemon, "--port", "1").stderr == "nothing fits what is asked for\n"
+    assert show(daemon, table="delay").stderr == "nothing has been counted yet\n"
     assert ask(daemon)["rows"] == []
 
 
