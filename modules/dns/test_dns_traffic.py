@@ -136,10 +136,10 @@ def make_query(number, name, qtype):
     return header + wire(name) + struct.pack("!HH", TYPES[qtype], 1)
 
 
-def script(count, seed=1):
+def script(count, seed=1, first=0):
     """Queries in a row that is always the same: (id, message, rcode, type, name)."""
     dice = random.Random(seed)
-    for i in range(count):
+    for i in range(first, first + count):
         rcode, qtype = dice.choice(list(RCODES)), dice.choice(list(TYPES))
         name = dice.choice(NAMES[rcode])
         number = i * 40503 & 0xFFFF  # an odd factor: no two are alike
@@ -191,7 +191,13 @@ def pair(here, make_namespace):
 
 @pytest.fixture
 def serve(cleanup, tmp_path):
-    return lambda namespace: cleanup.enter_context(Nsd(namespace, tmp_path / "nsd"))
+    return lambda namespace: cleanup.enter_context(
+        Nsd(namespace, tmp_path / f"nsd-{namespace.name}"))
+
+
+def sides(here, there):
+    """{role of here: (who asks, who answers, number of the address of who answers)}"""
+    return {"client": (here, there, 2), "server": (there, here, 1)}
 
 
 def counts(samples, name, role, label):
@@ -245,37 +251,28 @@ def check_latencies(samples, role, seconds):
         assert least - slack <= count <= most + slack, (bound, least, count, most)
 
 
-@pytest.mark.parametrize("role", ["client", "server"])
-def test_a_real_server(pair, run, serve, tmp_path, role):
-    """UDP and TCP, IPv4 and IPv6; counts as the server has them, times as tshark."""
-    here, there = pair
-    asks, answers, number = (here, there, 2) if role == "client" else (there, here, 1)
-    server = serve(answers)
-    daemon = run("--module", "dns")
-    asked = list(script(QUERIES))
-    messages = [query[1] for query in asked]
-    half, most = QUERIES // 2, QUERIES * 9 // 10
-    with Capture(here, "wire", tmp_path / "pcap") as capture:
-        ask_udp(asks, f"10.0.0.{number}", messages[:half])
-        ask_udp(asks, f"fd00::{number}", messages[half:most])
-        ask_tcp(asks, f"10.0.0.{number}", messages[most:(most + QUERIES) // 2])
-        ask_tcp(asks, f"fd00::{number}", messages[(most + QUERIES) // 2:])
-        samples = daemon.scrape()
-    check_role(samples, role, asked)
-    other = "server" if role == "client" else "client"
-    assert samples.total("wiregauge_dns_queries_total", role=other) == 0
-    assert set(counts(samples, "wiregauge_dns_latency_seconds_count", role, "server")) == {
-        f"10.0.0.{number}", f"fd00::{number}"}
+def ask_all_ways(asks, number, messages):
+    """UDP and TCP, IPv4 and IPv6."""
+    half, most = len(messages) // 2, len(messages) * 9 // 10
+    ask_udp(asks, f"10.0.0.{number}", messages[:half])
+    ask_udp(asks, f"fd00::{number}", messages[half:most])
+    ask_tcp(asks, f"10.0.0.{number}", messages[most:(most + len(messages)) // 2])
+    ask_tcp(asks, f"fd00::{number}", messages[(most + len(messages)) // 2:])
 
-    said = server.statistics()
+
+def check_server(samples, role, said):
+    """@said: its statistics."""
     ways = ("num.udp", "num.udp6", "num.tcp", "num.tcp6")
-    assert [said[way] for way in ways] == [half, most - half, QUERIES // 20, QUERIES // 20]
+    assert [said[way] for way in ways] == [QUERIES // 2, QUERIES * 2 // 5, QUERIES // 20,
+                                           QUERIES // 20]
     assert {rcode: said[f"num.rcode.{rcode}"] for rcode in RCODES} == counts(
         samples, "wiregauge_dns_responses_total", role, "rcode")
     assert {qtype: said[f"num.type.{qtype}"] for qtype in TYPES} == counts(
         samples, "wiregauge_dns_queries_total", role, "qtype")
 
-    seen = list(capture.read())
+
+def check_capture(samples, role, asked, seen):
+    """@seen: the messages on the wire."""
     responses = [row for row in seen if row["dns.flags.response"] == "1"]
     assert len(responses) == len(seen) - len(responses) == QUERIES
     assert by(int(row["dns.flags.rcode"]) for row in responses) == by(
@@ -283,6 +280,32 @@ def test_a_real_server(pair, run, serve, tmp_path, role):
     assert by(int(row["dns.qry.type"]) for row in seen if row["dns.flags.response"] == "0") == by(
         TYPES[query[3]] for query in asked)
     check_latencies(samples, role, [float(row["dns.time"]) for row in responses])
+
+
+def test_a_real_server(pair, run, serve, tmp_path):
+    """One at each end, that the other end asks; counts as the server has them, times as tshark."""
+    here, there = pair
+    ends = sides(here, there)
+    servers = {role: serve(answers) for role, (_, answers, _) in ends.items()}
+    daemon = run("--module", "dns")
+    asked = {role: list(script(QUERIES, seed, first=seed * QUERIES))
+             for seed, role in enumerate(ends)}
+    with Capture(here, "wire", tmp_path / "pcap") as capture:
+        for role, (asks, _, number) in ends.items():
+            ask_all_ways(asks, number, [query[1] for query in asked[role]])
+            samples = daemon.scrape()
+            later = {"client": "server"}.get(role)
+            assert not later or samples.total("wiregauge_dns_queries_total", role=later) == 0
+    seen = list(capture.read())
+    for role, (_, _, number) in ends.items():
+        check_role(samples, role, asked[role])
+        assert set(counts(samples, "wiregauge_dns_latency_seconds_count", role, "server")) == {
+            f"10.0.0.{number}", f"fd00::{number}"}
+        check_server(samples, role, servers[role].statistics())
+        ids = {query[0] for query in asked[role]}
+        check_capture(samples, role, asked[role],
+                      [row for row in seen if int(row["dns.id"], 0) in ids])
+    assert len(seen) == 4 * QUERIES
 
 
 def test_one_in_twenty_is_dropped(pair, run, serve):
@@ -367,45 +390,51 @@ READY = make_query(0xFFFF, "ready.example", "A")
 OURSELVES = Path("/proc/self/comm").read_text().strip()
 
 
-@pytest.mark.parametrize("role", ["client", "server"])
-def test_records_of_queries(pair, run, serve, tmp_path, role):
+def test_records_of_queries(pair, run, serve, tmp_path):
     """Each query of the script, with the process that asks, or at a server answers; each latency
     within a bucket of tshark's."""
     here, there = pair
-    asks, answers, number = (here, there, 2) if role == "client" else (there, here, 1)
-    serve(answers)
+    for namespace in pair:
+        serve(namespace)
     daemon = run("--module", "dns")
-    asked = list(script(400, seed=2))
-    messages = [query[1] for query in asked]
     ways = {"udp": ask_udp, "tcp": ask_tcp}
-    places = [(protocol, address) for protocol in ways
-              for address in (f"10.0.0.{number}", f"fd00::{number}")]
-    with looking(daemon, lambda: ask_udp(asks, places[0][1], [READY])) as records:
+    places = [(role, asks, protocol, address.format(number))
+              for role, (asks, _, number) in sides(here, there).items()
+              for protocol in ways for address in ("10.0.0.{}", "fd00::{}")]
+    asked = list(script(100 * len(places), seed=2))
+    with looking(daemon, lambda: ask_udp(here, "10.0.0.2", [READY])) as records:
         with Capture(here, "wire", tmp_path / "pcap") as capture:
-            for i, (protocol, address) in enumerate(places):
-                ways[protocol](asks, address, messages[i * 100:i * 100 + 100])
+            for i, (_, asks, protocol, address) in enumerate(places):
+                ways[protocol](asks, address, [q[1] for q in asked[i * 100:i * 100 + 100]])
         rows = records.wait_for(len(asked), without="ready.example")
     seen = {int(row["id"]): row for row in rows}
     assert len(seen) == len(rows) == len(asked)
-    for i, (number, _, rcode, qtype, name) in enumerate(asked):
-        row, (protocol, address) = seen[number], places[i // 100]
-        assert (row["role"], row["protocol"], row["server"]) == (role, protocol, address)
-        assert (row["name"], row["qtype"], row["rcode"]) == (name.lower(), qtype, rcode)
-        assert row["interface"] == "wire" and row["client_port"] != "53"
-        if protocol == "udp":
-            assert row["process"] == (OURSELVES if role == "client" else "nsd: server 1")
-    check_each_latency(seen, capture)
-    if role == "client":
-        assert {int(row["pid"]) for row in rows if row["protocol"] == "udp"} == {os.getpid()}
-        check_processes(daemon)
+    for i, query in enumerate(asked):
+        role, _, *place = places[i // 100]
+        check_record(seen[query[0]], query, role, place)
+    times = {int(row["dns.id"], 0): float(row["dns.time"]) for row in capture.read()
+             if row["dns.time"]}
+    for role in sides(here, there):
+        check_each_latency({number: row for number, row in seen.items() if row["role"] == role},
+                           times)
+    assert {int(row["pid"]) for row in rows
+            if (row["role"], row["protocol"]) == ("client", "udp")} == {os.getpid()}
+    check_processes(daemon)
 
 
-def check_each_latency(seen, capture):
+def check_record(row, query, role, place):
+    _, _, rcode, qtype, name = query
+    assert (row["role"], [row["protocol"], row["server"]]) == (role, place)
+    assert (row["name"], row["qtype"], row["rcode"]) == (name.lower(), qtype, rcode)
+    assert row["interface"] == "wire" and row["client_port"] != "53"
+    if row["protocol"] == "udp":
+        assert row["process"] == (OURSELVES if role == "client" else "nsd: server 1")
+
+
+def check_each_latency(seen, times):
     """But for one in ten: something ran between the two hooks, ours and the capture's, as happens
     to one in twenty on a loaded machine; on an emulated one, to one in eight, one in four."""
     width, apart = 2 ** (1 / 8), 10e-6 * PATIENCE
-    times = {int(row["dns.id"], 0): float(row["dns.time"]) for row in capture.read()
-             if row["dns.time"]}
     far = [(row["latency"], times[number]) for number, row in seen.items()
            if not times[number] / width - apart <= row["latency"] <= times[number] * width + apart]
     assert len(far) <= len(seen) // (10 if PATIENCE == 1 else 4), far
