@@ -377,6 +377,23 @@ def test_live_connection(launch_here, here, there, version):
     assert seen.total("connection_duration_seconds_count", role="unknown") == 1
 
 
+WITHOUT_CGROUPS = ("unshare", "-m", "sh", "-c", 'umount -l -a -t cgroup2; exec "$@"', "sh")
+
+
+def test_root_cgroup_where_none_is_mounted(launch, here, there):
+    """As under `ip netns exec`: ids have no paths then, but that of the root is always 1."""
+    number(here, "wire", SERVER)
+    number(there, "wire", CLIENT)
+    daemon = launch("--module", "tcp", through=WITHOUT_CGROUPS).wait_ready()
+    with listen(here, socket.AF_INET, SERVER, 7) as listening, \
+            make_socket(there, socket.AF_INET) as client:
+        client.connect(listening.getsockname()[:2])
+        own = Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("0::")[2].strip()
+        done = command("tcp", "--json", "--by", "cgroup", "--control.socket", daemon.control)
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["cgroup"] == "/" if own == "/" else row["cgroup"].startswith("unknown_cgroup_id:")
+
+
 def acknowledged(namespace, port):
     until(lambda: "unacked" not in ss(namespace, port), 5 * PATIENCE, lambda: ss(namespace, port))
 

@@ -63,27 +63,66 @@ static int unknown_column(const json_t *columns, const char *name, struct error 
 			       nearest ? "'?" : "", buf_str(&list));
 }
 
-int answer_choose_columns(json_t *answer, const struct strv *names, struct error *e)
+static int append(json_t *to, json_t *column, struct error *e)
 {
-	const json_t *columns = json_object_get(answer, "columns");
-	json_t *chosen;
+	return json_array_append(to, column) ? error_set(e, -ENOMEM, "no memory") : 0;
+}
+
+static int choose_all(const json_t *columns, json_t *to, struct error *e)
+{
+	json_t *column;
+	int err = 0;
+	size_t i;
+
+	for (int text = 1; text >= 0 && !err; text--) {
+		json_array_foreach(columns, i, column)
+		{
+			if (!err && answer_is_kind(column, "text") == text)
+				err = append(to, column, e);
+		}
+	}
+	return err;
+}
+
+static int choose_by_name(const json_t *columns, const struct strv *names, json_t *to,
+			  struct error *e)
+{
 	int err = 0;
 
-	if (!names->count)
-		return 0;
-	chosen = json_array();
 	for (size_t i = 0; i < names->count && !err; i++) {
 		json_t *column = find_column(columns, names->items[i]);
 
-		if (!column)
-			err = unknown_column(columns, names->items[i], e);
-		else if (json_array_append(chosen, column))
-			err = error_set(e, -ENOMEM, "no memory");
+		err = column ? append(to, column, e) : unknown_column(columns, names->items[i], e);
 	}
+	return err;
+}
+
+static int replace_columns(json_t *answer, json_t *chosen, int err, struct error *e)
+{
 	if (!err && json_object_set(answer, "columns", chosen))
 		err = error_set(e, -ENOMEM, "no memory");
 	json_decref(chosen);
 	return err;
+}
+
+int answer_choose_columns(json_t *answer, const struct strv *names, struct error *e)
+{
+	json_t *chosen;
+	int err;
+
+	if (!names->count)
+		return 0;
+	chosen = json_array();
+	err = choose_by_name(json_object_get(answer, "columns"), names, chosen, e);
+	return replace_columns(answer, chosen, err, e);
+}
+
+int answer_put_texts_first(json_t *answer, struct error *e)
+{
+	json_t *chosen = json_array();
+	int err = choose_all(json_object_get(answer, "columns"), chosen, e);
+
+	return replace_columns(answer, chosen, err, e);
 }
 
 /* ---- rows of nothing ---- */

@@ -20,6 +20,9 @@ bool answer_is_kind(const json_t *column, const char *kind);
 /* Leaves of the columns of @answer those of @names, in that order; all when @names is empty. */
 int answer_choose_columns(json_t *answer, const struct strv *names, struct error *e);
 
+/* Texts say what a row is about, and come before its numbers. */
+int answer_put_texts_first(json_t *answer, struct error *e);
+
 /* Takes out of a table's rows those whose numbers are all 0: they were never counted, and are there
  * for a program's sake. */
 void answer_drop_zero_rows(json_t *table);

@@ -174,6 +174,15 @@ bool grid_lay_out(struct grid *g, size_t width)
 	return !same;
 }
 
+size_t grid_shown(const struct grid *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->columns[i].width > 0;
+	return n;
+}
+
 /* ---- lines ---- */
 
 static void add_blanks(struct buf *out, size_t count)

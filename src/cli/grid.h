@@ -37,6 +37,9 @@ void grid_add(struct grid *g, const char *text);
  * column is never left out. */
 bool grid_lay_out(struct grid *g, size_t width);
 
+/* How many columns are not left out. */
+size_t grid_shown(const struct grid *g);
+
 /* Appends the line of headers; the lines of the cells, which are forgotten then. */
 void grid_write_header(const struct grid *g, struct buf *out);
 void grid_write_rows(struct grid *g, struct buf *out);

@@ -45,6 +45,7 @@ struct show {
 	const char *module, *name; /* name NULL: the first */
 	uint64_t after, lost;
 	struct grid grid; /* its columns only grow */
+	size_t n_shown;   /* of its columns, when it was last said which are not */
 	bool begun;
 };
 
@@ -104,7 +105,9 @@ static void write_grid(struct show *s, struct buf *out)
 	size_t width = terminal_size().columns;
 
 	if ((grid_lay_out(&s->grid, width) && width) || !s->begun) {
-		grid_write_left_out(&s->grid, width, out);
+		if (s->n_shown != grid_shown(&s->grid))
+			grid_write_left_out(&s->grid, width, out);
+		s->n_shown = grid_shown(&s->grid);
 		grid_write_header(&s->grid, out);
 	}
 	grid_write_rows(&s->grid, out);

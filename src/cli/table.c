@@ -151,7 +151,9 @@ static int parse_table(const struct show *s, const struct buf *answer, json_t **
 	if (!table)
 		return error_set(e, -EPROTO, "the daemon's answer is no JSON: %s", wrong.text);
 	answer_drop_zero_rows(table);
-	err = answer_choose_columns(table, &s->options->columns.values, e);
+	err = answer_put_texts_first(table, e);
+	if (!err)
+		err = answer_choose_columns(table, &s->options->columns.values, e);
 	if (err)
 		json_decref(table);
 	else

@@ -66,10 +66,12 @@ tables:
       - {name: packets, unit: packets, importance: 5}
       - {name: first, from: first_ns, unit: age, multiplier: 1e-9, merge: min}
       - {name: last, from: last_ns, header: LAST SEEN, unit: age, multiplier: 1e-9, merge: max}
+      - {name: zone, from: ifindex}
     groups:
       - {name: flow, columns: [source, destination, port, process]}
       - {name: host, columns: [source]}
       - {name: process, columns: [process]}
+      - {name: zone, columns: [zone]}
   - name: cpus
     help: Flows of each CPU added up
     when: cpus
@@ -253,6 +255,13 @@ def test_columns_that_are_wanted(daemon, flows):
     assert "no column 'byte' here, did you mean 'bytes'?; there are: source," in done.stderr
 
 
+def test_what_rows_are_about_comes_first(daemon, flows):
+    """Wherever it is in the config, and whatever there is room for."""
+    wide(flows)
+    assert lines(daemon, "--by", "zone")[0].split()[:2] == ["ZONE", "BYTES"]
+    assert narrow(daemon, "--by", "zone", columns=20)[0].split() == ["ZONE", "BYTES"]
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_as_many_rows_as_fit(daemon, flows, columns):
     wide(flows, 50)
@@ -372,7 +381,7 @@ def test_texts_cannot_command_a_terminal(daemon, flows):
 @pytest.mark.parametrize("arguments, code, words", [
     (("tables", "flows", "--by", "hosts"), 2, "no group or column 'hosts', did you mean 'host'"),
     (("tables", "flows", "--by", "nothing"), 2,
-     "'nothing'; it has: flow, host, process, source, destination, port, interface\n"),
+     "'nothing'; it has: flow, host, process, zone, source, destination, port, interface\n"),
     (("tables", "flows", "--sort", "byte"), 2, "did you mean 'bytes'"),
     (("tables", "flows", "--sort", "source"), 2, "no column of numbers 'source'"),
     (("tables", "flows", "--address", "10.0.0"), 2, "takes an address"),
@@ -390,7 +399,7 @@ def test_texts_cannot_command_a_terminal(daemon, flows):
     (("tables", "flows", "--port", "8*"), 2, "not '8*'"),
     (("tables", "flows", "--interface", "a-name-of-16-chars"), 2, "at most 15 characters"),
     (("tables", "flows", "--where", "color=red"), 2,
-     "no column of texts 'color'; it has: source, destination, port, interface, process\n"),
+     "no column of texts 'color'; it has: source, destination, port, interface, process, zone\n"),
     (("tables", "flows", "--where", "color"), 2, "--where takes COLUMN=TEXT"),
     (("tables", "flows", "--limit", "-1"), 2, "--limit takes"),
     (("tables", "flows", "--watch=0"), 2, "--watch takes seconds"),
