@@ -70,8 +70,9 @@ static json_t *describe_program(const struct unit *u, size_t index)
 	return program;
 }
 
-static json_t *describe_ways(const struct probe *p)
+static json_t *describe_ways(const struct unit *u, const struct probe *p)
 {
+	_cleanup_free_ char *failure = slices_get_failure(u, p);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->config->ways.count; i++) {
@@ -80,6 +81,8 @@ static json_t *describe_ways(const struct probe *p)
 
 		if (p->failures[i].text)
 			json_object_set_new(way, "error", operation_text(p->failures[i].text));
+		else if (failure && i == p->way)
+			json_object_set_new(way, "error", operation_text(failure));
 		json_array_append_new(list, way);
 	}
 	return list;
@@ -108,7 +111,7 @@ static json_t *describe_probes(const struct unit *u)
 		json_t *probe =
 			json_pack("{s:s, s:s, s:s, s:b, s:o}", "module", p->module->config->name,
 				  "name", p->config->name.text, "state", states[p->state],
-				  "attached", probe_attached(u, p), "ways", describe_ways(p));
+				  "attached", probe_attached(u, p), "ways", describe_ways(u, p));
 
 		if (p->state == PROBE_USED)
 			describe_use(u, p, probe);

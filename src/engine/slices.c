@@ -17,12 +17,19 @@ struct slice_group {
 	const struct module *module;
 	const char *option;
 	double share;
-	bool attached;
-	bool failing;
+	bool attached;          /* what of it can be */
 	uint64_t due_ns;        /* when it is to be attached, or detached */
 	uint64_t since_ns;      /* when it was attached */
 	uint64_t held_until_ns; /* not detached before */
-	uint64_t observed_ns;   /* without the slice that goes on */
+};
+
+/* One of them. */
+struct sliced_probe {
+	const struct probe *probe;
+	struct slice_group *group;
+	bool attached;        /* in the last slice, or in the one that goes on */
+	char *failure;        /* why it was not; NULL */
+	uint64_t observed_ns; /* without the slice that goes on */
 };
 
 struct slices {
@@ -34,6 +41,8 @@ struct slices {
 	bool stop;
 	struct slice_group *groups;
 	size_t n_groups;
+	struct sliced_probe *probes;
+	size_t n_probes;
 	uint64_t failure_logged; /* log_due() */
 };
 
@@ -52,35 +61,45 @@ static struct slice_group *find_group(const struct slices *s, const struct probe
 	return NULL;
 }
 
+static struct sliced_probe *find_probe(const struct slices *s, const struct probe *p)
+{
+	for (size_t i = 0; s && i < s->n_probes; i++) {
+		if (s->probes[i].probe == p)
+			return &s->probes[i];
+	}
+	return NULL;
+}
+
 /* ---- attaching ---- */
 
-static bool belongs(const struct slices *s, const struct slice_group *g, size_t placement)
+static bool belongs(const struct slices *s, const struct probe *probe, size_t placement)
 {
 	const struct unit *u = s->unit;
 	const struct unit_program *p = &u->programs[u->placements[placement].program];
 
-	return p->probe && is_of(p->probe, g) && probe_uses(p->probe, p->info.name);
+	return p->probe == probe && probe_uses(probe, p->info.name);
 }
 
 /* In the reverse of the order in which they were attached: what was needed first goes last. */
-static void detach_programs(const struct slices *s, const struct slice_group *g)
+static void detach_programs(const struct slices *s, const struct probe *p)
 {
 	for (size_t i = s->unit->n_placements; i > 0; i--) {
-		if (belongs(s, g, i - 1))
+		if (belongs(s, p, i - 1))
 			placement_detach_all(s->unit, &s->unit->placements[i - 1]);
 	}
 }
 
-static int attach_programs(const struct slices *s, const struct slice_group *g, struct error *e)
+/* All of them or none. */
+static int attach_programs(const struct slices *s, const struct probe *p, struct error *e)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < s->unit->n_placements; i++) {
-		if (belongs(s, g, i))
+		if (belongs(s, p, i))
 			err = placement_attach(s->unit, &s->unit->placements[i], e);
 	}
 	if (err)
-		detach_programs(s, g);
+		detach_programs(s, p);
 	return err;
 }
 
@@ -101,32 +120,58 @@ static uint64_t random_gap(const struct slice_group *g)
 	return (uint64_t)((double)SLICE_NS * (1 / g->share - 1) * random_factor());
 }
 
-/* The lock is held but for the time that it takes. */
-static void begin_slice(struct slices *s, struct slice_group *g)
+/* The lock is held but for the time that it takes. A probe that fails misses the slice alone. */
+static bool begin_probe(struct slices *s, struct sliced_probe *p)
 {
 	struct error error;
 	int err;
 
 	pthread_mutex_unlock(&s->lock);
-	err = attach_programs(s, g, &error);
+	err = attach_programs(s, p->probe, &error);
 	if (err && log_due(&s->failure_logged))
-		log_warn("%s: what is sampled by option '%s' misses a slice: %s",
-			 g->module->config->name, g->option, error.text);
+		log_warn("%s: probe '%s' misses a slice: %s", p->group->module->config->name,
+			 p->probe->config->name.text, error.text);
 	pthread_mutex_lock(&s->lock);
-	g->failing = err;
-	g->attached = !err;
+	free(TAKE_PTR(p->failure));
+	p->failure = err ? strdup(error.text) : NULL;
+	p->attached = !err;
+	return p->attached;
+}
+
+static void begin_slice(struct slices *s, struct slice_group *g)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_probes; i++) {
+		if (s->probes[i].group == g && begin_probe(s, &s->probes[i]))
+			any = true;
+	}
+	g->attached = any;
 	g->since_ns = clock_monotonic_ns();
-	g->due_ns = g->since_ns + (err ? random_gap(g) : SLICE_NS);
-	if (err)
+	g->due_ns = g->since_ns + (any ? SLICE_NS : random_gap(g));
+	if (!any)
 		g->held_until_ns = 0;
+}
+
+static uint64_t observed_ns(const struct sliced_probe *p)
+{
+	bool observes = p->group->attached && p->attached;
+
+	return p->observed_ns + (observes ? clock_monotonic_ns() - p->group->since_ns : 0);
 }
 
 static void end_slice(struct slices *s, struct slice_group *g)
 {
-	g->observed_ns += clock_monotonic_ns() - g->since_ns;
+	for (size_t i = 0; i < s->n_probes; i++) {
+		if (s->probes[i].group == g)
+			s->probes[i].observed_ns = observed_ns(&s->probes[i]);
+	}
 	g->attached = false;
 	pthread_mutex_unlock(&s->lock);
-	detach_programs(s, g);
+	for (size_t i = s->n_probes; i > 0; i--) {
+		if (s->probes[i - 1].group == g)
+			detach_programs(s, s->probes[i - 1].probe);
+	}
 	pthread_mutex_lock(&s->lock);
 	g->due_ns = clock_monotonic_ns() + random_gap(g);
 }
@@ -178,11 +223,11 @@ static void *run(void *ctx)
 
 /* ---- life ---- */
 
-static void add_group(struct slices *s, const struct probe *p, uint64_t now)
+static struct slice_group *add_group(struct slices *s, const struct probe *p, uint64_t now)
 {
-	if (p->state != PROBE_USED || p->sampling.kind != SAMPLING_SLICES || find_group(s, p))
-		return;
-	s->groups[s->n_groups++] = (struct slice_group){
+	struct slice_group *g = &s->groups[s->n_groups++];
+
+	*g = (struct slice_group){
 		.module = p->module,
 		.option = p->config->sampled.text,
 		.share = p->sampling.share,
@@ -190,12 +235,27 @@ static void add_group(struct slices *s, const struct probe *p, uint64_t now)
 		.since_ns = now,
 		.due_ns = now + SLICE_NS,
 	};
+	return g;
+}
+
+static void add_probe(struct slices *s, const struct probe *p, uint64_t now)
+{
+	struct slice_group *g = find_group(s, p);
+
+	if (p->state != PROBE_USED || p->sampling.kind != SAMPLING_SLICES)
+		return;
+	s->probes[s->n_probes++] = (struct sliced_probe){.probe = p,
+							 .group = g ? g : add_group(s, p, now),
+							 .attached = true};
 }
 
 static void slices_free(struct slices *s)
 {
+	for (size_t i = 0; i < s->n_probes; i++)
+		free(s->probes[i].failure);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
+	free(s->probes);
 	free(s->groups);
 	free(s);
 }
@@ -214,7 +274,8 @@ static struct slices *slices_new(struct unit *u)
 	pthread_cond_init(&s->wake, &clock);
 	pthread_condattr_destroy(&clock);
 	s->groups = calloc(MAX(u->n_probes, (size_t)1), sizeof(*s->groups));
-	if (s->groups)
+	s->probes = calloc(MAX(u->n_probes, (size_t)1), sizeof(*s->probes));
+	if (s->groups && s->probes)
 		return s;
 	slices_free(s);
 	return NULL;
@@ -229,7 +290,7 @@ int slices_start(struct unit *u)
 	if (!u->slices)
 		return -ENOMEM;
 	for (size_t i = 0; i < u->n_probes; i++)
-		add_group(u->slices, &u->probes[i], now);
+		add_probe(u->slices, &u->probes[i], now);
 	for (size_t i = 0; i < u->n_placements; i++) {
 		const struct probe *p = u->programs[u->placements[i].program].probe;
 
@@ -290,20 +351,32 @@ void slices_hold(struct unit *u, const char *name)
 
 void slices_get_state(const struct unit *u, const struct probe *p, struct slices_state *ret)
 {
-	const struct slice_group *g = find_group(u->slices, p);
-	uint64_t now = clock_monotonic_ns();
+	const struct sliced_probe *sliced = find_probe(u->slices, p);
 
 	*ret = (struct slices_state){0};
 	if (p->state != PROBE_USED)
 		return;
-	if (!g) {
-		ret->observed_ns = now - u->attached_ns;
+	if (!sliced) {
+		ret->observed_ns = clock_monotonic_ns() - u->attached_ns;
 		return;
 	}
 	pthread_mutex_lock(&u->slices->lock);
-	now = clock_monotonic_ns();
-	ret->observed_ns = g->observed_ns + (g->attached ? now - g->since_ns : 0);
-	ret->held = now < g->held_until_ns;
-	ret->failing = g->failing;
+	ret->observed_ns = observed_ns(sliced);
+	ret->held = clock_monotonic_ns() < sliced->group->held_until_ns;
+	ret->failing = !sliced->attached;
 	pthread_mutex_unlock(&u->slices->lock);
+}
+
+char *slices_get_failure(const struct unit *u, const struct probe *p)
+{
+	const struct sliced_probe *sliced = find_probe(u->slices, p);
+	char *failure = NULL;
+
+	if (!sliced)
+		return NULL;
+	pthread_mutex_lock(&u->slices->lock);
+	if (sliced->failure)
+		failure = strdup(sliced->failure);
+	pthread_mutex_unlock(&u->slices->lock);
+	return failure;
 }

@@ -4,6 +4,7 @@
  * share of the time that the option says. Each gap between two slices is of random length around
  * its mean, so that slices lock onto no period of what is measured. All probes of a module that
  * share an option are attached and detached together, so that what they see is the same packets.
+ * One that cannot be attached misses that slice, the others do not.
  *
  *	attached	█████               █████                  █████
  *			 200 ms   gap ± 50 %
@@ -45,3 +46,6 @@ struct slices_state {
 	bool failing;         /* it could not be attached for its last slice */
 };
 void slices_get_state(const struct unit *u, const struct probe *p, struct slices_state *ret);
+
+/* Any thread: why @p could not be attached for its last slice, to be freed; NULL: it could. */
+char *slices_get_failure(const struct unit *u, const struct probe *p);

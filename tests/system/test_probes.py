@@ -32,6 +32,7 @@ options:
   - {name: share, type: string, default: always}
 """
 NUMBER = 19
+PRIORITIES = 16  # that are tried: src/kernel/netfilter.c
 
 CONNECTS = f"""
 import socket, sys
@@ -308,6 +309,52 @@ def test_slices(run_sampled, here, comm):
     until(lambda: len(daemon.descriptors()) <= held, 30 * PATIENCE,
           lambda: f"{held} descriptors again, not {len(daemon.descriptors())}")
     assert "20% of the time" in command("status", "--control.socket", daemon.control).stdout
+    assert not daemon.complaints()
+
+
+def test_one_that_misses_its_slice_misses_it_alone(run_probes, run, folder, tmp_path):
+    """No two programs of netfilter have one priority: another daemon's have all that are tried."""
+    probes = {"output": ({"sampled": "share"}, [("netfilter", "by_netfilter")]),
+              "other": ({"sampled": "share"}, [("raw_tp", "as_last")])}
+    daemon = run_probes(probes, "--option", "ladder.share=10%", rows=NETFILTER_ROW)
+    if not has_symbol("bpf_nf_link_attach"):
+        pytest.skip("this kernel has no netfilter links (Linux 6.4 and newer have them)")
+    (tmp_path / "way").mkdir()
+    write_config(tmp_path / "way", "way", "probes", [
+        *(f"{NETFILTER_ROW[0]}, priority: {priority}" for priority in range(PRIORITIES)),
+        *(f"program: {name}, hook: section, when: never" for name in PROGRAMS if
+          name != "by_netfilter")], extra="options: [{name: never, type: bool, default: false}]\n")
+
+    def in_the_way():
+        other = run("--module=", "--config.dir", tmp_path / "way", listen="127.0.0.1:9436")
+        if "ipv4 output 0" in places(other, "by_netfilter"):
+            return other
+        other.stop()  # a slice was going on
+        return None
+
+    other = until(in_the_way, 60 * PATIENCE, "a place between two slices")
+    until(lambda: not probe_status(daemon, "output")["attached"], 30 * PATIENCE, "a failure")
+    (way,) = probe_status(daemon, "output")["ways"]
+    assert "program 'by_netfilter'" in way["error"]
+    assert probe_metric(daemon, "output")[1] == 0 and probe_metric(daemon, "other")[1] == 1
+    missed, seen = observed(daemon, "output"), observed(daemon, "other")
+    until(lambda: observed(daemon, "other") > seen + 0.3, 60 * PATIENCE, "two slices more")
+    assert observed(daemon, "output") == missed
+    assert "probe 'output' misses a slice" in daemon.log()
+    other.stop()
+    until(lambda: observed(daemon, "output") > missed, 30 * PATIENCE, "a slice again")
+    assert "error" not in probe_status(daemon, "output")["ways"][0]
+
+
+def test_slices_go_on(run_sampled):
+    """Each slice adds what it lasts, also where programs cannot be attached a second time."""
+    daemon = run_sampled("50%")
+    for probe in ("connect", "other"):
+        for _ in range(3):
+            until(lambda: stands_still(daemon), 20 * PATIENCE, "between two slices")
+            before = observed(daemon, probe)
+            until(lambda: observed(daemon, probe) > before, 20 * PATIENCE, "the next slice")
+    assert probe_status(daemon, "connect")["attached"] is True
     assert not daemon.complaints()
 
 
