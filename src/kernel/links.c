@@ -2,13 +2,18 @@
 #include "kernel/links.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "kernel/netlink.h"
+
+#define OWN_NETNS "/proc/thread-self/ns/net"
 
 enum {
 	FIRST_BUCKETS = 64,
@@ -23,18 +28,35 @@ struct link_address {
 	uint8_t bytes[MAX_ADDRESS];
 };
 
+/* What an entry is found by: where it is, or its id. */
+enum { BY_PLACE, BY_ID, N_INDICES };
+
 struct entry {
-	struct entry *next; /* in its bucket */
+	struct entry *next[N_INDICES]; /* in its bucket */
 	struct link_info info;
 	struct link_address address;
 	uint32_t seen; /* the number of the last resync in which it was there */
 };
 
+/* Another namespace that is followed. */
+struct space {
+	uint64_t netns;
+	int32_t nsid;
+};
+
 struct links {
 	struct netlink *netlink;
+	uint64_t own_netns;
+	int32_t own_nsid; /* the id that the own namespace has in itself, if somebody gave it one */
+	bool everywhere;  /* netlink_listen_everywhere() */
+	bool heard;       /* of a namespace with a new id */
+	bool strange;     /* there were events from an id that is not known */
+	struct space *spaces;
+	size_t n_spaces;
 	pthread_mutex_t *lock; /* held to change the table, and by other threads to read it */
-	struct entry **buckets;
-	uint32_t n_buckets; /* a power of two */
+	struct entry **buckets[N_INDICES];
+	uint32_t n_buckets;    /* of each, a power of two */
+	uint32_t last_foreign; /* id, without LINK_FOREIGN */
 	uint32_t count;
 	uint32_t last_generation; /* of an interface */
 	uint32_t resync;          /* the number of the resync under way, or of the last one */
@@ -44,32 +66,68 @@ struct links {
 	void *ctx;
 };
 
-static struct entry **place_of(const struct links *l, uint32_t ifindex)
+static struct entry **bucket_by_place(const struct links *l, uint64_t netns, uint32_t ifindex)
 {
-	struct entry **at = &l->buckets[ifindex & (l->n_buckets - 1)];
+	return &l->buckets[BY_PLACE][(ifindex ^ (uint32_t)netns * 31) & (l->n_buckets - 1)];
+}
 
-	while (*at && (*at)->info.ifindex != ifindex)
-		at = &(*at)->next;
+static struct entry **bucket_by_id(const struct links *l, uint32_t id)
+{
+	return &l->buckets[BY_ID][id & (l->n_buckets - 1)];
+}
+
+static struct entry **place_of(const struct links *l, uint64_t netns, uint32_t ifindex)
+{
+	struct entry **at = bucket_by_place(l, netns, ifindex);
+
+	while (*at && ((*at)->info.ifindex != ifindex || (*at)->info.netns != netns))
+		at = &(*at)->next[BY_PLACE];
 	return at;
+}
+
+static struct entry **id_of(const struct links *l, uint32_t id)
+{
+	struct entry **at = bucket_by_id(l, id);
+
+	while (*at && (*at)->info.id != id)
+		at = &(*at)->next[BY_ID];
+	return at;
+}
+
+static void insert(struct links *l, struct entry *entry)
+{
+	struct entry **at[N_INDICES] = {bucket_by_place(l, entry->info.netns, entry->info.ifindex),
+					bucket_by_id(l, entry->info.id)};
+
+	for (unsigned i = 0; i < N_INDICES; i++) {
+		entry->next[i] = *at[i];
+		*at[i] = entry;
+	}
 }
 
 /* Rehashes under the lock. A table that cannot grow still works, only slower. */
 static void grow(struct links *l)
 {
-	uint32_t n_old = l->n_buckets, n_new = n_old * 2;
-	struct entry **old = l->buckets, **new = calloc(n_new, sizeof(*new));
+	uint32_t n_old = l->n_buckets;
+	struct entry **old = l->buckets[BY_PLACE];
+	struct entry **by_place = calloc(n_old * 2, sizeof(struct entry *));
+	struct entry **by_id = calloc(n_old * 2, sizeof(struct entry *));
 
-	if (!new)
+	if (!by_place || !by_id) {
+		free(by_place);
+		free(by_id);
 		return;
-	l->buckets = new;
-	l->n_buckets = n_new;
+	}
+	free(l->buckets[BY_ID]);
+	l->buckets[BY_PLACE] = by_place;
+	l->buckets[BY_ID] = by_id;
+	l->n_buckets = n_old * 2;
 	for (uint32_t i = 0; i < n_old; i++) {
 		struct entry *entry, *next;
 
 		for (entry = old[i]; entry; entry = next) {
-			next = entry->next;
-			entry->next = new[entry->info.ifindex & (n_new - 1)];
-			new[entry->info.ifindex & (n_new - 1)] = entry;
+			next = entry->next[BY_PLACE];
+			insert(l, entry);
 		}
 	}
 	free(old);
@@ -87,27 +145,34 @@ static void remove_at(struct links *l, struct entry **at)
 	_cleanup_free_ struct entry *entry = *at;
 
 	pthread_mutex_lock(l->lock);
-	*at = entry->next;
+	*at = entry->next[BY_PLACE];
+	*id_of(l, entry->info.id) = entry->next[BY_ID];
 	l->count--;
 	pthread_mutex_unlock(l->lock);
 	report(l, LINK_REMOVED, &entry->info);
 }
 
+static uint32_t new_id(struct links *l, const struct link_info *info)
+{
+	if (!info->netns)
+		return info->ifindex;
+	return LINK_FOREIGN | ++l->last_foreign;
+}
+
 static int add(struct links *l, const struct entry *what)
 {
-	struct entry *entry = malloc(sizeof(*entry)), **at;
+	struct entry *entry = malloc(sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
 	*entry = *what;
+	entry->info.id = new_id(l, &what->info);
 	entry->info.generation = ++l->last_generation;
 	entry->seen = l->resync;
 	pthread_mutex_lock(l->lock);
 	if (l->count >= l->n_buckets)
 		grow(l);
-	at = place_of(l, entry->info.ifindex);
-	entry->next = *at;
-	*at = entry;
+	insert(l, entry);
 	l->count++;
 	pthread_mutex_unlock(l->lock);
 	report(l, LINK_ADDED, &entry->info);
@@ -147,13 +212,13 @@ static bool is_same(const struct entry *was, const struct entry *now, bool misse
 
 static int link_is(struct links *l, const struct entry *now)
 {
-	struct entry **at = place_of(l, now->info.ifindex);
+	struct entry **at = place_of(l, now->info.netns, now->info.ifindex);
 	/* The first time in a resync is the one that bridges the gap. */
 	bool missed = l->resyncing && *at && (*at)->seen != l->resync;
 
 	if (*at && !is_same(*at, now, missed))
 		remove_at(l, at);
-	at = place_of(l, now->info.ifindex);
+	at = place_of(l, now->info.netns, now->info.ifindex);
 	if (!*at)
 		return add(l, now);
 	(*at)->seen = l->resync;
@@ -187,27 +252,139 @@ static bool read_link(const struct nlmsghdr *message, struct entry *ret)
 	return true;
 }
 
+/* ---- other namespaces ---- */
+
+static struct space *find_space(const struct links *l, int32_t nsid)
+{
+	for (size_t i = 0; i < l->n_spaces; i++) {
+		if (l->spaces[i].nsid == nsid)
+			return &l->spaces[i];
+	}
+	return NULL;
+}
+
+static struct space *find_space_of(const struct links *l, uint64_t netns)
+{
+	for (size_t i = 0; i < l->n_spaces; i++) {
+		if (l->spaces[i].netns == netns)
+			return &l->spaces[i];
+	}
+	return NULL;
+}
+
+/* Which of the entries remove_where() removes. */
+struct condition {
+	bool (*is_true)(const struct links *l, const struct entry *entry, uint64_t netns);
+	uint64_t netns;
+};
+
+static void remove_where(struct links *l, const struct condition *c)
+{
+	for (uint32_t i = 0; i < l->n_buckets; i++) {
+		struct entry **at = &l->buckets[BY_PLACE][i];
+
+		while (*at) {
+			if (c->is_true(l, *at, c->netns))
+				remove_at(l, at);
+			else
+				at = &(*at)->next[BY_PLACE];
+		}
+	}
+}
+
+static bool is_in(const struct links *l, const struct entry *entry, uint64_t netns)
+{
+	(void)l;
+	return entry->info.netns == netns;
+}
+
+static void remove_space(struct links *l, struct space *space)
+{
+	const struct condition in_it = {is_in, space->netns};
+
+	*space = l->spaces[--l->n_spaces];
+	remove_where(l, &in_it);
+}
+
+static bool is_own_nsid(const struct links *l, int32_t nsid)
+{
+	return nsid == NETLINK_OWN || nsid == l->own_nsid;
+}
+
+/* The namespace that @message about a link is from, into *ret; false for one that is not followed.
+ * A dump of another says in itself which. */
+static bool find_netns(struct links *l, const struct nlmsghdr *message, uint64_t *ret)
+{
+	const struct nlattr *target =
+		netlink_attribute(message, sizeof(struct ifinfomsg), IFLA_TARGET_NETNSID);
+	int32_t nsid = l->netlink->nsid;
+	const struct space *space;
+
+	if (target && mnl_attr_get_payload_len(target) == sizeof(nsid))
+		memcpy(&nsid, mnl_attr_get_payload(target), sizeof(nsid));
+	*ret = 0;
+	if (is_own_nsid(l, nsid))
+		return true;
+	space = find_space(l, nsid);
+	if (space)
+		*ret = space->netns;
+	else
+		l->strange = true;
+	return space;
+}
+
+static int32_t read_nsid(const struct nlmsghdr *message)
+{
+	const struct nlattr *a = netlink_attribute(message, sizeof(struct rtgenmsg), NETNSA_NSID);
+	int32_t nsid = NETNSA_NSID_NOT_ASSIGNED;
+
+	if (a && mnl_attr_get_payload_len(a) == sizeof(nsid))
+		memcpy(&nsid, mnl_attr_get_payload(a), sizeof(nsid));
+	return nsid;
+}
+
+/* A namespace has got an id, or has gone with the one that it had. Its interfaces are not told of
+ * then: who had no id any more was not heard. */
+static void on_nsid(struct links *l, const struct nlmsghdr *message)
+{
+	struct space *space;
+
+	if (!is_own_nsid(l, l->netlink->nsid)) /* the ids that another one gives */
+		return;
+	if (message->nlmsg_type == RTM_NEWNSID) {
+		l->heard = true;
+		return;
+	}
+	space = find_space(l, read_nsid(message));
+	if (space)
+		remove_space(l, space);
+}
+
 static int on_message(void *ctx, const struct nlmsghdr *message)
 {
 	struct links *l = ctx;
 	struct entry now, **at;
 
+	if (message->nlmsg_type == RTM_NEWNSID || message->nlmsg_type == RTM_DELNSID)
+		on_nsid(l, message);
 	if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK)
 		return 0;
-	if (!read_link(message, &now))
+	if (!read_link(message, &now) || !find_netns(l, message, &now.info.netns))
 		return 0;
 	if (message->nlmsg_type == RTM_NEWLINK) {
 		/* What comes about a gap may be from before it. A removal that is told of is true
 		 * of the interface that we know, whatever came after it. */
 		return l->netlink->overrun ? 0 : link_is(l, &now);
 	}
-	at = place_of(l, now.info.ifindex);
+	at = place_of(l, now.info.netns, now.info.ifindex);
 	if (*at)
 		remove_at(l, at);
 	return 0;
 }
 
-static int dump(struct links *l)
+/* ---- reading all ---- */
+
+static int dump(struct links *l, int32_t nsid)
 {
 	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
 	struct netlink_request request = {};
@@ -215,31 +392,45 @@ static int dump(struct links *l)
 		netlink_begin(&request, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info));
 
 	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (nsid != NETLINK_OWN)
+		mnl_attr_put_u32(message, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 	return netlink_transact(l->netlink, &request, on_message, l, NULL);
+}
+
+static bool is_unseen(const struct links *l, const struct entry *entry, uint64_t netns)
+{
+	(void)netns;
+	return entry->seen != l->resync;
 }
 
 static void remove_unseen(struct links *l)
 {
-	for (uint32_t i = 0; i < l->n_buckets; i++) {
-		struct entry **at = &l->buckets[i];
+	const struct condition unseen = {is_unseen, 0};
 
-		while (*at) {
-			if ((*at)->seen == l->resync)
-				at = &(*at)->next;
-			else
-				remove_at(l, at);
-		}
-	}
+	remove_where(l, &unseen);
 }
 
-static int dump_until_whole(struct links *l)
+static int dump_until_whole(struct links *l, int32_t nsid)
 {
 	unsigned dumps = 0;
 	int r;
 
 	do
-		r = dump(l);
+		r = dump(l, nsid);
 	while (r == 0 && l->netlink->interrupted && ++dumps < MAX_DUMPS);
+	return r;
+}
+
+/* A namespace that cannot be read has gone, and that it did is among the messages that were
+ * dropped: its interfaces are not seen. */
+static int dump_all(struct links *l)
+{
+	int r = dump_until_whole(l, NETLINK_OWN);
+
+	for (size_t i = l->n_spaces; r == 0 && i > 0; i--) {
+		if (dump_until_whole(l, l->spaces[i - 1].nsid) < 0)
+			l->spaces[i - 1] = l->spaces[--l->n_spaces];
+	}
 	return r;
 }
 
@@ -258,7 +449,7 @@ static int resync_once(struct links *l)
 	l->netlink->overrun = false;
 	l->resync++;
 	l->resyncing = true;
-	r = dump_until_whole(l);
+	r = dump_all(l);
 	l->resyncing = false;
 	if (r < 0)
 		l->netlink->overrun = true;
@@ -276,13 +467,87 @@ static int resync(struct links *l)
 	return r;
 }
 
+/* ---- ids of namespaces ---- */
+
+struct nsid_answer {
+	struct links *links;
+	int32_t nsid;
+};
+
+static int on_answer(void *ctx, const struct nlmsghdr *message)
+{
+	struct nsid_answer *answer = ctx;
+	struct links *l = answer->links;
+
+	/* Others are told of what others do. */
+	if (message->nlmsg_type != RTM_NEWNSID || message->nlmsg_seq != l->netlink->sequence ||
+	    message->nlmsg_pid != mnl_socket_get_portid(l->netlink->socket))
+		return on_message(l, message);
+	answer->nsid = read_nsid(message);
+	return 0;
+}
+
+/* RTM_GETNSID: the id of the namespace of @fd into *ret; RTM_NEWNSID: gives it one. */
+static int transact_nsid(struct links *l, uint16_t type, int fd, int32_t *ret)
+{
+	struct nsid_answer answer = {.links = l, .nsid = NETNSA_NSID_NOT_ASSIGNED};
+	struct rtgenmsg general = {.rtgen_family = AF_UNSPEC};
+	struct netlink_request request = {};
+	struct nlmsghdr *message = netlink_begin(&request, type, 0, &general, sizeof(general));
+	int r;
+
+	mnl_attr_put_u32(message, NETNSA_FD, (uint32_t)fd);
+	if (type == RTM_NEWNSID)
+		mnl_attr_put_u32(message, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+	r = netlink_transact(l->netlink, &request, on_answer, &answer, NULL);
+	*ret = answer.nsid;
+	return r;
+}
+
+/* The id of the namespace of @fd, which gets one where it has none. */
+static int obtain_nsid(struct links *l, int fd, int32_t *ret)
+{
+	int32_t ignored;
+	int r = transact_nsid(l, RTM_GETNSID, fd, ret);
+
+	if (r < 0 || *ret != NETNSA_NSID_NOT_ASSIGNED)
+		return r;
+	r = transact_nsid(l, RTM_NEWNSID, fd, &ignored);
+	if (r == 0 || r == -EEXIST) /* somebody else was quicker */
+		r = transact_nsid(l, RTM_GETNSID, fd, ret);
+	return r == 0 && *ret == NETNSA_NSID_NOT_ASSIGNED ? -ENOENT : r;
+}
+
+/* Somebody may give an id to the own namespace as well (ip netns set): then what happens there
+ * comes with that. */
+static int learn_own_nsid(struct links *l)
+{
+	_cleanup_close_ int fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
+	int32_t nsid;
+	int r = fd < 0 ? -errno : transact_nsid(l, RTM_GETNSID, fd, &nsid);
+
+	l->strange = false;
+	if (r == 0 && nsid != l->own_nsid) {
+		l->own_nsid = nsid;
+		l->netlink->overrun = true; /* what came with it was not understood */
+	}
+	return r;
+}
+
+static int drain(struct links *l)
+{
+	int r = netlink_drain(l->netlink, on_message, l);
+
+	return r == 0 && l->strange ? learn_own_nsid(l) : r;
+}
+
 int links_update(struct links *l, link_event_fn fn, void *ctx, struct error *e)
 {
 	int r;
 
 	l->fn = fn;
 	l->ctx = ctx;
-	if (!l->netlink->overrun && netlink_drain(l->netlink, on_message, l) < 0)
+	if (!l->netlink->overrun && drain(l) < 0)
 		l->netlink->overrun = true;
 	r = resync(l);
 	l->fn = NULL;
@@ -291,17 +556,117 @@ int links_update(struct links *l, link_event_fn fn, void *ctx, struct error *e)
 	return 0;
 }
 
+static int add_space(struct links *l, uint64_t netns, int32_t nsid)
+{
+	struct space *spaces = reallocarray(l->spaces, l->n_spaces + 1, sizeof(*spaces));
+
+	if (!spaces)
+		return -ENOMEM;
+	l->spaces = spaces;
+	spaces[l->n_spaces++] = (struct space){netns, nsid};
+	return 0;
+}
+
+static int listen_everywhere(struct links *l)
+{
+	int r = l->everywhere ? 0 : netlink_listen_everywhere(l->netlink);
+
+	if (r == 0 && !l->everywhere)
+		r = learn_own_nsid(l);
+	l->everywhere |= r == 0;
+	return r;
+}
+
+/* What is known under the inode or the id of @netns is of one that has gone, unless both are the
+ * same. */
+static int follow(struct links *l, uint64_t netns, int fd)
+{
+	struct space *known;
+	int32_t nsid;
+	int r = listen_everywhere(l);
+
+	if (r == 0)
+		r = obtain_nsid(l, fd, &nsid);
+	if (r < 0)
+		return r;
+	known = find_space_of(l, netns);
+	if (known && known->nsid == nsid)
+		return 0;
+	if (known)
+		remove_space(l, known);
+	if ((known = find_space(l, nsid)))
+		remove_space(l, known);
+	r = add_space(l, netns, nsid);
+	if (r == 0)
+		r = dump_until_whole(l, nsid);
+	known = find_space(l, nsid);
+	if (r < 0 && known)
+		remove_space(l, known);
+	return r;
+}
+
+int links_follow(struct links *l, uint64_t netns, int fd, link_event_fn fn, void *ctx,
+		 struct error *e)
+{
+	int r;
+
+	l->fn = fn;
+	l->ctx = ctx;
+	r = follow(l, netns, fd);
+	if (r == 0)
+		r = resync(l);
+	l->fn = NULL;
+	if (r < 0)
+		return error_set(e, r,
+				 "cannot follow the interfaces of another network namespace: "
+				 "%s%s",
+				 error_words(r),
+				 r == -EPERM ? "; give CAP_NET_ADMIN and CAP_NET_BROADCAST" : "");
+	return 0;
+}
+
+void links_unfollow(struct links *l, bool (*keep)(void *ctx, uint64_t netns), link_event_fn fn,
+		    void *ctx)
+{
+	l->fn = fn;
+	l->ctx = ctx;
+	for (size_t i = l->n_spaces; i > 0; i--) {
+		if (!keep(ctx, l->spaces[i - 1].netns))
+			remove_space(l, &l->spaces[i - 1]);
+	}
+	l->fn = NULL;
+}
+
+bool links_follows(const struct links *l, uint64_t netns)
+{
+	return find_space_of(l, netns);
+}
+
+bool links_heard_of_namespaces(struct links *l)
+{
+	bool heard = l->heard;
+
+	l->heard = false;
+	return heard;
+}
+
+/* ---- life ---- */
+
 static int allocate(struct links **ret)
 {
 	struct links *l = calloc(1, sizeof(*l));
+	struct stat st;
 
 	if (!l)
 		return -ENOMEM;
 	*ret = l;
+	l->own_nsid = NETNSA_NSID_NOT_ASSIGNED;
+	l->own_netns = stat(OWN_NETNS, &st) == 0 ? st.st_ino : 0;
 	l->n_buckets = FIRST_BUCKETS;
-	l->buckets = calloc(FIRST_BUCKETS, sizeof(struct entry *));
+	for (unsigned i = 0; i < N_INDICES; i++)
+		l->buckets[i] = calloc(FIRST_BUCKETS, sizeof(struct entry *));
 	l->lock = malloc(sizeof(*l->lock));
-	if (!l->buckets || !l->lock)
+	if (!l->buckets[BY_PLACE] || !l->buckets[BY_ID] || !l->lock)
 		return -ENOMEM;
 	return -pthread_mutex_init(l->lock, NULL);
 }
@@ -330,18 +695,20 @@ void links_close(struct links *l)
 {
 	if (!l)
 		return;
-	for (uint32_t i = 0; l->buckets && i < l->n_buckets; i++) {
+	for (uint32_t i = 0; l->buckets[BY_PLACE] && i < l->n_buckets; i++) {
 		struct entry *entry, *next;
 
-		for (entry = l->buckets[i]; entry; entry = next) {
-			next = entry->next;
+		for (entry = l->buckets[BY_PLACE][i]; entry; entry = next) {
+			next = entry->next[BY_PLACE];
 			free(entry);
 		}
 	}
 	if (l->lock)
 		pthread_mutex_destroy(l->lock);
 	free(l->lock);
-	free(l->buckets);
+	free(l->spaces);
+	free(l->buckets[BY_PLACE]);
+	free(l->buckets[BY_ID]);
 	netlink_close(l->netlink);
 	free(l);
 }
@@ -355,31 +722,37 @@ void links_each(struct links *l, link_event_fn fn, void *ctx)
 {
 	/* No lock: only the owner, who calls this, changes the table. */
 	for (uint32_t i = 0; i < l->n_buckets; i++) {
-		for (const struct entry *entry = l->buckets[i]; entry; entry = entry->next)
+		for (const struct entry *entry = l->buckets[BY_PLACE][i]; entry;
+		     entry = entry->next[BY_PLACE])
 			fn(ctx, LINK_ADDED, &entry->info);
 	}
 }
 
-bool links_get(const struct links *l, uint32_t ifindex, struct link_info *ret)
+bool links_get(const struct links *l, uint32_t id, struct link_info *ret)
 {
 	const struct entry *entry;
 
 	pthread_mutex_lock(l->lock);
-	entry = *place_of(l, ifindex);
+	entry = *id_of(l, id);
 	if (entry)
 		*ret = entry->info;
 	pthread_mutex_unlock(l->lock);
 	return entry;
 }
 
-bool links_name(const struct links *l, uint32_t ifindex, char name[IF_NAMESIZE])
+bool links_name(const struct links *l, uint32_t id, char name[IF_NAMESIZE])
 {
 	struct link_info link;
-	bool found = links_get(l, ifindex, &link);
+	bool found = links_get(l, id, &link);
 
 	if (found)
 		memcpy(name, link.name, IF_NAMESIZE);
 	return found;
+}
+
+uint64_t links_own_netns(const struct links *l)
+{
+	return l->own_netns;
 }
 
 uint64_t links_generation(const struct links *l)

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network interfaces of this namespace, kept fresh over rtnetlink (rtnetlink(7)).
+ * The network interfaces of this namespace, kept fresh over rtnetlink (rtnetlink(7)); and those of
+ * other namespaces that are asked for.
+ *
+ * An interface's id is one number for it on this host: in the own namespace its index, so that
+ * nothing is different there; in another one, where the same indices are used again, a number from
+ * LINK_FOREIGN up that is given once. No namespace is kept alive by being followed: there is one
+ * socket, in the own one, that hears of those that have an id there (netns ids, ip-netns(8)), which
+ * they are given where they have none.
  *
  * One thread owns it and calls links_update() when links_fd() is readable; any thread may ask for
  * names, which takes a short lock and never a system call.
@@ -15,8 +22,13 @@
 
 struct links; /* opaque */
 
+/* Indices are positive numbers of the type int. */
+#define LINK_FOREIGN (UINT32_C(1) << 31)
+
 struct link_info {
-	uint32_t ifindex;
+	uint32_t id;         /* on this host: see above */
+	uint32_t ifindex;    /* in its namespace */
+	uint64_t netns;      /* inode number of its namespace; 0: the own */
 	uint16_t type;       /* ARPHRD_* of <net/if_arp.h> */
 	uint32_t generation; /* a number that no other interface of this index ever had */
 	char name[IF_NAMESIZE];
@@ -43,11 +55,32 @@ int links_update(struct links *l, link_event_fn fn, void *ctx, struct error *e);
 /* Calls @fn with LINK_ADDED for each interface there is. Not from within an event. */
 void links_each(struct links *l, link_event_fn fn, void *ctx);
 
-/* Any thread: what is known of @ifindex; false where there is no such interface. */
-bool links_get(const struct links *l, uint32_t ifindex, struct link_info *ret);
+/*
+ * Follows the interfaces of the namespace of descriptor @fd and inode @netns, too, which is not the
+ * own one, and reports those that are there; nothing where it is followed already. @fd need not
+ * stay open. It ends with the namespace: then all its interfaces are removed.
+ */
+int links_follow(struct links *l, uint64_t netns, int fd, link_event_fn fn, void *ctx,
+		 struct error *e);
 
-/* Any thread: the name of @ifindex into @name; false where there is no such interface. */
-bool links_name(const struct links *l, uint32_t ifindex, char name[IF_NAMESIZE]);
+/* Ends following the namespaces that @keep is false of. */
+void links_unfollow(struct links *l, bool (*keep)(void *ctx, uint64_t netns), link_event_fn fn,
+		    void *ctx);
+
+/* Whether the namespace of inode @netns is followed. */
+bool links_follows(const struct links *l, uint64_t netns);
+
+/* Whether namespaces were given ids since the last call: there may be new ones. */
+bool links_heard_of_namespaces(struct links *l);
+
+/* Any thread: what is known of the interface @id; false where there is no such one. */
+bool links_get(const struct links *l, uint32_t id, struct link_info *ret);
+
+/* Any thread: the name of the interface @id into @name; false where there is no such one. */
+bool links_name(const struct links *l, uint32_t id, char name[IF_NAMESIZE]);
+
+/* Inode number of the own namespace. */
+uint64_t links_own_netns(const struct links *l);
 
 /* Any thread: changes with every name that comes, goes or changes. Texts made of names under an
  * older number may be wrong. */

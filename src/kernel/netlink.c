@@ -2,6 +2,7 @@
 #include "kernel/netlink.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,16 @@ void netlink_close(struct netlink *n)
 	if (n->socket)
 		mnl_socket_close(n->socket);
 	free(n);
+}
+
+int netlink_listen_everywhere(struct netlink *n)
+{
+	int one = 1, group = RTNLGRP_NSID;
+
+	if (mnl_socket_setsockopt(n->socket, NETLINK_LISTEN_ALL_NSID, &one, sizeof(one)) < 0 ||
+	    mnl_socket_setsockopt(n->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+		return -errno;
+	return 0;
 }
 
 struct nlmsghdr *netlink_begin(struct netlink_request *r, uint16_t type, uint16_t flags,
@@ -164,11 +175,39 @@ static void handle(struct netlink *n, struct reading *reading, const struct nlms
 		reading->failed = reading->fn(reading->ctx, message);
 }
 
+/* What happened in another namespace comes with that one's id; all else without. */
+static int32_t nsid_of(struct msghdr *header)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(header);
+	int32_t nsid = NETLINK_OWN;
+
+	if (c && c->cmsg_level == SOL_NETLINK && c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+		memcpy(&nsid, CMSG_DATA(c), sizeof(nsid));
+	return nsid;
+}
+
+static ssize_t receive_datagram(struct netlink *n, int flags)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr alignment;
+	} control;
+	struct iovec part = {.iov_base = n->buffer, .iov_len = sizeof(n->buffer)};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				.msg_controllen = sizeof(control.bytes)};
+	ssize_t got = recvmsg(mnl_socket_get_fd(n->socket), &header, flags);
+
+	n->nsid = got < 0 ? NETLINK_OWN : nsid_of(&header);
+	return got;
+}
+
 /* One datagram. 1 when there was one (or one that was dropped), 0 when none came in time. */
 static int receive(struct netlink *n, int flags, struct reading *reading)
 {
 	const struct nlmsghdr *message = (const struct nlmsghdr *)n->buffer;
-	ssize_t got = recv(mnl_socket_get_fd(n->socket), n->buffer, sizeof(n->buffer), flags);
+	ssize_t got = receive_datagram(n, flags);
 	int len = (int)got;
 
 	if (got < 0) {

@@ -15,6 +15,7 @@
 enum {
 	NETLINK_RECEIVE_SIZE = 32768, /* what the kernel fills with a dump at most, at once */
 	NETLINK_REQUESTS = 2,         /* in one system call */
+	NETLINK_OWN = -1,             /* instead of the id of another network namespace */
 };
 
 struct netlink {
@@ -22,6 +23,8 @@ struct netlink {
 	uint32_t sequence; /* of the last request */
 	bool overrun; /* messages of a subscription were dropped (ENOBUFS); the reader clears it */
 	bool interrupted; /* the last dump is of a list that changed meanwhile (NLM_F_DUMP_INTR) */
+	int32_t nsid;     /* where the message comes from that @fn has: NETLINK_OWN, or the id
+			   * there is for that network namespace in the socket's */
 	char explanation[160]; /* the kernel's, of the last refusal (NLMSGERR_ATTR_MSG), or "" */
 	char buffer[NETLINK_RECEIVE_SIZE] __attribute__((aligned(8)));
 };
@@ -40,6 +43,13 @@ typedef int (*netlink_fn)(void *ctx, const struct nlmsghdr *message);
 /* @groups: RTMGRP_*, 0 for a socket that is only for requests. */
 int netlink_open(uint32_t groups, struct netlink **ret, struct error *e);
 void netlink_close(struct netlink *n);
+
+/*
+ * From now on subscriptions also bring what happens in every network namespace that has an id
+ * (ip-netns(8)) in the socket's own, without keeping any of these alive; and that such ids come and
+ * go (RTM_NEWNSID, RTM_DELNSID).
+ */
+int netlink_listen_everywhere(struct netlink *n);
 DEFINE_CLEANUP(struct netlink *, netlink_close)
 #define _cleanup_netlink_ _cleanup_(netlink_close_p)
 

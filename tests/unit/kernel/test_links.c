@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/links.h"
 
+#include <fcntl.h>
 #include <net/if_arp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "kernel/testbed.h"
@@ -381,6 +383,125 @@ static void test_churn(void **state)
 	links_close(l);
 }
 
+/* ---- other namespaces ---- */
+
+/* Other runs of this test may be on the host. */
+static const char *space(void)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "wg-links-%d", (int)getpid());
+	return name;
+}
+
+static int delete_space(void **state)
+{
+	try("ip netns del %s 2>/dev/null", space());
+	return clean(state);
+}
+
+static uint64_t follow(struct links *l)
+{
+	_cleanup_close_ int fd = -1;
+	struct error e = {};
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", space());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	told.count = 0;
+	if (links_follow(l, st.st_ino, fd, on_event, &told, &e) < 0)
+		fail_msg("%s", e.text);
+	return st.st_ino;
+}
+
+static bool never(void *ctx, uint64_t netns)
+{
+	(void)ctx, (void)netns;
+	return false;
+}
+
+/* Removals come a moment after a namespace's last user has gone. */
+static void update_until_told(struct links *l)
+{
+	for (unsigned i = 0; i < 500 && (i == 0 || told.count == 0); i++) {
+		usleep(20000);
+		update(l);
+	}
+}
+
+/* Indices there are as here; ids are not. And nothing keeps it alive. */
+static void test_another_namespace(void **state)
+{
+	struct links *l = open_links();
+	struct link_info here, there;
+	uint64_t netns;
+
+	(void)state;
+	run("ip netns add %s && ip -n %s link set lo up", space(), space());
+	netns = follow(l);
+	assert_told((const char *const[]){"added lo"}, 1);
+	there = told.links[0];
+	assert_true(there.ifindex == 1 && there.netns == netns && there.id >= LINK_FOREIGN);
+	assert_true(links_get(l, 1, &here) && here.netns == 0 && here.id == 1);
+	assert_true(links_get(l, there.id, &here) && here.netns == netns);
+	follow(l);
+	assert_int_equal(told.count, 0);
+	run("ip -n %s link add a0 type veth peer name b0", space());
+	update(l);
+	assert_int_equal(told.count, 2);
+	assert_true(told.links[0].netns == netns && told.links[1].netns == netns);
+	run("ip link add c0 type veth peer name d0 netns %s", space());
+	update(l);
+	assert_int_equal(told.count, 2);
+	assert_true(!told.links[0].netns != !told.links[1].netns);
+	run("ip netns del %s", space());
+	update_until_told(l);
+	assert_false(links_follows(l, netns));
+	assert_false(links_get(l, there.id, &here));
+	links_close(l);
+}
+
+static void test_another_namespace_is_left(void **state)
+{
+	struct links *l = open_links();
+
+	(void)state;
+	run("ip netns add %s && ip -n %s link add a0 type veth peer name b0", space(), space());
+	assert_true(follow(l) != links_own_netns(l));
+	assert_int_equal(told.count, 3);
+	told.count = 0;
+	links_unfollow(l, never, on_event, &told);
+	assert_int_equal(told.count, 3);
+	run("ip -n %s link del a0", space());
+	update(l);
+	assert_int_equal(told.count, 0);
+	run("ip netns del %s", space());
+	links_close(l);
+}
+
+/* Messages of both are dropped, and both are read anew. */
+static void test_overrun_with_another_namespace(void **state)
+{
+	struct links *l = open_links();
+
+	(void)state;
+	run("ip netns add %s", space());
+	follow(l);
+	shrink_buffer(l);
+	run("for i in $(seq 60); do echo link add ta$i type veth peer name tb$i; done | "
+	    "ip -n %s -batch -",
+	    space());
+	run("ip link add c0 type veth peer name d0");
+	update(l);
+	assert_int_equal(told.count, 122);
+	run("ip netns del %s", space());
+	update_until_told(l);
+	assert_int_equal(told.count, 121);
+	links_close(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +513,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_overrun, clean),
 		cmocka_unit_test_teardown(test_index_used_again_unseen, clean),
 		cmocka_unit_test_teardown(test_churn, clean),
+		cmocka_unit_test_teardown(test_another_namespace, delete_space),
+		cmocka_unit_test_teardown(test_another_namespace_is_left, delete_space),
+		cmocka_unit_test_teardown(test_overrun_with_another_namespace, delete_space),
 	};
 
 	return cmocka_run_group_tests(tests, testbed_enter, NULL);
