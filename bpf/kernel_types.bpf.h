@@ -245,6 +245,15 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 };
 
+/* include/net/xdp.h */
+struct xdp_rxq_info {
+	struct net_device *dev;
+};
+
+struct xdp_buff {
+	struct xdp_rxq_info *rxq;
+};
+
 /* include/linux/timer_types.h (include/linux/timer.h before 6.8) */
 struct timer_list {
 	void (*function)(struct timer_list *timer);

@@ -67,6 +67,7 @@ struct packet {
 	__u32 network_offset;   /* valid if ethertype */
 	__u32 transport_offset; /* valid if ip_version */
 	__u32 payload_offset;   /* after the last header that is known */
+	__u32 interface;        /* its index; in a pipeline its id: interface.bpf.h */
 	__u16 ethertype;        /* host order, after all tags; < 1536 is a length: 802.3 with LLC */
 	__u16 vlan;             /* TCI of the outermost tag, if tags */
 	__u16 inner_vlan;       /* TCI of the second, if tags > 1 */
@@ -376,7 +377,10 @@ static __always_inline bool packet_is_tag(__u16 ethertype)
 static __always_inline void packet_begin(struct packet *p, struct __sk_buff *skb,
 					 enum packet_direction direction)
 {
-	*p = (struct packet){.skb = skb, .direction = direction, .len = skb->len};
+	*p = (struct packet){.skb = skb,
+			     .direction = direction,
+			     .len = skb->len,
+			     .interface = skb->ifindex};
 	if (skb->vlan_present) {
 		packet_add_tag(p, skb->vlan_tci);
 		p->len += sizeof(struct packet_vlan_header);

@@ -9,10 +9,18 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "interface.bpf.h"
 #include "stage.bpf.h"
 
 /* Made by the build from the manifests: the switches, tc_any_stage() and tc_run_stages(). */
 #include "tc.stages.h"
+
+/* Once for all stages. Nothing while all is in one network namespace. */
+static __always_inline void set_interface(struct packet *p)
+{
+	if (interface_own_netns)
+		p->interface = interface_id(p->skb);
+}
 
 SEC("tc")
 int tc_ingress(struct __sk_buff *skb)
@@ -22,6 +30,7 @@ int tc_ingress(struct __sk_buff *skb)
 	if (!tc_any_stage())
 		return TC_ACT_UNSPEC;
 	packet_parse(&p, skb, PACKET_INGRESS);
+	set_interface(&p);
 	return tc_run_stages(&p);
 }
 
@@ -33,6 +42,7 @@ int tc_egress(struct __sk_buff *skb)
 	if (!tc_any_stage())
 		return TC_ACT_UNSPEC;
 	packet_parse(&p, skb, PACKET_EGRESS);
+	set_interface(&p);
 	return tc_run_stages(&p);
 }
 
@@ -45,6 +55,7 @@ int tc_l3_ingress(struct __sk_buff *skb)
 	if (!tc_any_stage())
 		return TC_ACT_UNSPEC;
 	packet_parse_l3(&p, skb, PACKET_INGRESS);
+	set_interface(&p);
 	return tc_run_stages(&p);
 }
 
@@ -56,6 +67,7 @@ int tc_l3_egress(struct __sk_buff *skb)
 	if (!tc_any_stage())
 		return TC_ACT_UNSPEC;
 	packet_parse_l3(&p, skb, PACKET_EGRESS);
+	set_interface(&p);
 	return tc_run_stages(&p);
 }
 

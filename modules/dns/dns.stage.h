@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "interface.bpf.h"
 #include "stage.bpf.h"
 
 #include "dns.h"
@@ -341,7 +342,7 @@ __noinline int dns_take_query(struct __sk_buff *skb)
 	if (record->query.role == DNS_CLIENT)
 		sender_find(skb, &sender);
 	record->name.role = record->query.role;
-	record->interface = skb->ifindex;
+	record->interface = interface_id(skb);
 	record->pid = sender.pid;
 	__builtin_memcpy(record->command, sender.command, sizeof(record->command));
 	if (!dns_match_query(record))

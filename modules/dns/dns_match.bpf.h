@@ -14,6 +14,7 @@
 
 #include "events.bpf.h"
 #include "histogram.bpf.h"
+#include "interface.bpf.h"
 #include "kernel_types.bpf.h"
 #include "maps.bpf.h"
 #include "packet.bpf.h"
@@ -343,7 +344,7 @@ static __always_inline void dns_match_response(struct __sk_buff *skb,
 	__u64 ns;
 
 	if (!pending) {
-		dns_count_unmatched(key, skb->ifindex);
+		dns_count_unmatched(key, interface_id(skb));
 		return;
 	}
 	copy = *pending; /* once it is deleted its memory may be another's */
@@ -355,7 +356,7 @@ static __always_inline void dns_match_response(struct __sk_buff *skb,
 	}
 	if (bpf_map_delete_elem(&dns_pending, key))
 		return;
-	dns_note_answered(key, skb->ifindex);
+	dns_note_answered(key, interface_id(skb));
 	map_add_percpu(&dns_responses, &rcode_key, 1);
 	dns_count_latency(key, copy.type, rcode, ns);
 	if (copy.followed)

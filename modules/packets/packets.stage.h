@@ -64,7 +64,7 @@ static __always_inline void packets_count_no_room(__u64 count)
 static __always_inline int packets_stage(struct packet *p)
 {
 	struct packets_key key = {
-		.interface = p->skb->ifindex,
+		.interface = p->interface,
 		.direction = p->direction,
 		.ip_version = p->ip_version,
 		.protocol = packets_protocol(p),

@@ -20,6 +20,7 @@
 #include "control/reload.h"
 #include "control/server.h"
 #include "engine/agent.h"
+#include "engine/namespaces.h"
 #include "http/listen.h"
 #include "http/pages.h"
 #include "http/security.h"
@@ -169,6 +170,7 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 			},
 		.btf_path = o->btf_path,
 		.strict = o->config_strict,
+		.rights_go = o->keep.given,
 	};
 	if (o->telemetry_path[0] != '/' || STREQ(o->telemetry_path, "/"))
 		return error_set_usage(
@@ -291,6 +293,24 @@ static void say_ready(const struct daemon *d)
 		log_warn("cannot tell the service manager that all is ready");
 }
 
+/* What following other network namespaces takes for as long as it goes on. */
+static void warn_of_closed_namespaces(const struct strv *keep)
+{
+	static const struct {
+		const char *name, *short_name;
+	} needed[] = {{"cap_sys_admin", "sys_admin"},
+		      {"cap_net_admin", "net_admin"},
+		      {"cap_sys_ptrace", "sys_ptrace"}};
+
+	for (size_t i = 0; !strv_has(keep, "all") && i < ARRAY_SIZE(needed); i++) {
+		if (!strv_has(keep, needed[i].name) && !strv_has(keep, needed[i].short_name))
+			log_warn("option netns: without %s nothing is attached in network "
+				 "namespaces that come later; --capabilities.keep=cap_sys_admin,"
+				 "cap_net_admin,cap_sys_ptrace keeps what that takes",
+				 needed[i].name);
+	}
+}
+
 /* A TCX link needs no capability to be made or to go; a clsact filter needs it for both. */
 static void warn_of_lost_rights(const struct run_options *o, enum tc_mechanism mechanism)
 {
@@ -329,6 +349,8 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 
 	if (!err && o->keep.given) {
 		warn_of_lost_rights(o, options->tc_mechanism);
+		if (namespaces_are_followed(d->agent))
+			warn_of_closed_namespaces(&o->keep.values);
 		err = give_up_capabilities(&o->keep.values, e);
 	}
 	if (!err)

@@ -176,6 +176,29 @@ static void check_le(const struct binding *at, const struct metric_config *m)
 	}
 }
 
+/* What is `of` another one has its bytes there. */
+static void check_shared_bytes(const struct binding *at, const struct metric_config *m)
+{
+	for (size_t i = 0; i < m->labels.count; i++) {
+		const struct label_config *label = &m->labels.items[i];
+		size_t other = 0;
+
+		if (!label->of.text)
+			continue;
+		while (other < i && (!m->labels.items[other].name.text ||
+				     !STREQ(m->labels.items[other].name.text, label->of.text)))
+			other++;
+		if (other == i || m->labels.items[other].of.text)
+			binding_error(at, label->of.place,
+				      "no label before it that has bytes of its own is called '%s'",
+				      shown(label->of.text).text);
+		else if (label->size > m->labels.items[other].size || label->padding)
+			binding_error(at, label->of.place,
+				      "'%s' has %u bytes, and this one is cut out of them",
+				      shown(label->of.text).text, m->labels.items[other].size);
+	}
+}
+
 static int check_labels_unique(const struct binding *at, const struct metric_config *m)
 {
 	_cleanup_free_ struct named_place *names = calloc(m->labels.count + 1, sizeof(*names));
@@ -222,6 +245,7 @@ int check_metric(struct binding *at, void *item)
 	struct metric_config *m = item;
 	int err = check_labels_unique(at, m);
 
+	check_shared_bytes(at, m);
 	check_name(at, &m->name, &metric_name);
 	check_name(at, &m->alias, &metric_name);
 	check_le(at, m);
@@ -240,8 +264,8 @@ static void check_bucket_is_always(const struct binding *at, const struct metric
 	const struct label_config *last =
 		m->labels.count ? &m->labels.items[m->labels.count - 1] : NULL;
 
-	if (last && last->when.text)
-		binding_error(at, last->when.place,
+	if (last && (last->when.text || last->of.text))
+		binding_error(at, last->when.text ? last->when.place : last->of.place,
 			      "the last label of a histogram is the bucket, which is always there");
 }
 
@@ -250,6 +274,7 @@ int check_histogram(struct binding *at, void *item)
 	struct metric_config *m = item;
 
 	m->type = METRIC_HISTOGRAM;
+	check_shared_bytes(at, m);
 	check_name(at, &m->name, &metric_name);
 	check_name(at, &m->alias, &metric_name);
 	check_le(at, m);
@@ -382,6 +407,7 @@ static const struct hook_key {
 } hook_keys[] = {
 	{"interfaces", INTERFACE_HOOKS, INTERFACE_HOOKS},
 	{"link_layer", INTERFACE_HOOKS},
+	{"netns", INTERFACE_HOOKS},
 	{"mode", HOOK(XDP)},
 	{"family", HOOK(NETFILTER), HOOK(NETFILTER)},
 	{"netfilter_hook", HOOK(NETFILTER), HOOK(NETFILTER)},
@@ -446,6 +472,18 @@ void check_when(const struct binding *at, const struct config *c, const struct t
 		check_is_option(at, c, t, t->text, OPTION_BOOL, "bool");
 }
 
+/* A stage is at the interfaces that its pipeline's options say; what these are is known to whoever
+ * has both. */
+void check_when_or_pipeline(const struct binding *at, const struct config *c, const struct text *t)
+{
+	const char *pipeline = c->has_stage ? c->stage.pipeline.text : NULL;
+	size_t len = pipeline ? strlen(pipeline) : 0;
+
+	if (t->text && pipeline && strncmp(t->text, pipeline, len) == 0 && t->text[len] == '.')
+		return;
+	check_when(at, c, t);
+}
+
 static void check_conditions(const struct binding *at, const struct config *c)
 {
 	for (size_t i = 0; i < c->metrics.count; i++) {
@@ -453,7 +491,7 @@ static void check_conditions(const struct binding *at, const struct config *c)
 
 		check_when(at, c, &m->when);
 		for (size_t j = 0; j < m->labels.count; j++)
-			check_when(at, c, &m->labels.items[j].when);
+			check_when_or_pipeline(at, c, &m->labels.items[j].when);
 		for (size_t j = 0; j < m->values.count; j++)
 			check_when(at, c, &m->values.items[j].when);
 		check_tops(at, c, m);
@@ -517,10 +555,12 @@ static void check_attach_rows(const struct binding *at, const struct config *c)
 		check_when(at, c, &c->attach.items[i].when);
 	}
 	for (size_t i = 0; i < c->attach.count; i++) {
-		const struct text_list *interfaces = &c->attach.items[i].interfaces;
+		const struct attach_config *row = &c->attach.items[i];
 
-		for (size_t j = 0; j < interfaces->count; j++)
-			check_reference(at, c, &interfaces->items[j]);
+		for (size_t j = 0; j < row->interfaces.count; j++)
+			check_reference(at, c, &row->interfaces.items[j]);
+		for (size_t j = 0; j < row->netns.count; j++)
+			check_reference(at, c, &row->netns.items[j]);
 	}
 }
 

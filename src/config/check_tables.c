@@ -304,8 +304,13 @@ void check_tables(const struct binding *at, const struct config *c)
 {
 	for (size_t i = 0; i < c->tables.count; i++)
 		check_one_table(at, c, &c->tables.items[i]);
-	for (size_t i = 0; i < c->records.count; i++)
-		check_when(at, c, &c->records.items[i].when);
+	for (size_t i = 0; i < c->records.count; i++) {
+		const struct records_config *r = &c->records.items[i];
+
+		check_when(at, c, &r->when);
+		for (size_t k = 0; k < r->fields.count; k++)
+			check_when_or_pipeline(at, c, &r->fields.items[k].value.when);
+	}
 	check_names_unique(at, c);
 	check_use(at, c);
 }

@@ -152,11 +152,16 @@ static const struct key label_keys[] = {
 	 .required = true, .doc = "bytes of the map's key that it takes"},
 	{"padding", KEY_U32, AT(label_config, padding), .max = MOST_LABEL_BYTES,
 	 .doc = "bytes skipped after it"},
+	{"of", KEY_TEXT, AT(label_config, of),
+	 .doc = "a label before it, whose first `size` bytes are this one's too: it takes none of "
+		"the key"},
 	{"delete_unknown", KEY_BOOL, AT(label_config, delete_unknown),
 	 .doc = "delete an entry of the map when what the label names no longer exists"},
 	{"when", KEY_TEXT, AT(label_config, when),
 	 .doc = "a bool option of this file: exported only while it is true; else entries that "
-		"differ only in it are summed"},
+		"differ only in it are summed; in a stage also PIPELINE.OPTION, a list: while it "
+		"is "
+		"another than by default"},
 	{"decoders", KEY_ROWS, AT(label_config, decoders), .sub = &decoder_schema, .required = true,
 	 .min = 1, .doc = "bytes to text, one after the other"},
 };
@@ -368,6 +373,9 @@ static const struct key attach_keys[] = {
 		"ethernet"},
 	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
 	 .doc = "hooks tc_… and xdp: names with wildcards, '!' excludes; $NAME is the option NAME"},
+	{"netns", KEY_ONE_OR_MORE, AT(attach_config, netns), .min = 1,
+	 .doc = "hooks tc_… and xdp: in which network namespaces: own (default), all, names in "
+		"/run/netns with wildcards, files; '!' excludes; $NAME is the option NAME"},
 	{"mode", KEY_ENUM, AT(attach_config, mode), NAMES(xdp_modes),
 	 .doc = "hook xdp: in the driver (native), behind it (generic); default auto: native, else "
 		"generic"},
@@ -497,6 +505,8 @@ static const struct key field_keys[] = {
 	 .doc = "bytes: 1, 2, 4 or 8, with decoders any number; default 8"},
 	{"decoders", KEY_ROWS, AT(record_field, value.decoders), .sub = &decoder_schema, .min = 1,
 	 .doc = "bytes to text, one after the other; without: a number"},
+	{"when", KEY_TEXT, AT(record_field, value.when),
+	 .doc = "shown only while that is on; as of a label"},
 	{"unit", KEY_ENUM, AT(record_field, column.unit), NAMES(column_units),
 	 .doc = "of numbers, for how they are written; default none"},
 	{"multiplier", KEY_FACTOR, AT(record_field, column.multiplier),

@@ -60,6 +60,7 @@ struct label_config {
 	struct text name;
 	uint32_t size;       /* bytes of the map key */
 	uint32_t padding;    /* bytes skipped after it */
+	struct text of;      /* ours: a label before it, whose bytes are this one's as well */
 	bool delete_unknown; /* ours: delete the entry when what the label names is gone */
 	struct text when;    /* a bool option: while it is off, the label is not exported */
 	struct {
@@ -211,8 +212,10 @@ struct attach_config {
 	enum link_layer link_layer; /* only interfaces whose packets begin with this header */
 	struct text_list
 		interfaces; /* globs, '!' excludes; "$name" stands for the option of that name */
-	enum xdp_mode mode; /* xdp */
-	unsigned family;    /* netfilter: NFPROTO_* */
+	struct text_list netns;  /* likewise, of network namespaces: "own", "all", or their names or
+				   files; absent: own */
+	enum xdp_mode mode;      /* xdp */
+	unsigned family;         /* netfilter: NFPROTO_* */
 	unsigned netfilter_hook; /* NF_INET_* */
 	int32_t priority;        /* netfilter: lower runs first */
 	bool defragment;         /* netfilter: fragments are put together before */

@@ -48,8 +48,10 @@ void check_names(const struct binding *at, const struct text_list *list,
 void check_is_option(const struct binding *at, const struct config *c, const struct text *t,
 		     const char *name, enum option_type type, const char *type_name);
 
-/* The same for the bool option that a `when` names, if it is there. */
+/* The same for the bool option that a `when` names, if it is there; in a stage that may be one of
+ * its pipeline. */
 void check_when(const struct binding *at, const struct config *c, const struct text *t);
+void check_when_or_pipeline(const struct binding *at, const struct config *c, const struct text *t);
 
 /* The probes of a file, against each other and its options: 0 or -ENOMEM. */
 int check_probes(const struct binding *at, const struct config *c);

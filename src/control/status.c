@@ -1,14 +1,52 @@
 // SPDX-License-Identifier: MIT
 /* What runs, what is attached where, what it costs. */
+#include <inttypes.h>
 #include <linux/bpf.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "control/operation.h"
+#include "decode/hostnames.h"
 #include "engine/slices.h"
+#include "kernel/netnames.h"
+
+static void add_netns_name(const struct unit *u, uint64_t netns, struct buf *text)
+{
+	if (!netnames_name(u->env->decode.host->netnames, netns, text))
+		buf_printf(text, "net:[%" PRIu64 "]", netns);
+}
+
+/* "eth0"; of an interface in another network namespace "eth0@blue", as `ip` writes it. */
+static json_t *describe_place(const struct unit *u, const struct attachment *at)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	buf_add_str(&text, at->where);
+	if (at->netns) {
+		buf_add_char(&text, '@');
+		add_netns_name(u, at->netns, &text);
+	}
+	return operation_text(buf_str(&text));
+}
+
+static json_t *describe_interface(const struct unit *u, const struct attachment *at,
+				  const char *mechanism)
+{
+	json_t *interface = json_pack("{s:o, s:i, s:s}", "interface", operation_text(at->where),
+				      "ifindex", (int)at->ifindex, "mechanism", mechanism);
+
+	if (at->netns) {
+		_cleanup_buf_ struct buf name = {0};
+
+		add_netns_name(u, at->netns, &name);
+		json_object_set_new(interface, "netns", operation_text(buf_str(&name)));
+	}
+	return interface;
+}
 
 /* Adds where @p is attached: all of it to @all, what is at interfaces to @interfaces too. */
-static void add_attachments(const struct placement *p, json_t *all, json_t *interfaces)
+static void add_attachments(const struct unit *u, const struct placement *p, json_t *all,
+			    json_t *interfaces)
 {
 	const struct hook *hook = hook_get(p->row.hook);
 
@@ -16,15 +54,11 @@ static void add_attachments(const struct placement *p, json_t *all, json_t *inte
 		const struct attachment *a = &p->attachments[i];
 		const char *mechanism = hook->mechanism(a);
 
-		json_array_append_new(all,
-				      json_pack("{s:s, s:o, s:s}", "hook",
-						attach_hook_name(p->row.hook), "at",
-						operation_text(a->where), "mechanism", mechanism));
+		json_array_append_new(all, json_pack("{s:s, s:o, s:s}", "hook",
+						     attach_hook_name(p->row.hook), "at",
+						     describe_place(u, a), "mechanism", mechanism));
 		if (hook->by_interface)
-			json_array_append_new(interfaces,
-					      json_pack("{s:o, s:i, s:s}", "interface",
-							operation_text(a->where), "ifindex",
-							(int)a->ifindex, "mechanism", mechanism));
+			json_array_append_new(interfaces, describe_interface(u, a, mechanism));
 	}
 }
 
@@ -38,7 +72,7 @@ static void add_where(const struct unit *u, size_t index, json_t *program)
 
 		if (p->program != index || p->in_slices)
 			continue;
-		add_attachments(p, all, interfaces);
+		add_attachments(u, p, all, interfaces);
 		if (p->error)
 			json_object_set_new(program, "error", operation_text(p->error));
 	}

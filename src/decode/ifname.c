@@ -23,6 +23,7 @@ static int decode_ifname(const struct decode_env *env, const struct decode_step 
 	return DECODE_OK;
 }
 
-DECODER(ifname, .name = "ifname", .doc = "4 bytes of interface index → its name, else unknown:N",
+DECODER(ifname, .name = "ifname",
+	.doc = "4 bytes of interface index or id (interface.bpf.h) → its name, else unknown:N",
 	.takes = FORM_BYTES, .gives = FORM_NAME, .sizes = DECODER_SIZE(4), .follows = FOLLOWS_LINKS,
 	.decode = decode_ifname);

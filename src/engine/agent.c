@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "decode/hostnames.h"
 #include "engine/mark.h"
+#include "engine/namespaces.h"
 #include "engine/part.h"
 #include "engine/records.h"
 #include "engine/selfmetrics.h"
@@ -18,6 +19,7 @@
 #include "kernel/cgroups.h"
 #include "kernel/kernel_btf.h"
 #include "kernel/ksyms.h"
+#include "kernel/netspaces.h"
 
 /* ---- scraping ---- */
 
@@ -84,11 +86,11 @@ static void tell_units(struct agent *a, enum link_event event, const struct link
 static bool attach_next(struct agent *a)
 {
 	struct link_info link;
-	uint32_t ifindex;
+	uint32_t id;
 
-	if (!arrivals_take(&a->arrivals, &ifindex))
+	if (!arrivals_take(&a->arrivals, &id))
 		return false;
-	if (links_get(a->links, ifindex, &link))
+	if (links_get(a->links, id, &link))
 		tell_units(a, LINK_ADDED, &link);
 	return true;
 }
@@ -107,7 +109,7 @@ static void on_link(void *ctx, enum link_event event, const struct link_info *li
 	log_debug("interface %u '%s' %s", link->ifindex, link->name, words[event]);
 	if (event != LINK_ADDED)
 		tell_units(a, event, link);
-	else if (arrivals_add(&a->arrivals, link->ifindex))
+	else if (arrivals_add(&a->arrivals, link->id))
 		log_error("no memory to follow interface '%s'", link->name);
 }
 
@@ -118,6 +120,8 @@ static void on_links_readable(void *ctx)
 
 	if (links_update(a->links, on_link, a, &error))
 		log_error("%s", error.text);
+	if (links_heard_of_namespaces(a->links))
+		namespaces_look_soon(a);
 }
 
 static void on_cgroup(void *ctx, enum cgroup_event event, const struct cgroup_info *group)
@@ -145,14 +149,15 @@ static void on_parts_ready(void *ctx)
 }
 
 /* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure
- * ends it. */
+ * ends it. It also waits where other namespaces could not be entered any more later. */
 static int attach_everywhere(struct agent *a, bool strict, struct error *e)
 {
 	uint64_t start = clock_monotonic_ns();
-	bool more = true;
+	bool more = true, now_or_never = a->options.rights_go && namespaces_are_followed(a);
 
+	namespaces_follow(a, on_link);
 	links_each(a->links, on_link, a);
-	while (more && (strict || clock_monotonic_ns() - start < ATTACH_WAIT_NS))
+	while (more && (strict || now_or_never || clock_monotonic_ns() - start < ATTACH_WAIT_NS))
 		more = attach_next(a);
 	for (size_t i = 0; strict && i < a->n_units; i++) {
 		const char *error = unit_attach_error(a->units[i]);
@@ -206,7 +211,9 @@ static int open_kernel(struct agent *a, struct error *e)
 
 	if (err)
 		return err;
-	err = ksyms_new(&a->ksyms);
+	err = netspaces_new(&a->spaces);
+	if (!err)
+		err = ksyms_new(&a->ksyms);
 	if (!err)
 		err = cgroups_new(&a->cgroups);
 	if (!err)
@@ -237,6 +244,7 @@ static struct unit_env make_env(const struct agent *a)
 {
 	return (struct unit_env){
 		.links = a->links,
+		.spaces = a->spaces,
 		.decode = {.links = a->links,
 			   .ksyms = a->ksyms,
 			   .cgroups = a->cgroups,
@@ -312,6 +320,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 	a->configured = clock_realtime_seconds();
 	a->arrivals.event_fd = -1;
 	a->claim_fd = -1;
+	a->namespaces_timer = -1;
 	a->records_timer = -1;
 	a->parts_fd = -1;
 	pthread_mutex_init(&a->sheets_lock, NULL);
@@ -345,6 +354,7 @@ void agent_stop(struct agent *a)
 	free(a->families);
 	selfmetrics_free(a);
 	loop_free(a->loop);
+	namespaces_close(a);
 	arrivals_close(&a->arrivals);
 	links_close(a->links);
 	fd_close(a->records_timer);

@@ -23,12 +23,14 @@
 struct ksyms;
 struct cgroups;
 struct hostnames;
+struct netspaces;
 
 struct agent_options {
 	struct plan_options plan;
 	const char *btf_path;
 	enum tc_mechanism tc_mechanism;
 	bool strict;
+	bool rights_go; /* after agent_start(), capabilities are given up */
 };
 
 /* A module or config that should run and does not. */
@@ -41,6 +43,10 @@ struct agent {
 	struct agent_options options;
 	struct unit_env env;
 	struct links *links;
+	struct netspaces *spaces;
+	link_event_fn on_link;      /* namespaces.h */
+	int namespaces_timer;       /* likewise; -1 before it was needed */
+	uint64_t namespaces_logged; /* log_due() */
 	struct ksyms *ksyms;
 	struct cgroups *cgroups;
 	struct hostnames *host;

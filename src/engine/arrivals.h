@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 struct arrivals {
-	uint32_t *indices;
-	size_t head;  /* the next to be taken */
-	size_t count; /* behind it, including it */
+	uint32_t *ids; /* struct link_info */
+	size_t head;   /* the next to be taken */
+	size_t count;  /* behind it, including it */
 	size_t cap;
 	int event_fd; /* readable while there is one */
 };
@@ -23,7 +23,7 @@ int arrivals_open(struct arrivals *a);
 void arrivals_close(struct arrivals *a);
 
 /* Appends an interface; -ENOMEM. */
-int arrivals_add(struct arrivals *a, uint32_t ifindex);
+int arrivals_add(struct arrivals *a, uint32_t id);
 
 /* Takes the first; false when there is none. */
-bool arrivals_take(struct arrivals *a, uint32_t *ret_ifindex);
+bool arrivals_take(struct arrivals *a, uint32_t *ret_id);

@@ -21,8 +21,10 @@ struct placement;
 /* A program at one place. */
 struct attachment {
 	char *where;      /* for people: the interface's name, the cgroup's path … */
-	uint32_t ifindex; /* 0: at no interface */
-	union {           /* the hook's own */
+	uint32_t link_id; /* the interface: struct link_info; 0: at none */
+	uint32_t ifindex;
+	uint64_t netns; /* inode number of its namespace; 0: the own */
+	union {         /* the hook's own */
 		struct tc_attachment tc;
 		struct xdp_attachment xdp;
 		int fd; /* of a link, which ends with it */
@@ -48,7 +50,8 @@ struct hook {
 	int (*check)(const struct attach_config *row, const struct object *o,
 		     const struct program_info *program, const struct source *source,
 		     struct report *report);
-	/* Attaches, and adds what that made by placement_add(): all of it, or nothing. */
+	/* Attaches, and adds what that made by placement_add(): all of it, or nothing. At an
+	 * interface of another network namespace, this thread is there meanwhile. */
 	int (*attach)(const struct hook_request *r, struct error *e);
 	/*
 	 * by_interface: puts the program of @r in the place of the one that is at @a, without a

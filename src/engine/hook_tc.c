@@ -4,27 +4,48 @@
 
 #include "engine/hook.h"
 #include "engine/placement.h"
+#include "kernel/netspaces.h"
 
 static int attach(const struct hook_request *r, struct error *e)
 {
 	enum tc_direction direction =
 		r->placement->row.hook == HOOK_TC_INGRESS ? TC_INGRESS : TC_EGRESS;
-	struct attachment a = {.ifindex = r->link->ifindex};
+	struct attachment a = attachment_at(r->link);
 	int err = tc_attach(r->unit->env->tc_mechanism, hook_program_fd(r), r->link->ifindex,
 			    direction, &a.tc, e);
 
 	return err ? err : placement_add(r, &a, r->link->name, e);
 }
 
-static int replace(const struct hook_request *r, struct attachment *a, struct error *e)
+/* To where the filter is; a link is where its descriptor is. */
+static int enter(const struct hook_request *r, const struct attachment *a, struct error *e)
 {
-	return tc_replace(&a->tc, hook_program_fd(r), e);
+	if (a->tc.mechanism == TC_TCX)
+		return 0;
+	return netspaces_enter(r->unit->env->spaces, a->netns, e);
 }
 
+static int replace(const struct hook_request *r, struct attachment *a, struct error *e)
+{
+	int err = enter(r, a, e);
+
+	if (err)
+		return err;
+	err = tc_replace(&a->tc, hook_program_fd(r), e);
+	netspaces_leave(r->unit->env->spaces);
+	return err;
+}
+
+/* A namespace that is gone has taken its filters with it. */
 static int detach(const struct hook_request *r, struct attachment *a, struct error *e)
 {
-	(void)r;
-	return tc_detach(&a->tc, e);
+	int err = enter(r, a, e);
+
+	if (err)
+		return err == -ENODEV ? 0 : err;
+	err = tc_detach(&a->tc, e);
+	netspaces_leave(r->unit->env->spaces);
+	return err;
 }
 
 static const char *mechanism(const struct attachment *a)

@@ -8,7 +8,7 @@
 
 static int attach(const struct hook_request *r, struct error *e)
 {
-	struct attachment a = {.ifindex = r->link->ifindex};
+	struct attachment a = attachment_at(r->link);
 	int err =
 		xdp_attach(r->placement->row.mode, hook_program_fd(r), r->link->ifindex, &a.xdp, e);
 

@@ -50,20 +50,50 @@ const char *option_type_name(enum option_type type)
 	return names[type];
 }
 
-const struct strv *module_option(const struct module *m, const char *name)
+/* The option @name, into *ret, and whose it is; NULL when there is none. */
+static const struct module *find_option(const struct module *m, const char *name, size_t *ret)
 {
-	for (size_t i = 0; i < m->config->options.count; i++) {
+	const char *dot = strchr(name, '.');
+
+	if (dot) {
+		m = m->owner;
+		name = dot + 1;
+	}
+	for (size_t i = 0; m && i < m->config->options.count; i++) {
+		*ret = i;
 		if (STREQ(m->config->options.items[i].name.text, name))
-			return &m->values[i];
+			return m;
 	}
 	return NULL;
 }
 
+const struct strv *module_option(const struct module *m, const char *name)
+{
+	size_t index;
+	const struct module *of = find_option(m, name, &index);
+
+	return of ? &of->values[index] : NULL;
+}
+
+static bool is_default(const struct option_config *option, const struct strv *values)
+{
+	bool same = values->count == option->defaults.count;
+
+	for (size_t i = 0; same && i < values->count; i++)
+		same = STREQ(values->items[i], option->defaults.items[i].text);
+	return same;
+}
+
 bool module_option_is_on(const struct module *m, const char *name)
 {
-	const struct strv *values = module_option(m, name);
+	size_t index;
+	const struct module *of = find_option(m, name, &index);
+	const struct option_config *option = of ? &of->config->options.items[index] : NULL;
+	const struct strv *values = of ? &of->values[index] : NULL;
 	bool on = false;
 
+	if (option && option->type == OPTION_LIST)
+		return !is_default(option, values);
 	if (values && values->count)
 		option_parse_bool(values->items[0], &on);
 	return on;

@@ -6,8 +6,11 @@
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
+#include "engine/interface_ids.h"
+#include "kernel/netspaces.h"
 
 /* Not yet in the headers of all C libraries: include/uapi/linux/if_arp.h. */
 #define ARPHRD_IP6GRE_TYPE 823
@@ -44,6 +47,13 @@ static struct hook_request request(struct unit *u, struct placement *p,
 				   const struct link_info *link)
 {
 	return (struct hook_request){.unit = u, .placement = p, .link = link};
+}
+
+struct attachment attachment_at(const struct link_info *link)
+{
+	return (struct attachment){.link_id = link->id,
+				   .ifindex = link->ifindex,
+				   .netns = link->netns};
 }
 
 int hook_program_fd(const struct hook_request *r)
@@ -118,17 +128,118 @@ int placements_check(const struct config *c, const struct object *o, struct repo
 
 /* ---- making them ---- */
 
-/* The globs of @row, "$name" replaced by the values of that option. */
-static int resolve_interfaces(const struct module *m, const struct attach_config *row,
-			      struct strv *ret)
+/* The texts of @list, "$name" replaced by the values of that option. */
+static int resolve(const struct module *m, const struct text_list *list, struct strv *ret)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < row->interfaces.count; i++) {
-		const char *text = row->interfaces.items[i].text;
+	for (size_t i = 0; !err && i < list->count; i++) {
+		const char *text = list->items[i].text;
 
 		err = text[0] == '$' ? strv_add_all(ret, module_option(m, text + 1))
 				     : strv_add(ret, text, strlen(text));
+	}
+	return err;
+}
+
+/* Of network namespaces "own" is the daemon's, and "all" any, whatever its name. */
+static int resolve_netns(const struct module *m, const struct attach_config *row, struct strv *ret)
+{
+	int err = resolve(m, &row->netns, ret);
+
+	for (size_t i = 0; !err && i < ret->count; i++) {
+		if (STREQ(ret->items[i], "all"))
+			strcpy(ret->items[i], "*");
+	}
+	return err;
+}
+
+/* The file that @pattern names, or NULL. */
+static const char *netns_file(const char *pattern)
+{
+	const char *text = pattern + (pattern[0] == '!');
+
+	return strchr(text, '/') ? text : NULL;
+}
+
+static bool is_file_of(const char *path, uint64_t inode)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_ino == inode;
+}
+
+/* @inode 0: the own one. */
+static bool netns_matches(const struct strv *patterns, uint64_t inode, const char *name)
+{
+	if (patterns->count == 0)
+		return inode == 0;
+	for (size_t i = 0; inode && i < patterns->count; i++) {
+		const char *file = netns_file(patterns->items[i]);
+
+		if (file && is_file_of(file, inode))
+			return patterns->items[i][0] != '!';
+	}
+	return strv_globs_match(patterns, inode ? name : "own");
+}
+
+static bool wants_netns(const struct unit *u, const struct placement *p, uint64_t inode)
+{
+	const struct netspace *space = inode ? netspaces_find(u->env->spaces, inode) : NULL;
+
+	return netns_matches(&p->netns, inode, space ? space->name : "");
+}
+
+bool unit_wants_netns(const struct unit *u, uint64_t inode, const char *name)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
+
+		if (hook_of(p)->by_interface && netns_matches(&p->netns, inode, name))
+			return true;
+	}
+	return false;
+}
+
+static bool row_leaves_own_netns(const struct module *m, const struct attach_config *row)
+{
+	_cleanup_strv_ struct strv netns = {0};
+	bool leaves = false;
+
+	if (row->when.text && !module_option_is_on(m, row->when.text))
+		return false;
+	if (resolve_netns(m, row, &netns))
+		return false;
+	for (size_t i = 0; i < netns.count; i++)
+		leaves |= !STREQ(netns.items[i], "own");
+	return leaves;
+}
+
+bool plan_leaves_own_netns(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_modules; i++) {
+		const struct module *m = &p->modules[i];
+
+		for (size_t k = 0; k < m->config->attach.count; k++) {
+			if (row_leaves_own_netns(m, &m->config->attach.items[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+int unit_add_netns_files(const struct unit *u, struct strv *files)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct strv *netns = &u->placements[i].netns;
+
+		for (size_t k = 0; !err && k < netns->count; k++) {
+			const char *file = netns_file(netns->items[k]);
+
+			err = file ? strv_add(files, file, strlen(file)) : 0;
+		}
 	}
 	return err;
 }
@@ -181,7 +292,9 @@ static int add_by_row(struct unit *u, const struct module *m, const struct attac
 	if (!p)
 		return -ENOMEM;
 	p->row = *row;
-	return resolve_interfaces(m, row, &p->interfaces);
+	if (resolve_netns(m, row, &p->netns))
+		return -ENOMEM;
+	return resolve(m, &row->interfaces, &p->interfaces);
 }
 
 static int add_rows(struct unit *u, const struct module *m, struct report *report)
@@ -297,6 +410,7 @@ void placements_free(struct unit *u)
 
 		placement_detach_all(u, p);
 		strv_free(&p->interfaces);
+		strv_free(&p->netns);
 		free(p->attachments);
 		free(p->argument);
 		free(p->error);
@@ -413,10 +527,10 @@ void unit_was_marked(struct unit *u)
 
 /* ---- following interfaces ---- */
 
-static struct attachment *find_at(struct placement *p, uint32_t ifindex)
+static struct attachment *find_at(struct placement *p, uint32_t id)
 {
 	for (size_t i = 0; i < p->n_attachments; i++) {
-		if (p->attachments[i].ifindex == ifindex)
+		if (p->attachments[i].link_id == id)
 			return &p->attachments[i];
 	}
 	return NULL;
@@ -426,8 +540,12 @@ static void attach_at(struct unit *u, struct placement *p, const struct link_inf
 {
 	const struct hook_request r = request(u, p, link);
 	struct error error;
-	int err = hook_of(p)->attach(&r, &error);
+	int err = netspaces_enter(u->env->spaces, link->netns, &error);
 
+	if (!err) {
+		err = hook_of(p)->attach(&r, &error);
+		netspaces_leave(u->env->spaces);
+	}
 	/* What has one place only is now where it should be. */
 	if (!err && p->argument) {
 		free(TAKE_PTR(p->error));
@@ -454,8 +572,9 @@ static void follow(struct unit *u, struct placement *p, enum link_event event,
 		   const struct link_info *link)
 {
 	bool wanted = event != LINK_REMOVED && has_link_layer(link->type, p->row.link_layer) &&
-		      strv_globs_match(&p->interfaces, link->name);
-	struct attachment *present = find_at(p, link->ifindex);
+		      strv_globs_match(&p->interfaces, link->name) &&
+		      wants_netns(u, p, link->netns);
+	struct attachment *present = find_at(p, link->id);
 
 	if (wanted && present)
 		rename_at(present, link->name);
@@ -467,12 +586,17 @@ static void follow(struct unit *u, struct placement *p, enum link_event event,
 
 void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link)
 {
+	/* Before the first packet is seen, and until after the last one. */
+	if (event == LINK_ADDED)
+		interface_ids_add(u, link);
 	for (size_t i = 0; i < u->n_placements; i++) {
 		struct placement *p = &u->placements[i];
 
 		if (hook_of(p)->by_interface && u->programs[p->program].info.loaded)
 			follow(u, p, event, link);
 	}
+	if (event == LINK_REMOVED)
+		interface_ids_remove(u, link);
 }
 
 /* ---- taking over ---- */
@@ -492,7 +616,8 @@ static bool take_over_one(struct unit *u, struct placement *p, struct attachment
 	struct error error;
 	int err;
 
-	if (!strv_globs_match(&p->interfaces, a->where) || !reserve(p))
+	if (!strv_globs_match(&p->interfaces, a->where) || !wants_netns(u, p, a->netns) ||
+	    !reserve(p))
 		return false;
 	err = hook_of(p)->replace(&r, a, &error);
 	if (!err)

@@ -22,6 +22,12 @@ int placements_check(const struct config *c, const struct object *o, struct repo
 /* Whether any placement is for @program. */
 bool program_has_placement(const struct unit *u, size_t program);
 
+/* Whether rows of @p are about other network namespaces than the own. */
+bool plan_leaves_own_netns(const struct plan *p);
+
+/* Appends the files of network namespaces that rows of @u name; -ENOMEM. */
+int unit_add_netns_files(const struct unit *u, struct strv *files);
+
 /* Attaches what is at no interface. What fails is logged and kept in the placement's error; with
  * env->strict it is given back. */
 int placements_start(struct unit *u, struct error *e);
@@ -36,6 +42,9 @@ void placement_detach_all(struct unit *u, struct placement *p);
 
 /* For hooks: hook.detach of those whose attachment is its `fd`. */
 int hook_close(const struct hook_request *r, struct attachment *a, struct error *e);
+
+/* For hooks: an attachment at @link, nothing of the hook's in it yet. */
+struct attachment attachment_at(const struct link_info *link);
 
 /* For hooks: the descriptor of the program that is to be attached. */
 int hook_program_fd(const struct hook_request *r);

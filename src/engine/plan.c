@@ -658,6 +658,8 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 		err = apply_text(&plans, options->settings.items[i], e);
 	for (size_t i = 0; !err && i < plans.count; i++) {
 		plans.items[i]->aliases = options->aliases || (file && file->aliases);
+		for (size_t k = 0; k < plans.items[i]->n_modules; k++)
+			plans.items[i]->modules[k].owner = &plans.items[i]->modules[0];
 		if (take_fingerprint(plans.items[i]))
 			err = error_set(e, -ENOMEM, "no memory for the plan of '%s'",
 					plans.items[i]->name);

@@ -39,6 +39,7 @@ struct plan_options {
 
 struct module {
 	struct config *config;
+	const struct module *owner; /* of the object: of a stage its pipeline, else itself */
 	bool builtin;
 	struct strv *values; /* for each of config->options: what it is set to */
 };
@@ -82,10 +83,10 @@ void plan_free(struct plan *p);
 /* The manifest of a built-in module as a config of the caller's; errors as config_parse(). */
 int builtin_parse(const struct builtin_module *b, struct report *report, struct config **ret);
 
-/* The values that module @m has for its option @name. */
+/* The values that module @m has for its option @name; of a stage also PIPELINE.NAME. */
 const struct strv *module_option(const struct module *m, const char *name);
 
-/* Whether its bool option @name is on, as `when:` asks. */
+/* Whether its option @name is on, as `when:` asks: a bool is, or a list that is not the default. */
 bool module_option_is_on(const struct module *m, const char *name);
 
 /* The prefix of the metrics of module @m of @p. */

@@ -52,10 +52,11 @@ struct record_stream {
 
 /* ---- making ---- */
 
-static int copy_fields(struct record_stream *s)
+/* Those whose `when` is on; all of a config that is only checked. */
+static int copy_fields(struct record_stream *s, const struct module *m)
 {
 	const struct records_config *c = s->config;
-	size_t n = c->fields.count;
+	size_t n = c->fields.count, at = 0;
 
 	s->metric = (struct metric_config){.place = c->place, .name = c->map, .no_export = true};
 	s->table = (struct table_config){.place = c->place, .name = c->name, .help = c->help};
@@ -66,11 +67,13 @@ static int copy_fields(struct record_stream *s)
 	for (size_t i = 0; i < n; i++) {
 		const struct record_field *f = &c->fields.items[i];
 
-		s->metric.values.items[i] = f->value;
-		s->table.columns.items[i] = f->column;
+		if (m && f->value.when.text && !module_option_is_on(m, f->value.when.text))
+			continue;
+		s->metric.values.items[at] = f->value;
+		s->table.columns.items[at++] = f->column;
 		s->size = MAX(s->size, (size_t)f->value.offset + f->value.size);
 	}
-	s->metric.values.count = s->table.columns.count = n;
+	s->metric.values.count = s->table.columns.count = at;
 	return 0;
 }
 
@@ -124,13 +127,14 @@ static int stream_init(struct record_stream *s, const struct config *c,
 	static const struct label_switch no_labels;
 	int err;
 
-	*s = (struct record_stream){.config = config, .wanted_fd = -1};
+	s->config = config;
+	s->wanted_fd = -1;
 	if (object_find_map(o, config->map.text, &s->map))
 		return unit_report_missing_map(o, c, &config->map, report);
 	if (s->map.type != BPF_MAP_TYPE_RINGBUF)
 		return report_error(report, &c->source, config->map.place,
 				    "map '%s' is no ring buffer", s->map.name);
-	err = copy_fields(s);
+	err = copy_fields(s, s->module);
 	if (err)
 		return err;
 	/* As a map without keys whose values are the records. */
@@ -145,11 +149,10 @@ static int add_stream(struct unit *u, const struct module *m, const struct recor
 		      struct report *report)
 {
 	struct record_stream *s = &u->streams[u->n_streams++];
-	int err = stream_init(s, m->config, r, u->object, &u->env->decode, report);
 
 	s->unit = u;
 	s->module = m;
-	return err;
+	return stream_init(s, m->config, r, u->object, &u->env->decode, report);
 }
 
 int records_build(struct unit *u, struct report *report)
@@ -191,7 +194,7 @@ int records_check(const struct config *c, const struct object *o, struct report 
 	int err = 0;
 
 	for (size_t i = 0; i < c->records.count; i++) {
-		struct record_stream s;
+		struct record_stream s = {0};
 
 		if (stream_init(&s, c, &c->records.items[i], o, &nothing, report))
 			err = -EINVAL;

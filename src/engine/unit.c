@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/network.h"
 #include "engine/cgroup_map.h"
+#include "engine/interface_ids.h"
 #include "engine/part.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
@@ -401,7 +402,8 @@ static int open_object(struct unit *u, struct report *report, struct error *e)
 
 	if (err)
 		return err;
-	if ((err = list_programs(u)) || (err = configure(u, report)))
+	if ((err = list_programs(u)) || (err = configure(u, report)) ||
+	    (err = interface_ids_configure(u)))
 		return sum_up_report(u, report, err, e);
 	return 0;
 }
@@ -458,6 +460,7 @@ static void unload(struct unit *u)
 		collector_free(u->collectors[i]);
 	free(TAKE_PTR(u->collectors));
 	u->n_collectors = 0;
+	u->interface_ids_fd = -1;
 	object_close(TAKE_PTR(u->object));
 }
 
@@ -473,6 +476,7 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	}
 	u->plan = plan;
 	u->env = env;
+	u->interface_ids_fd = -1;
 	err = open_object(u, report, e);
 	if (!err && ((err = probes_build(u, report)) || (err = placements_build(u, report))))
 		sum_up_report(u, report, err, e);
@@ -496,6 +500,7 @@ static int attach_probes(struct unit *u, bool *ret_again, struct error *e)
 	if (err)
 		return err;
 	cgroup_maps_fill(u);
+	interface_ids_fill(u);
 	return probes_attach(u, ret_again, e);
 }
 

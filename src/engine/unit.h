@@ -21,9 +21,12 @@
 #include "kernel/tc.h"
 #include "metrics/collector.h"
 
+struct netspaces;
+
 /* What a unit needs of the one who runs it; outlives all units. */
 struct unit_env {
 	struct links *links;
+	struct netspaces *spaces;
 	struct decode_env decode;
 	const char *btf_path;           /* NULL: the running kernel's */
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
@@ -44,6 +47,7 @@ struct placement {
 	char *argument;
 	size_t program;         /* index into unit->programs */
 	struct strv interfaces; /* globs, options put in */
+	struct strv netns;      /* likewise, of network namespaces, and files of such */
 	struct attachment *attachments;
 	size_t n_attachments;
 	uint64_t ran_ns; /* iterators: when, CLOCK_MONOTONIC */
@@ -65,6 +69,8 @@ struct unit {
 	uint64_t attached_ns;  /* since when all probes are attached that are not sampled */
 	struct placement *placements;
 	size_t n_placements;
+	int interface_ids_fd;           /* interface_ids.h; -1 */
+	uint64_t interface_ids_logged;  /* log_due() */
 	struct cgroup_map *cgroup_maps; /* cgroup_map.h */
 	size_t n_cgroup_maps;
 	struct collector **collectors;
@@ -110,6 +116,10 @@ void unit_make_room(struct unit *u);
 
 /* Detaches and unloads. */
 void unit_free(struct unit *u);
+
+/* Whether a program of @u is sent to interfaces in the network namespace of @inode, whose name is
+ * @name. */
+bool unit_wants_netns(const struct unit *u, uint64_t inode, const char *name);
 
 /* An interface came, went or was renamed: attach or detach what follows it. */
 void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link);

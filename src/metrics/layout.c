@@ -23,6 +23,17 @@ static const struct label_config *find_cpu_label(const struct metric_config *met
 	return map->per_cpu && last && STREQ(last->name.text, CPU_LABEL) ? last : NULL;
 }
 
+/* Where the label is whose bytes are those of @label as well; it stands before. */
+static uint32_t offset_of(const struct layout *l, const struct metric_config *metric,
+			  const struct label_config *label)
+{
+	size_t i = 0;
+
+	while (i < l->n_labels && !STREQ(metric->labels.items[i].name.text, label->of.text))
+		i++;
+	return i < l->n_labels ? l->labels[i].offset : 0;
+}
+
 /* Puts the labels at their offsets; gives the bytes of the map's key that they take. */
 static uint32_t place_labels(struct layout *l, const struct metric_config *metric,
 			     const struct label_config *cpu, uint32_t first)
@@ -37,6 +48,10 @@ static uint32_t place_labels(struct layout *l, const struct metric_config *metri
 		to->decoder.config = label;
 		if (label == cpu) {
 			to->offset = l->key_size;
+			continue;
+		}
+		if (label->of.text) {
+			to->offset = offset_of(l, metric, label);
 			continue;
 		}
 		to->offset = at;

@@ -10,8 +10,11 @@ static uint64_t key_size(const struct metric_config *metric)
 {
 	uint64_t size = 0;
 
-	for (size_t i = 0; i < metric->labels.count; i++)
-		size += (uint64_t)metric->labels.items[i].size + metric->labels.items[i].padding;
+	for (size_t i = 0; i < metric->labels.count; i++) {
+		const struct label_config *label = &metric->labels.items[i];
+
+		size += label->of.text ? 0 : (uint64_t)label->size + label->padding;
+	}
 	return size;
 }
 

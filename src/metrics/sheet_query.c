@@ -125,20 +125,38 @@ static int choose_by_names(const struct sheet *s, const char *names, struct shee
 	return err;
 }
 
+/* A label that is switched off says nothing. */
+static bool is_off(const struct sheet *s, const struct sheet_column *c)
+{
+	return c->kind == SHEET_TEXT && !c->in_value && s->layout.labels[c->label].off;
+}
+
+/* The columns of @group that say something. */
+static int choose_group(const struct sheet *s, const struct group_config *group,
+			struct sheet_query *q, struct error *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < group->columns.count && !err; i++)
+		err = choose_by_name(s, group->columns.items[i].text, q, e);
+	for (size_t i = 0; i < s->n_columns; i++)
+		q->by[i] = q->by[i] && !is_off(s, &s->columns[i]);
+	return err;
+}
+
 static int choose_by(const struct sheet *s, const struct sheet_question *ask, struct sheet_query *q,
 		     struct error *e)
 {
 	const struct group_config *group = find_group(s, ask->by);
-	int err = 0;
 
 	q->by_name = group ? group->name.text : ask->by;
 	if (!group && ask->by)
 		return choose_by_names(s, ask->by, q, e);
-	for (size_t i = 0; group && i < group->columns.count && !err; i++)
-		err = choose_by_name(s, group->columns.items[i].text, q, e);
-	for (size_t i = 0; !group && i < s->n_columns; i++)
-		q->by[i] = s->columns[i].kind == SHEET_TEXT;
-	return err;
+	if (group)
+		return choose_group(s, group, q, e);
+	for (size_t i = 0; i < s->n_columns; i++)
+		q->by[i] = s->columns[i].kind == SHEET_TEXT && !is_off(s, &s->columns[i]);
+	return 0;
 }
 
 /* ---- sort ---- */

@@ -24,6 +24,8 @@ static size_t place_labels(struct tally *t, const struct metric_config *metric)
 		const struct label_config *label = &metric->labels.items[i];
 		struct tally_piece *last = t->n_pieces ? &t->pieces[t->n_pieces - 1] : NULL;
 
+		if (label->of.text)
+			continue;
 		if (last && last->offset + last->size == at)
 			last->size += label->size;
 		else

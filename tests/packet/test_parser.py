@@ -14,7 +14,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, Jumb
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-LAYOUT = struct.Struct("=8x5I5H9Bx")  # struct packet
+LAYOUT = struct.Struct("=8x5I4x5H9B5x")  # struct packet
 SEGMENTS = struct.Struct("=3I4xQ")  # struct packet_segments
 FIELDS = [field.name for field in dataclasses.fields(model.Packet)]
 PACKETS = cases.every_kind()
