@@ -79,64 +79,6 @@ int check_records(struct binding *at, void *item)
 	return 0;
 }
 
-/* The last label of a histogram is its bucket, and no column. */
-static size_t count_labels(const struct metric_config *m)
-{
-	bool has_bucket = m->type == METRIC_HISTOGRAM && m->values.count == 0;
-
-	return m->labels.count - (has_bucket && m->labels.count > 0);
-}
-
-bool metric_find_label(const struct metric_config *m, const char *name, size_t *ret)
-{
-	for (size_t i = 0; i < count_labels(m); i++) {
-		const struct text *label = &m->labels.items[i].name;
-
-		if (label->text && STREQ(label->text, name)) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const struct text *column_source(const struct column_config *column)
-{
-	return column->from.text ? &column->from : &column->name;
-}
-
-bool column_is_text(const struct metric_config *m, const struct column_config *column)
-{
-	const struct value_config *v = NULL;
-	size_t label;
-
-	const char *source = column_source(column)->text;
-
-	if (!source || metric_find_label(m, source, &label))
-		return true;
-	return metric_find_value(m, source, &v) && v && v->decoders.count;
-}
-
-bool column_is_histogram(const struct metric_config *m, const struct column_config *column)
-{
-	const struct value_config *v = NULL;
-
-	return !column_is_text(m, column) &&
-	       metric_find_value(m, column_source(column)->text, &v) &&
-	       (v ? v->type : m->type) == METRIC_HISTOGRAM;
-}
-
-const struct column_config *table_find_column(const struct table_config *t, const char *name)
-{
-	for (size_t i = 0; i < t->columns.count; i++) {
-		const struct text *column = &t->columns.items[i].name;
-
-		if (column->text && STREQ(column->text, name))
-			return &t->columns.items[i];
-	}
-	return NULL;
-}
-
 static void check_unknown_column(const struct binding *at, const struct metric_config *m,
 				 const struct text *name)
 {
@@ -144,7 +86,7 @@ static void check_unknown_column(const struct binding *at, const struct metric_c
 	const char *names[MOST], *nearest;
 	size_t n = 0;
 
-	for (size_t i = 0; i < count_labels(m) && n < MOST; i++)
+	for (size_t i = 0; i < metric_count_labels(m) && n < MOST; i++)
 		names[n++] = m->labels.items[i].name.text;
 	for (size_t i = 0; i < m->values.count && n < MOST; i++)
 		names[n++] = m->values.items[i].name.text;

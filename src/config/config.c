@@ -694,46 +694,6 @@ const char *column_filter_name(enum column_filter filter)
 	return column_filters[filter];
 }
 
-const struct metric_config *config_find_map(const struct config *c, const char *name)
-{
-	const struct metric_config *alias = NULL;
-
-	for (size_t i = 0; i < c->metrics.count; i++) {
-		const struct metric_config *m = &c->metrics.items[i];
-
-		if (!m->name.text || !STREQ(m->name.text, name))
-			continue;
-		if (!m->alias.text)
-			return m;
-		alias = m;
-	}
-	return alias;
-}
-
-bool metric_find_value(const struct metric_config *m, const char *name,
-		       const struct value_config **ret)
-{
-	*ret = NULL;
-	for (size_t i = 0; i < m->values.count; i++) {
-		if (m->values.items[i].name.text && STREQ(m->values.items[i].name.text, name)) {
-			*ret = &m->values.items[i];
-			return true;
-		}
-	}
-	return m->values.count == 0 && STREQ(m->name.text, name);
-}
-
-const struct option_config *config_find_option(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->options.count; i++) {
-		const struct text *option = &c->options.items[i].name;
-
-		if (option->text && STREQ(option->text, name))
-			return &c->options.items[i];
-	}
-	return NULL;
-}
-
 void config_describe(void (*row)(void *ctx, const struct key_doc *key), void *ctx)
 {
 	schema_describe(&file_schema, row, ctx);

@@ -406,6 +406,9 @@ const struct metric_config *config_find_map(const struct config *c, const char *
 bool metric_find_value(const struct metric_config *m, const char *name,
 		       const struct value_config **ret);
 
+/* How many labels of @m can be columns: the last one of a histogram is its bucket, and none. */
+size_t metric_count_labels(const struct metric_config *m);
+
 /* Its label @name, an index; the bucket of a histogram is none. */
 bool metric_find_label(const struct metric_config *m, const char *name, size_t *ret);
 
