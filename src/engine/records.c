@@ -404,10 +404,11 @@ int records_answer(struct agent *a, const char *module, const char *name, uint64
 		err = want(s, e);
 		if (!err)
 			timerfd_settime(a->records_timer, 0, &tick, NULL);
-		if (!err) {
-			iterate(a, s);
+		if (!err)
 			err = answer(s, after, q, out, e);
-		}
+		/* Not before: who asks for the first time gets what comes since then. */
+		if (!err)
+			iterate(a, s);
 	}
 	pthread_mutex_unlock(&a->sheets_lock);
 	return err;

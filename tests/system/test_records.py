@@ -173,6 +173,7 @@ def test_columns_that_are_wanted(send, look, look_in_terminal):
     terminal = look_in_terminal("--columns", "bytes,source")
     assert terminal.lines == ["TIME            BYTES  SOURCE"]
     viewer = look("--columns", "process")
+    viewer.wait_for(1)  # the header: from here on it sees what comes
     send(process="wget")
     assert viewer.wait_for(2)[1].split()[1:] == ["wget"]
     assert terminal.wait_for(lambda t: len(t.lines) == 2, "a line").lines[1].split()[1:] == \
