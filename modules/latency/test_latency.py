@@ -362,11 +362,20 @@ def test_one_interface_that_comes_later(pair, latency):
 
 
 @pytest.mark.parametrize("value", ["10.0.0.0/33", "eth0", "2001:db8::/129", "10.0.0/8"])
-def test_what_is_no_network(value):
-    done = command("run", "--module=latency", "--option", f"latency.address={value}")
+def test_what_is_no_network(value, tmp_path):
+    done = command("run", "--module=latency", "--option", f"latency.address={value}",
+                   "--control.socket", tmp_path / "control")
     assert done.returncode == 2
     assert f"takes an address or a network such as 192.0.2.0/24 or 2001:db8::/32, not '{value}'" \
         in done.stderr
+
+
+@pytest.mark.parametrize("option, most", [("port", 65535), ("prefix", 32), ("prefix6", 128)])
+def test_what_is_too_large(option, most, tmp_path):
+    done = command("run", "--module=latency", "--option", f"latency.{option}={most + 1}",
+                   "--control.socket", tmp_path / "control")
+    assert done.returncode == 2
+    assert f"takes a whole number of at most {most}, not '{most + 1}'" in done.stderr
 
 
 # --- on the command line
@@ -385,7 +394,10 @@ def test_tables(pair, latency):
     counts = {(row["stage"], row["protocol"]): row["latency"]["count"] for row in rows}
     assert {stage: counts[stage, "udp"] for stage in STAGES["udp"]} == {
         stage: 20 for stage in STAGES["udp"]}
-    assert "stage socket_read, protocol udp: 20 observed, p50" in table()
+    assert "stage socket_read, protocol udp: 20 observed, p50" in table("--draw")
+    words = [line.split() for line in table().splitlines()]
+    assert words[0] == ["DIRECTION", "STAGE", "PROTOCOL", "COUNT", "P50", "P90", "P99", "MAX"]
+    assert ["ingress", "socket_read", "udp", "20"] in [line[:4] for line in words]
 
 
 # --- a reader that sleeps
