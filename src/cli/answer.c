@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "config/config.h"
 
 enum { COLUMNS_MAX = 64 };
 
@@ -163,22 +164,30 @@ void answer_drop_zero_rows(json_t *table)
 
 /* ---- how they are laid out ---- */
 
-/* Numbers with their units: "999 kB", "23h59m"; what the filters look at, as it mostly is. */
-static const struct {
-	const char *key, *value;
-	size_t characters;
-} rooms[] = {
-	{"unit", "bytes", 7},  {"unit", "packets", 5},    {"unit", "seconds", 7},
-	{"filter", "port", 5}, {"filter", "address", 15}, {"filter", "process", 12},
+/* Numbers with their units, "999 kB", "23h59m"; what the filters look at, as it mostly is. */
+static const size_t unit_rooms[] = {
+	[UNIT_NONE] = 0,    [UNIT_COUNT] = 0,   [UNIT_BYTES] = 7,
+	[UNIT_PACKETS] = 5, [UNIT_SECONDS] = 7, [UNIT_AGE] = 7,
+};
+static const size_t filter_rooms[] = {
+	[FILTER_NONE] = 0,     [FILTER_ADDRESS] = 15,  [FILTER_PORT] = 5,
+	[FILTER_PROCESS] = 12, [FILTER_INTERFACE] = 5,
 };
 
 size_t answer_room(const json_t *column)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rooms); i++) {
-		if (STREQ(answer_text(column, rooms[i].key), rooms[i].value))
-			return rooms[i].characters;
+	const char *unit = answer_text(column, "unit"), *filter = answer_text(column, "filter");
+	size_t room = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(unit_rooms); i++) {
+		if (STREQ(unit, column_unit_name((enum column_unit)i)))
+			room = unit_rooms[i];
 	}
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(filter_rooms); i++) {
+		if (STREQ(filter, column_filter_name((enum column_filter)i)))
+			room = MAX(room, filter_rooms[i]);
+	}
+	return room;
 }
 
 struct grid_column answer_grid_column(const json_t *column, const char *header)
