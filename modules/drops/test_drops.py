@@ -282,6 +282,9 @@ HEADERS = {
     "one-fragment": (V6 / IPv6ExtHdrFragment() / WRONG, "UDP_CSUM", "6", "udp"),
     "two-tags": (Dot1AD(vlan=7) / Dot1Q(vlan=8) / V4 / UDP(), "UNHANDLED_PROTO", "4", "udp"),
     "two-tags-v6": (Dot1Q(vlan=7) / Dot1Q(vlan=8) / V6 / TCP(), "UNHANDLED_PROTO", "6", "tcp"),
+    # The kernel takes the first one off.
+    "three-tags": (Dot1AD(vlan=7) / Dot1Q(vlan=8) / Dot1Q(vlan=9) / V4 / UDP(), "UNHANDLED_PROTO",
+                   "4", "udp"),
     "arp-behind-tags": (Dot1Q(vlan=7) / Dot1Q(vlan=8) / ARP(), "UNHANDLED_PROTO", "none", "arp"),
     "lldp": (Raw(b"\x88\xcc" + bytes(46)), "UNHANDLED_PROTO", "none", "lldp"),
     "no-name": (Raw(b"\x88\xb5" + bytes(46)), "UNHANDLED_PROTO", "none", "other"),
@@ -352,13 +355,20 @@ def echo_connections(here, there, version, number):
                 assert served.recv(1) == b""
 
 
-@pytest.mark.parametrize("version", ADDRESS)
-def test_what_has_no_header_yet_is_known_by_its_socket(here, there, daemon, reasons, version):
-    """The way to the other end vanishes under a connection: IP finds none for what TCP sends."""
+@pytest.mark.parametrize("version, mapped", [("4", False), ("6", False), ("4", True)])
+def test_what_has_no_header_yet_is_known_by_its_socket(here, there, daemon, reasons, version,
+                                                       mapped):
+    """The way to the other end vanishes under a connection: IP finds none for what TCP sends, of a
+    socket for IPv6 that is connected over IPv4 (@mapped) as well."""
     server, client = pair(here, there, version, socket.SOCK_STREAM)
+    if mapped:
+        client.close()
+        with here.entered():
+            client = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     with server, client:
         server.listen()
-        client.connect(server.getsockname())
+        address, port = server.getsockname()[:2]
+        client.connect((f"::ffff:{address}" if mapped else address, port))
         watch = Watch(daemon, here)
         here.ip(f"route replace unreachable {ADDRESS[version][1]}")
         try:
