@@ -430,19 +430,26 @@ def test_windows(launch_here, here, there, version):
             sums = [observed_windows(daemon, here, version) for _ in range(2)]
     (cwnd, ssthresh), n = (sums[1][i] - sums[0][i] for i in range(2)), sums[1][2] - sums[0][2]
     assert (cwnd, ssthresh, n) == (int(info["cwnd"]), int(info["ssthresh"]), 1)
+    (bound,) = (bound for bound, count in sums[1][3].items() if count > sums[0][3][bound])
+    assert bound / 2 < cwnd <= bound
 
 
 def observed_windows(daemon, namespace, version):
     seen = Seen(daemon, namespace, ip_version=version)
     return (seen.total("congestion_window_segments_sum"),
             seen.total("slow_start_threshold_segments_sum"),
-            seen.total("congestion_window_segments_count"))
+            seen.total("congestion_window_segments_count"),
+            observed(seen.samples, "congestion_window_segments", namespace, version))
 
 
 def observed_rtt(daemon, namespace, version):
+    return observed(daemon.scrape(), "rtt_seconds", namespace, version)
+
+
+def observed(samples, metric, namespace, version):
     """{upper bound of bucket: observations}, without those of the buckets below."""
-    seen = daemon.scrape().select("wiregauge_tcp_rtt_seconds_bucket", netns=namespace.name,
-                                  ip_version=version)
+    seen = samples.select(f"wiregauge_tcp_{metric}_bucket", netns=namespace.name,
+                          ip_version=version)
     below, found = 0, {}
     for bound, value in sorted((float(labels["le"]), value) for labels, value in seen):
         found[bound], below = value - below, value
