@@ -51,29 +51,31 @@
 
 #include "maps.bpf.h"
 
-/* The number of the highest bit that is set; 0 for 0. Halving steps: BPF has no instruction for it,
- * and a loop would cost a branch for each bit. */
+/* 1 where @value is above @limit, else 0, of numbers below 2^63: the highest bit of the difference.
+ * A comparison would be a branch in BPF, and the verifier would follow both sides of each. */
+static __always_inline __u64 histogram_exceeds(__u64 value, __u64 limit)
+{
+	return (limit - value) >> 63;
+}
+
+/* The number of the highest bit that is set; 0 for 0. Halving steps, as BPF has no instruction for
+ * it, and a loop would cost a branch for each bit. What the last four bits give is looked up in
+ * a number that has two bits for each value. */
 static __always_inline __u32 histogram_highest_bit(__u64 value)
 {
-	__u32 bit = 0;
-	__u32 shift;
+	__u64 shift, bit;
 
-	shift = (value > 0xffffffff) << 5;
+	bit = ((value >> 32) + 0xffffffff) >> 32 << 5;
+	value >>= bit;
+	shift = histogram_exceeds(value, 0xffff) << 4;
 	value >>= shift;
 	bit |= shift;
-	shift = (value > 0xffff) << 4;
+	shift = histogram_exceeds(value, 0xff) << 3;
 	value >>= shift;
 	bit |= shift;
-	shift = (value > 0xff) << 3;
+	shift = histogram_exceeds(value, 0xf) << 2;
 	value >>= shift;
-	bit |= shift;
-	shift = (value > 0xf) << 2;
-	value >>= shift;
-	bit |= shift;
-	shift = (value > 0x3) << 1;
-	value >>= shift;
-	bit |= shift;
-	return bit + (value > 1);
+	return (__u32)(bit | shift) | (0xffffaa50 >> 2 * value & 3);
 }
 
 /* log2(value) rounded up; 0 for 0 and 1. */
@@ -122,7 +124,8 @@ static __always_inline __u32 histogram_native_index(__u64 value, __u32 schema)
 		part |= histogram_is_above(mantissa, part | 2) << 1;
 	if (schema >= 5)
 		part |= histogram_is_above(mantissa, part | 1);
-	return (octave << schema) + (part >> (5 - schema)) + (mantissa != histogram_parts[0]);
+	return (octave << schema) + (part >> (5 - schema)) +
+	       (__u32)histogram_exceeds(mantissa ^ histogram_parts[0], 0);
 }
 
 /* The upper half of @a × @b. BPF multiplies 64 bits by 64 to the lower half only. */
