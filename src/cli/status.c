@@ -58,8 +58,11 @@ static void describe_where(struct buf *b, const json_t *program)
 	const json_t *list = json_object_get(program, "attachments");
 	const json_t *attached = json_object_get(program, "attached");
 	const char *error = text_of(program, "error");
+	const char *waits_for = text_of(program, "waits_for");
 
-	if (!json_is_true(json_object_get(program, "loaded")))
+	if (!json_is_true(json_object_get(program, "loaded")) && *waits_for && !*error)
+		buf_printf(b, "not loaded, waits for %s", waits_for);
+	else if (!json_is_true(json_object_get(program, "loaded")))
 		buf_printf(b, "not loaded%s%s", *error ? ": " : "", error);
 	else if (json_array_size(list))
 		describe_places(b, program, list);

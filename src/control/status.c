@@ -95,6 +95,9 @@ static json_t *describe_program(const struct unit *u, size_t index)
 		json_object_set_new(program, "probe", operation_text(p->probe->config->name.text));
 	if (p->error)
 		json_object_set_new(program, "error", operation_text(p->error));
+	if (p->deferred && !p->info.loaded)
+		json_object_set_new(program, "waits_for",
+				    json_string("the first device without a link layer"));
 	add_where(u, index, program);
 	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
 		json_object_set_new(program, "runs", json_integer((json_int_t)stats.run_count));

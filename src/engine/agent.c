@@ -253,6 +253,7 @@ static struct unit_env make_env(const struct agent *a)
 		.tc_mechanism = a->options.tc_mechanism,
 		.parts_fd = a->parts_fd,
 		.strict = a->options.strict,
+		.defer = !a->options.rights_go,
 	};
 }
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "engine/deferred.h"
 #include "engine/interface_ids.h"
 #include "kernel/netspaces.h"
 
@@ -540,7 +541,10 @@ static void attach_at(struct unit *u, struct placement *p, const struct link_inf
 {
 	const struct hook_request r = request(u, p, link);
 	struct error error;
-	int err = netspaces_enter(u->env->spaces, link->netns, &error);
+	int err = deferred_load(u, p->program, &error);
+
+	if (!err)
+		err = netspaces_enter(u->env->spaces, link->netns, &error);
 
 	if (!err) {
 		err = hook_of(p)->attach(&r, &error);
@@ -568,12 +572,16 @@ static void rename_at(struct attachment *a, const char *name)
 	a->where = copy;
 }
 
+static bool is_for(const struct unit *u, const struct placement *p, const struct link_info *link)
+{
+	return has_link_layer(link->type, p->row.link_layer) &&
+	       strv_globs_match(&p->interfaces, link->name) && wants_netns(u, p, link->netns);
+}
+
 static void follow(struct unit *u, struct placement *p, enum link_event event,
 		   const struct link_info *link)
 {
-	bool wanted = event != LINK_REMOVED && has_link_layer(link->type, p->row.link_layer) &&
-		      strv_globs_match(&p->interfaces, link->name) &&
-		      wants_netns(u, p, link->netns);
+	bool wanted = event != LINK_REMOVED && is_for(u, p, link);
 	struct attachment *present = find_at(p, link->id);
 
 	if (wanted && present)
@@ -592,11 +600,54 @@ void unit_link_event(struct unit *u, enum link_event event, const struct link_in
 	for (size_t i = 0; i < u->n_placements; i++) {
 		struct placement *p = &u->placements[i];
 
-		if (hook_of(p)->by_interface && u->programs[p->program].info.loaded)
+		if (hook_of(p)->by_interface &&
+		    (u->programs[p->program].info.loaded || u->programs[p->program].deferred))
 			follow(u, p, event, link);
 	}
 	if (event == LINK_REMOVED)
 		interface_ids_remove(u, link);
+}
+
+bool program_is_for_headerless(const struct unit *u, size_t program)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
+
+		if (p->program != program)
+			continue;
+		if (!hook_of(p)->by_interface || p->row.link_layer != LINK_LAYER_NONE)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+struct search {
+	const struct unit *unit;
+	size_t program;
+	bool found;
+};
+
+static void on_present(void *ctx, enum link_event event, const struct link_info *link)
+{
+	struct search *s = ctx;
+
+	(void)event;
+	for (size_t i = 0; i < s->unit->n_placements; i++) {
+		const struct placement *p = &s->unit->placements[i];
+
+		s->found |= p->program == s->program && is_for(s->unit, p, link);
+	}
+}
+
+bool program_has_interface(const struct unit *u, size_t program)
+{
+	struct search s = {.unit = u, .program = program};
+
+	links_each(u->env->links, on_present, &s);
+	return s.found;
 }
 
 /* ---- taking over ---- */

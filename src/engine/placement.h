@@ -22,6 +22,10 @@ int placements_check(const struct config *c, const struct object *o, struct repo
 /* Whether any placement is for @program. */
 bool program_has_placement(const struct unit *u, size_t program);
 
+/* Whether all placements of @program are for devices without a link layer; and whether it would be
+ * attached to one that is there now. */
+bool program_is_for_headerless(const struct unit *u, size_t program);
+bool program_has_interface(const struct unit *u, size_t program);
 /* Whether rows of @p are about other network namespaces than the own. */
 bool plan_leaves_own_netns(const struct plan *p);
 

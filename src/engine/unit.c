@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/network.h"
 #include "engine/cgroup_map.h"
+#include "engine/deferred.h"
 #include "engine/interface_ids.h"
 #include "engine/part.h"
 #include "engine/placement.h"
@@ -294,7 +295,7 @@ static bool is_wanted(const struct unit *u, size_t index)
 
 	if (p->probe)
 		return probe_uses(p->probe, p->info.name) && program_has_placement(u, index);
-	return !p->error &&
+	return !p->error && !p->deferred &&
 	       (program_has_placement(u, index) || !(p->has_row || p->info.on_request));
 }
 
@@ -461,6 +462,7 @@ static void unload(struct unit *u)
 	free(TAKE_PTR(u->collectors));
 	u->n_collectors = 0;
 	u->interface_ids_fd = -1;
+	deferred_unload(u);
 	object_close(TAKE_PTR(u->object));
 }
 
@@ -482,8 +484,10 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 		sum_up_report(u, report, err, e);
 	if (!err)
 		err = probes_choose(u, e);
-	if (!err)
+	if (!err) {
+		deferred_choose(u);
 		err = load(u, report, e);
+	}
 	if (err) {
 		unit_free(u);
 		return err;

@@ -32,12 +32,14 @@ struct unit_env {
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
 	int parts_fd;                   /* parts_open() */
 	bool strict;                    /* one program that cannot run fails its unit */
+	bool defer;                     /* programs may be loaded later: privileges stay */
 };
 
 struct unit_program {
 	struct program_info info;
 	struct probe *probe; /* that has it in one of its ways; NULL */
 	bool has_row;        /* of `attach:`, also when that is switched off */
+	bool deferred;       /* loaded with the first device without a link layer; deferred.h */
 	char *error;         /* why it could not be loaded, or goes nowhere; NULL */
 };
 

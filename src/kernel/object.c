@@ -297,6 +297,23 @@ int object_set_autoload(struct object *o, const char *program, bool load)
 	return -ENOENT;
 }
 
+int object_share_maps(struct object *o, const struct object *of, struct error *e)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, o->bpf) {
+		const struct bpf_map *theirs =
+			bpf_object__find_map_by_name(of->bpf, bpf_map__name(map));
+		int fd = theirs ? bpf_map__fd(theirs) : -ENOENT;
+		int err = fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
+
+		if (err)
+			return error_set(e, err, "cannot share the map \"%s\" of \"%s\": %s",
+					 bpf_map__name(map), o->name, error_words(err));
+	}
+	return 0;
+}
+
 /* --- load and attach --- */
 
 static int read_info(struct program *program)

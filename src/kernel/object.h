@@ -78,6 +78,10 @@ int object_set_rodata_uints(struct object *o, const char *variable, const uint64
 /* Before load: whether @program is loaded. -ENOENT when there is none of that name. */
 int object_set_autoload(struct object *o, const char *program, bool load);
 
+/* Before load: the maps are those of @of, which is loaded and of the same file, with what is in
+ * them. They live on with either of the two. */
+int object_share_maps(struct object *o, const struct object *of, struct error *e);
+
 /* True, with the reason in @e, for a program that no kernel could load as it is. */
 bool object_refuses(const struct object *o, size_t index, struct error *e);
 

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
@@ -17,6 +18,7 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 from bpf import object_path
+from daemon import PATIENCE
 from netns import address_pair, connect
 from waiting import until, until_stable
 
@@ -281,19 +283,25 @@ def test_vlan_device(here, there, run):
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x1, 0x1000  # <linux/if_tun.h>
 
 
-@pytest.fixture
-def tun(here):
-    """What is written there arrives at the device "tunnel", what leaves it is read there."""
+@contextmanager
+def tunnel_of(namespace, name="tunnel"):
+    """What is written there arrives at the device, what leaves it is read there."""
     if not os.path.exists("/dev/net/tun"):
         subprocess.run(["modprobe", "tun"], check=False)  # a module on most kernels
-    with here.entered():
+    with namespace.entered():
         file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     try:
-        fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH22x", b"tunnel", IFF_TUN | IFF_NO_PI))
-        here.ip("link set tunnel up")
+        fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+        namespace.ip(f"link set {name} up")
         yield file
     finally:
         os.close(file)
+
+
+@pytest.fixture
+def tun(here):
+    with tunnel_of(here) as file:
+        yield file
 
 
 def send_to_tunnel(namespace, packets):
@@ -324,3 +332,66 @@ def test_tun_has_no_ethernet_header(here, run, tun):
         assert samples.sum_traffic("tunnel", direction) == kernel[direction]
     assert daemon.attached("tc_l3_ingress") == {"tunnel"}
     assert "tunnel" not in daemon.attached("tc_ingress")
+
+
+# Their programs are loaded when the first of them comes.
+
+def headerless_programs(daemon):
+    return [program for unit in daemon.status()["units"] for program in unit["programs"]
+            if program["name"].startswith("tc_l3_")]
+
+
+def receive(daemon, file, device, count):
+    """Until they are at @device, then that many packets."""
+    until(lambda: device in daemon.attached("tc_l3_ingress") & daemon.attached("tc_l3_egress"),
+          5 * PATIENCE, "the programs are there")
+    for _ in range(count):
+        os.write(file, bytes(V4 / UDP() / data(100)))
+
+
+@pytest.mark.parametrize("mechanism", ["auto", "clsact"])
+def test_tun_that_comes_later(here, there, run, mechanism):
+    daemon = run("--tc.mechanism", mechanism)
+    here.send_frames("wire", [bytes(ETHER / V4 / UDP())] * 3)
+    waiting = headerless_programs(daemon)
+    assert len(waiting) == 2 and not any(program["loaded"] for program in waiting)
+    assert {program["waits_for"] for program in waiting} == {
+        "the first device without a link layer"}
+    with tunnel_of(here) as first, tunnel_of(here, "second") as second:
+        receive(daemon, first, "tunnel", 5)
+        receive(daemon, second, "second", 7)
+        samples = daemon.scrape()
+        assert samples.traffic("tunnel") == {("ingress", "4", "udp"): (5, 5 * 128)}
+        assert samples.traffic("second") == {("ingress", "4", "udp"): (7, 7 * 128)}
+        # They count in the maps of the others.
+        assert samples.traffic("wire")["egress", "4", "udp"][0] == 3
+        loaded = headerless_programs(daemon)
+        assert all(program["loaded"] and "waits_for" not in program for program in loaded)
+    assert daemon.complaints() == []
+
+
+def test_reload_takes_over_from_programs_that_came_later(here, run, tmp_path):
+    config = tmp_path / "wiregauge.yaml"
+    config.write_text("modules: {packets: {}}\n")
+    daemon = run("--config", config)
+    with tunnel_of(here) as file:
+        receive(daemon, file, "tunnel", 2)
+        before = headerless_programs(daemon)
+        config.write_text("modules: {packets: {sizes: false}}\n")
+        assert "the new configuration runs" in daemon.reload()
+        after = headerless_programs(daemon)
+        assert all(program["loaded"] for program in after)
+        assert {program["id"] for program in after}.isdisjoint(program["id"] for program in before)
+        receive(daemon, file, "tunnel", 4)
+        assert daemon.scrape().traffic("tunnel") == {("ingress", "4", "udp"): (4, 4 * 128)}
+    # None is there any more: those of the next configuration wait again.
+    until(lambda: not daemon.attached("tc_l3_ingress"), 5 * PATIENCE, "it is gone")
+    config.write_text("modules: {packets: {}}\n")
+    assert "the new configuration runs" in daemon.reload()
+    assert not any(program["loaded"] for program in headerless_programs(daemon))
+
+
+@pytest.mark.parametrize("argument", ["--capabilities.keep=none", "--config.strict"])
+def test_all_is_loaded_at_the_start(here, run, argument):
+    """Where it could not be loaded later, and where all that is wrong has to show now."""
+    assert all(program["loaded"] for program in headerless_programs(run(argument)))
