@@ -5,14 +5,17 @@
  *	veth BUILD_DIR [ROUNDS [MS]]	prints JSON
  *
  * Two network namespaces and a veth pair between them. For each kind of traffic, runs of MS
- * milliseconds with the daemon at one end and without it take turns, whichever is first changing as
- * well; what is shown are ratios within a pair, their median and quartiles. Then small packets as
- * fast as they come, with nobody, with the daemon, and with an event for each packet read in three
- * ways (events.h), in turn.
+ * milliseconds take turns: without the daemon, with it at one end while nothing sampled is attached,
+ * and with all of that attached, which is so for a share of the time (engine/slices.h). Whichever is
+ * first changes as well; what is shown are ratios within a round, their median and quartiles. Then
+ * small packets as fast as they come, with nobody, with the daemon, and with an event for each
+ * packet read in three ways (events.h), in turn.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/macro.h"
 #include "daemon.h"
 #include "events.h"
 #include "traffic.h"
@@ -21,6 +24,8 @@ enum {
 	ROUNDS_MAX = 64,
 	DEFAULT_ROUNDS = 16,
 	DEFAULT_MS = 500,
+	FIRST_SLICE_MS =
+		250, /* engine/slices.h: it begins at the start, the next is seconds later */
 };
 
 struct context {
@@ -33,12 +38,13 @@ struct context {
 struct onlooker {
 	const char *name, *help;
 	bool is_daemon, sends_events;
+	const char *args[5]; /* the daemon's */
 	enum events_wakeup wakeup;
 };
 
-enum { NOBODY, WIREGAUGE, ONLOOKERS = 5 };
+enum { NOBODY, WIREGAUGE, ONLOOKERS = 5, IN_SLICE = ONLOOKERS, ALL_ONLOOKERS };
 
-static const struct onlooker onlookers[ONLOOKERS] = {
+static const struct onlooker onlookers[ALL_ONLOOKERS] = {
 	[NOBODY] = {"nobody", "nobody looks on"},
 	[WIREGAUGE] = {"wiregauge", "wiregauge, added up in the kernel", .is_daemon = true},
 	{"events_polled", "an event each, read every 10 ms", .sends_events = true,
@@ -47,6 +53,9 @@ static const struct onlooker onlookers[ONLOOKERS] = {
 	 .wakeup = EVENTS_DEFAULT},
 	{"events_each", "an event each, a wake-up each", .sends_events = true,
 	 .wakeup = EVENTS_EACH},
+	[IN_SLICE] = {"in_slice", "wiregauge in a slice", .is_daemon = true,
+		      .args = {"--option", "latency.sampling=always", "--option",
+			       "tcp.sampling=always"}},
 };
 
 static const struct {
@@ -69,7 +78,8 @@ struct sample {
 static struct sample run(const struct context *c, const struct onlooker *who,
 			 enum traffic_kind kind)
 {
-	const char *const args[] = {NULL};
+	static const struct timespec first_slice = {.tv_nsec = FIRST_SLICE_MS * NSEC_PER_MSEC};
+	const char *args[ARRAY_SIZE(who->args) + 1] = {NULL};
 	struct bench_daemon d;
 	struct events *e = NULL;
 	struct traffic_result r;
@@ -78,7 +88,9 @@ static struct sample run(const struct context *c, const struct onlooker *who,
 	uint64_t cpu = 0;
 
 	if (who->is_daemon) {
+		memcpy(args, who->args, sizeof(who->args));
 		bench_daemon_start(&d, c->binary, args, NULL, &page);
+		nanosleep(&first_slice, NULL);
 		cpu = bench_daemon_cpu_ns(&d);
 	} else if (who->sends_events) {
 		e = events_start(c->build_dir, traffic_ifindex(), who->wakeup);
@@ -125,39 +137,48 @@ static void put(struct columns *to, size_t round, double rate, double cpu, doubl
 	to->packet_cpu[round] = packet_cpu;
 }
 
-static void print_kind(enum traffic_kind kind, const struct context *c, struct columns *without,
-		       struct columns *with, struct columns *ratio)
+/* What a kind of traffic is run beside. */
+enum { WITHOUT, BETWEEN, DURING, WAYS };
+
+static const unsigned onlooker_of[WAYS] = {
+	[WITHOUT] = NOBODY, [BETWEEN] = WIREGAUGE, [DURING] = IN_SLICE};
+
+static void print_kind(enum traffic_kind kind, const struct context *c,
+		       struct columns columns[WAYS], struct columns ratios[WAYS])
 {
-	printf("  {\"name\": \"%s\", \"help\": \"%s\", \"unit\": \"%s\", \"pairs\": %u,\n   ",
+	printf("  {\"name\": \"%s\", \"help\": \"%s\", \"unit\": \"%s\", \"rounds\": %u,\n   ",
 	       kinds[kind].name, kinds[kind].help, kinds[kind].unit, c->rounds);
-	print_quartiles("rate_ratio", ratio->rate, c->rounds, ",\n   ");
-	print_quartiles("cpu_ratio", ratio->cpu, c->rounds, ",\n   ");
-	print_quartiles("rate_without", without->rate, c->rounds, ",\n   ");
-	print_quartiles("rate_with", with->rate, c->rounds, ",\n   ");
-	print_quartiles("packet_cpu_ns_without", without->packet_cpu, c->rounds, ",\n   ");
-	print_quartiles("packet_cpu_ns_with", with->packet_cpu, c->rounds, "}");
+	print_quartiles("rate_without", columns[WITHOUT].rate, c->rounds, ",\n   ");
+	print_quartiles("rate_with", columns[BETWEEN].rate, c->rounds, ",\n   ");
+	print_quartiles("rate_ratio", ratios[BETWEEN].rate, c->rounds, ",\n   ");
+	print_quartiles("slice_rate_ratio", ratios[DURING].rate, c->rounds, ",\n   ");
+	print_quartiles("cpu_ratio", ratios[BETWEEN].cpu, c->rounds, ",\n   ");
+	print_quartiles("slice_cpu_ratio", ratios[DURING].cpu, c->rounds, ",\n   ");
+	print_quartiles("packet_cpu_ns_without", columns[WITHOUT].packet_cpu, c->rounds, ",\n   ");
+	print_quartiles("packet_cpu_ns_with", columns[BETWEEN].packet_cpu, c->rounds, "}");
 }
 
 static void run_kind(const struct context *c, enum traffic_kind kind)
 {
-	struct columns without, with, ratio;
+	struct columns columns[WAYS], ratios[WAYS];
 
 	traffic_prepare(kind);
 	run(c, &onlookers[NOBODY], kind);
 	for (unsigned i = 0; i < c->rounds; i++) {
-		struct sample s[2];
+		struct sample s[WAYS];
 
-		for (unsigned k = 0; k < 2; k++) {
-			unsigned who = (i + k) % 2;
+		for (unsigned k = 0; k < WAYS; k++) {
+			unsigned way = (i + k) % WAYS;
 
-			s[who] = run(c, &onlookers[who], kind);
+			s[way] = run(c, &onlookers[onlooker_of[way]], kind);
 		}
-		put(&without, i, s[NOBODY].rate, s[NOBODY].cpu, s[NOBODY].packet_cpu);
-		put(&with, i, s[WIREGAUGE].rate, s[WIREGAUGE].cpu, s[WIREGAUGE].packet_cpu);
-		put(&ratio, i, s[WIREGAUGE].rate / s[NOBODY].rate, s[WIREGAUGE].cpu / s[NOBODY].cpu,
-		    0);
+		for (unsigned way = 0; way < WAYS; way++) {
+			put(&columns[way], i, s[way].rate, s[way].cpu, s[way].packet_cpu);
+			put(&ratios[way], i, s[way].rate / s[WITHOUT].rate,
+			    s[way].cpu / s[WITHOUT].cpu, 0);
+		}
 	}
-	print_kind(kind, c, &without, &with, &ratio);
+	print_kind(kind, c, columns, ratios);
 }
 
 /* ---- beside an event for each packet ---- */
