@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -145,10 +146,8 @@ static uint64_t send_echo(uint64_t until)
 }
 
 static uint64_t (*const senders[])(uint64_t until) = {
-	[TRAFFIC_BULK] = send_bulk,
-	[TRAFFIC_SEGMENTS] = send_bulk,
-	[TRAFFIC_SMALL] = send_small,
-	[TRAFFIC_ECHO] = send_echo,
+	[TRAFFIC_BULK] = send_bulk,    [TRAFFIC_SEGMENTS] = send_bulk, [TRAFFIC_SMALL] = send_small,
+	[TRAFFIC_UNREAD] = send_small, [TRAFFIC_ECHO] = send_echo,
 };
 
 /* Carries out orders until the pair is closed. */
@@ -215,7 +214,7 @@ void traffic_open(void)
 	must(send(peer.orders, "", 1, 0) == 1 && recv(peer.orders, &byte, 1, 0) == 1,
 	     "the other end cannot be set up");
 	peer.tcp = listen_here(SOCK_STREAM);
-	peer.udp = listen_here(SOCK_DGRAM); /* nobody reads there */
+	peer.udp = listen_here(SOCK_DGRAM);
 }
 
 /* The veth pair goes with the namespace of its other end. */
@@ -266,6 +265,29 @@ static void receive_echo(void)
 		must(send(fd, &byte, 1, MSG_NOSIGNAL) == 1, "send");
 }
 
+/* Until the other end has sent all. */
+static void receive_small(void)
+{
+	struct pollfd fds[] = {{.fd = peer.orders, .events = POLLIN},
+			       {.fd = peer.udp, .events = POLLIN}};
+	static char data[SMALL_BATCH][SMALL_BYTES];
+	struct mmsghdr messages[SMALL_BATCH] = {0};
+	struct iovec iov[SMALL_BATCH];
+
+	for (unsigned i = 0; i < SMALL_BATCH; i++) {
+		iov[i] = (struct iovec){data[i], SMALL_BYTES};
+		messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+	}
+	while (poll(fds, 2, -1) > 0 && !fds[0].revents)
+		recvmmsg(peer.udp, messages, SMALL_BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void (*const receivers[])(void) = {
+	[TRAFFIC_BULK] = receive_bulk,   [TRAFFIC_SEGMENTS] = receive_bulk,
+	[TRAFFIC_SMALL] = receive_small, [TRAFFIC_UNREAD] = NULL,
+	[TRAFFIC_ECHO] = receive_echo,
+};
+
 struct packet_counts {
 	uint64_t received, sent;
 };
@@ -293,15 +315,14 @@ struct traffic_result traffic_run(enum traffic_kind kind, unsigned ms)
 	struct traffic_result r;
 
 	must(send(peer.orders, &order, sizeof(order), MSG_NOSIGNAL) == sizeof(order), "order");
-	if (kind == TRAFFIC_BULK || kind == TRAFFIC_SEGMENTS)
-		receive_bulk();
-	else if (kind == TRAFFIC_ECHO)
-		receive_echo();
+	if (receivers[kind])
+		receivers[kind]();
 	must(recv(peer.orders, &outcome, sizeof(outcome), 0) == sizeof(outcome), "outcome");
 	after = count_packets();
 	r = (struct traffic_result){
-		.units = (double)(kind == TRAFFIC_SMALL ? after.received - before.received
-							: outcome.count),
+		.units = (double)(kind == TRAFFIC_SMALL || kind == TRAFFIC_UNREAD
+					  ? after.received - before.received
+					  : outcome.count),
 		.seconds = (double)(clock_monotonic_ns() - began) / (double)NSEC_PER_SEC,
 		.packets = (double)(after.received - before.received + after.sent - before.sent),
 		.cpu_ns = own_cpu_ns() - cpu + outcome.cpu_ns,

@@ -8,6 +8,7 @@ enum traffic_kind {
 	TRAFFIC_BULK,     /* one TCP connection, as fast as it goes; super-packets */
 	TRAFFIC_SEGMENTS, /* the same in packets of 1,500 bytes */
 	TRAFFIC_SMALL,    /* UDP datagrams of 18 bytes, as fast as they can be sent */
+	TRAFFIC_UNREAD,   /* the same, and nobody reads them: all but the first are dropped */
 	TRAFFIC_ECHO,     /* a byte forth and back over TCP */
 	TRAFFIC_KINDS,
 };

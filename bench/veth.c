@@ -8,8 +8,8 @@
  * milliseconds take turns: without the daemon, with it at one end while nothing sampled is attached,
  * and with all of that attached, which is so for a share of the time (engine/slices.h). Whichever is
  * first changes as well; what is shown are ratios within a round, their median and quartiles. Then
- * small packets as fast as they come, with nobody, with the daemon, and with an event for each
- * packet read in three ways (events.h), in turn.
+ * small packets as fast as they come, with nobody, with the module packets, and with an event for
+ * each packet read in three ways (events.h), in turn.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +24,7 @@ enum {
 	ROUNDS_MAX = 64,
 	DEFAULT_ROUNDS = 16,
 	DEFAULT_MS = 500,
-	FIRST_SLICE_MS =
-		250, /* engine/slices.h: it begins at the start, the next is seconds later */
+	FIRST_SLICE_MS = 250, /* it begins at the start, the next is seconds later */
 };
 
 struct context {
@@ -42,17 +41,19 @@ struct onlooker {
 	enum events_wakeup wakeup;
 };
 
-enum { NOBODY, WIREGAUGE, ONLOOKERS = 5, IN_SLICE = ONLOOKERS, ALL_ONLOOKERS };
+enum { NOBODY, PACKETS, ONLOOKERS = 5, WIREGAUGE = ONLOOKERS, IN_SLICE, ALL_ONLOOKERS };
 
 static const struct onlooker onlookers[ALL_ONLOOKERS] = {
 	[NOBODY] = {"nobody", "nobody looks on"},
-	[WIREGAUGE] = {"wiregauge", "wiregauge, added up in the kernel", .is_daemon = true},
+	[PACKETS] = {"packets", "module packets, added up in the kernel", .is_daemon = true,
+		     .args = {"--module=packets"}},
 	{"events_polled", "an event each, read every 10 ms", .sends_events = true,
 	 .wakeup = EVENTS_POLLED},
 	{"events_default", "an event each, libbpf's wake-ups", .sends_events = true,
 	 .wakeup = EVENTS_DEFAULT},
 	{"events_each", "an event each, a wake-up each", .sends_events = true,
 	 .wakeup = EVENTS_EACH},
+	[WIREGAUGE] = {"wiregauge", "wiregauge between slices", .is_daemon = true},
 	[IN_SLICE] = {"in_slice", "wiregauge in a slice", .is_daemon = true,
 		      .args = {"--option", "latency.sampling=always", "--option",
 			       "tcp.sampling=always"}},
@@ -64,6 +65,7 @@ static const struct {
 	[TRAFFIC_BULK] = {"bulk", "bulk TCP, super-packets", "bytes"},
 	[TRAFFIC_SEGMENTS] = {"segments", "bulk TCP, 1,500-byte packets", "bytes"},
 	[TRAFFIC_SMALL] = {"small", "60-byte UDP packets", "packets"},
+	[TRAFFIC_UNREAD] = {"unread", "60-byte UDP packets, each dropped", "packets"},
 	[TRAFFIC_ECHO] = {"echo", "TCP request and response", "round trips"},
 };
 
@@ -195,7 +197,7 @@ static void run_round(const struct context *c, struct flood *floods, unsigned ro
 	for (unsigned k = 0; k < ONLOOKERS; k++) {
 		unsigned who = (round + k) % ONLOOKERS;
 
-		s[who] = run(c, &onlookers[who], TRAFFIC_SMALL);
+		s[who] = run(c, &onlookers[who], TRAFFIC_UNREAD);
 	}
 	for (unsigned who = 0; who < ONLOOKERS; who++) {
 		put(&floods[who].columns, round, s[who].rate, s[who].cpu, s[who].packet_cpu);
@@ -210,8 +212,8 @@ static void run_floods(const struct context *c)
 {
 	static struct flood floods[ONLOOKERS];
 
-	traffic_prepare(TRAFFIC_SMALL);
-	run(c, &onlookers[NOBODY], TRAFFIC_SMALL);
+	traffic_prepare(TRAFFIC_UNREAD);
+	run(c, &onlookers[NOBODY], TRAFFIC_UNREAD);
 	for (unsigned i = 0; i < c->rounds; i++)
 		run_round(c, floods, i);
 	for (unsigned who = 0; who < ONLOOKERS; who++) {
