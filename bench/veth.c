@@ -5,11 +5,11 @@
  *	veth BUILD_DIR [ROUNDS [MS]]	prints JSON
  *
  * Two network namespaces and a veth pair between them. For each kind of traffic, runs of MS
- * milliseconds take turns: without the daemon, with it at one end while nothing sampled is attached,
- * and with all of that attached, which is so for a share of the time (engine/slices.h). Whichever is
- * first changes as well; what is shown are ratios within a round, their median and quartiles. Then
- * small packets as fast as they come, with nobody, with the module packets, and with an event for
- * each packet read in three ways (events.h), in turn.
+ * milliseconds take turns: without the daemon, with it at one end while nothing sampled is
+ * attached, and with all of that attached, which is so for a share of the time (engine/slices.h).
+ * Whichever is first changes as well; what is shown are ratios within a round, their median and
+ * quartiles. Then small packets as fast as they come, with nobody, with the module packets, and
+ * with an event for each packet read in three ways (events.h), in turn.
  */
 #include <stdio.h>
 #include <string.h>
