@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The latency module: known delays are found again, where they are and nowhere else."""
 
+import errno
 import json
 import math
 import os
@@ -131,14 +132,15 @@ def raised(before, grown, delay, q=0.5):
             if seconds(buckets) > seconds(before.get(key)) + delay / 2}
 
 
-def assert_within_a_bucket(buckets, measured):
+def assert_within_a_bucket(buckets, measured, spared=0):
     """@measured: (not less than, not more than) of each, seconds, by somebody else. Whichever is
-    which: the k-th of what was seen is between the k-th of the one and the k-th of the other."""
+    which: the k-th of what was seen is between the k-th of the one and the k-th of the other.
+    @spared: how many may be off, where something may come between the two measurements."""
     seen = sorted(buckets.elements())
     lows, highs = (sorted(map(bucket_of, ends)) for ends in zip(*measured))
     assert len(seen) == len(lows)
-    for low, index, high in zip(lows, seen, highs):
-        assert low - 1 <= index <= high + 1, (seen, lows, highs)
+    off = sum(not low - 1 <= index <= high + 1 for low, index, high in zip(lows, seen, highs))
+    assert off <= spared, (seen, lows, highs)
 
 
 # --- traffic
@@ -492,7 +494,8 @@ def test_each_hook_of_netfilter(pair, latency, version):
 def test_many_rules_in_one_hook(pair, latency, version):
     """They raise that hook and no other, and of the stages, which are ages, those behind it. The
     rules are for one of two addresses, which alone is looked at: what it takes longer to ask that
-    one is what they cost. Softirqs are the whole machine's, and the rules run in them."""
+    one is what they cost: of the fastest tenth, as a busy machine does other things meanwhile.
+    Softirqs are the whole machine's, and the rules run in them."""
     here, there = pair
     family, network, table = FAMILIES[version]
     slow = f"{network}9"
@@ -508,13 +511,14 @@ def test_many_rules_in_one_hook(pair, latency, version):
         before = all_histograms(daemon)
         here.run("nft", "delete", "table", table, "t")
         add_chains(here, table, "prerouting", RULES, f"{table} daddr {slow}")
-        longer = [ask(server, client) - ask(other_server, other) for _ in range(100)]
+        took = zip(*((ask(server, client), ask(other_server, other)) for _ in range(100)))
     grown = since(before, all_histograms(daemon))
-    cost = statistics.median(longer)
+    with_rules, without = (statistics.quantiles(times, n=10)[0] for times in took)
+    cost = with_rules - without
     assert raised(before, grown, cost, 0.1) == {("netfilter", "prerouting", version)} | {
         ("stack", "ingress", version, "udp", stage) for stage in STAGES["udp"] - {"driver", "ip"}}
     seen = grown["netfilter", "prerouting", version]
-    assert abs(quantile(seen, 0.5) - bucket_of(cost)) <= 1
+    assert abs(quantile(seen, 0.1) - bucket_of(cost)) <= 1
 
 
 # --- a queue
@@ -532,6 +536,7 @@ def test_token_bucket(pair, latency, version):
         ask(server, client)
         server.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         here.tc("qdisc add dev wire root tbf rate 1mbit burst 2000 limit 100000")
+        quiet = all_histograms(daemon)
         for _ in range(5):
             before = all_histograms(daemon)
             late = send_late(server, client)
@@ -539,8 +544,9 @@ def test_token_bucket(pair, latency, version):
             assert grown["qdisc", "tbf"].total() <= len(late)
             if grown["qdisc", "tbf"].total() == len(late):
                 break
-    assert raised(before, grown, statistics.median(most for _, most in late)) == {("qdisc", "tbf")}
-    assert_within_a_bucket(grown["qdisc", "tbf"], late)
+    assert raised(quiet, grown, statistics.median(most for _, most in late)) == {("qdisc", "tbf")}
+    # A guest may stand still between the queue and the timestamp: 1.6 ms were seen, of 11.
+    assert_within_a_bucket(grown["qdisc", "tbf"], late, spared=2)
 
 
 def send_late(server, client):
@@ -553,6 +559,16 @@ def send_late(server, client):
         sent.append((called, now()))
     stamps = [read_stamped(server) for _ in sent]
     return [(stamp - returned, stamp - called) for stamp, (called, returned) in zip(stamps, sent)]
+
+
+def send_segmented(sock):
+    """Five datagrams in one piece."""
+    try:
+        sock.send(bytes(4500))
+    except OSError as error:
+        if error.errno == errno.EIO:
+            pytest.skip("this kernel does not take datagrams in one piece for a veth (5.10)")
+        raise
 
 
 def test_what_left_a_queue_unseen_says_nothing_of_others(pair, latency):
@@ -573,7 +589,7 @@ def test_what_left_a_queue_unseen_says_nothing_of_others(pair, latency):
         client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 900)
         for _ in range(8):
             for _ in range(8):
-                client.send(bytes(4500))
+                send_segmented(client)
             for _ in range(8 * 5):
                 server.recv(1000)
         client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 0)
