@@ -182,8 +182,8 @@ static __always_inline void flows_set_key(const struct packet *p, struct flows_p
 		flows_set_ipv4(p, f->words, from, to);
 	else if (p->ip_version == 6)
 		flows_set_ipv6(p, f->words, from, to);
-	f->words[4] = FLOWS_FIELD(p->interface, interface) |
-		      FLOWS_FIELD(local_port, local_port) | FLOWS_FIELD(remote_port, remote_port);
+	f->words[4] = FLOWS_FIELD(p->interface, interface) | FLOWS_FIELD(local_port, local_port) |
+		      FLOWS_FIELD(remote_port, remote_port);
 	f->words[5] = FLOWS_FIELD(flows_protocol(p), protocol) |
 		      FLOWS_FIELD(p->vlan & FLOWS_VLAN_MASK, vlan) |
 		      FLOWS_FIELD(p->inner_vlan & FLOWS_VLAN_MASK, inner_vlan) |

@@ -155,7 +155,7 @@ static void fit(struct grid *g, size_t width)
 
 bool grid_lay_out(struct grid *g, size_t width)
 {
-	size_t before[GRID_COLUMNS_MAX];
+	size_t before[GRID_COLUMNS_MAX] = {0};
 	bool same = true;
 
 	for (size_t i = 0; i < g->cells.count; i++) {
