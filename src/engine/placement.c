@@ -150,7 +150,7 @@ static int resolve_netns(const struct module *m, const struct attach_config *row
 
 	for (size_t i = 0; !err && i < ret->count; i++) {
 		if (STREQ(ret->items[i], "all"))
-			strcpy(ret->items[i], "*");
+			memcpy(ret->items[i], "*", sizeof("*"));
 	}
 	return err;
 }

@@ -273,6 +273,7 @@ static struct slices *slices_new(struct unit *u)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &clock);
 	pthread_condattr_destroy(&clock);
+	s->n_groups = 0;
 	s->groups = calloc(MAX(u->n_probes, (size_t)1), sizeof(*s->groups));
 	s->probes = calloc(MAX(u->n_probes, (size_t)1), sizeof(*s->probes));
 	if (s->groups && s->probes)

@@ -175,6 +175,7 @@ static int load_plans(struct agent *a, struct plans *plans, bool all_or_nothing,
 	set->units = calloc(MAX(plans->count, (size_t)1), sizeof(struct unit *));
 	if (!set->units)
 		return error_set(e, -ENOMEM, "no memory");
+	set->n_units = 0;
 	for (size_t i = 0; i < plans->count; i++) {
 		struct plan *plan = TAKE_PTR(plans->items[i]);
 		_cleanup_free_ char *name = strdup(plan->name);

@@ -110,8 +110,8 @@ static void grow(struct links *l)
 {
 	uint32_t n_old = l->n_buckets;
 	struct entry **old = l->buckets[BY_PLACE];
-	struct entry **by_place = calloc(n_old * 2, sizeof(struct entry *));
-	struct entry **by_id = calloc(n_old * 2, sizeof(struct entry *));
+	struct entry **by_place = calloc((size_t)n_old * 2, sizeof(struct entry *));
+	struct entry **by_id = calloc((size_t)n_old * 2, sizeof(struct entry *));
 
 	if (!by_place || !by_id) {
 		free(by_place);
@@ -523,7 +523,7 @@ static int obtain_nsid(struct links *l, int fd, int32_t *ret)
 static int learn_own_nsid(struct links *l)
 {
 	_cleanup_close_ int fd = open(OWN_NETNS, O_RDONLY | O_CLOEXEC);
-	int32_t nsid;
+	int32_t nsid = NETNSA_NSID_NOT_ASSIGNED;
 	int r = fd < 0 ? -errno : transact_nsid(l, RTM_GETNSID, fd, &nsid);
 
 	l->strange = false;
@@ -582,7 +582,7 @@ static int listen_everywhere(struct links *l)
 static int follow(struct links *l, uint64_t netns, int fd)
 {
 	struct space *known;
-	int32_t nsid;
+	int32_t nsid = NETNSA_NSID_NOT_ASSIGNED;
 	int r = listen_everywhere(l);
 
 	if (r == 0)

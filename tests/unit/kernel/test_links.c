@@ -405,7 +405,7 @@ static uint64_t follow(struct links *l)
 	_cleanup_close_ int fd = -1;
 	struct error e = {};
 	char path[64];
-	struct stat st;
+	struct stat st = {};
 
 	snprintf(path, sizeof(path), "/run/netns/%s", space());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
