@@ -13,7 +13,7 @@ from collections import Counter
 
 import pytest
 
-from daemon import command
+from daemon import PATIENCE, command
 from exposition import CONTENT_TYPES, native_buckets, parse_protobuf
 from netns import address_pair, mac
 from waiting import until
@@ -618,13 +618,15 @@ def test_transmit_latency_has_the_queue_in_it(pair, latency):
         grown = since(before, all_histograms(daemon))
     sent = ("stack", "egress", "4", "tcp", "device")
     assert raised(before, grown, 0.01) == {("qdisc", "tbf"), sent}
-    slow = bucket_of(0.001)  # the rest of 900 bytes wait 7.5 ms, or more
+    # The rest of 900 bytes wait 7.5 ms, or more. Where all is emulated a CPU stands still for some.
+    slow, near = (bucket_of(0.001), 1) if PATIENCE == 1 else (bucket_of(0.003), 4)
     queued, late = ([index for index in sorted(grown[key].elements()) if index > slow]
                     for key in (("qdisc", "tbf"), sent))
     assert len(queued) >= 3
     # What was queued in one piece may leave in two.
-    assert all({index, index + 1} & set(late) for index in queued), (queued, late)
-    assert all({index, index - 1} & set(queued) for index in late), (queued, late)
+    near_ones = [(one, other) for one in queued for other in late if 0 <= other - one <= near]
+    assert {one for one, _ in near_ones} == set(queued), (queued, late)
+    assert {other for _, other in near_ones} == set(late), (queued, late)
 
 
 # --- softirqs
@@ -654,7 +656,8 @@ def write_clock(daemon, *values):
 
 
 def test_nothing_is_older_than_an_hour(pair, latency):
-    """Where the clocks are not what they are taken for, nothing is measured, and no nonsense."""
+    """Where the clocks are not what they are taken for, nothing is measured, and no nonsense: the
+    daemon sets them right every ten seconds, and what comes then is measured well."""
     here, there = pair
     daemon = latency()
     netns = os.stat(here.path).st_ino
@@ -663,7 +666,7 @@ def test_nothing_is_older_than_an_hour(pair, latency):
         write_clock(daemon, -wrong, offset + wrong, netns, 1, 0, 0)
         exchange(here, there, "4", "udp", 20)
     seen = stack(daemon.scrape(), direction="ingress")
-    assert seen.buckets.get(math.inf, 0) == seen.count == 0
+    assert seen.sum < 60  # seconds; one that was wrong would be thousands
 
 
 def test_clock_that_is_set(pair, latency):
