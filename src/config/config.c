@@ -369,8 +369,8 @@ static const struct key attach_keys[] = {
 	 .doc = "a bool option of this file: while it is false, this row is as if it were not "
 		"there"},
 	{"link_layer", KEY_ENUM, AT(attach_config, link_layer), NAMES(link_layers),
-	 .doc = "only interfaces whose packets begin so; none: with the IP header, and programs for "
-		"these alone are loaded with the first of them; default ethernet"},
+	 .doc = "only interfaces whose packets begin so; none: with the IP header, and programs "
+		"for these alone are loaded with the first of them; default ethernet"},
 	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
 	 .doc = "hooks tc_… and xdp: names with wildcards, '!' excludes; $NAME is the option NAME"},
 	{"netns", KEY_ONE_OR_MORE, AT(attach_config, netns), .min = 1,
