@@ -80,6 +80,10 @@ class Scraper:
         return len(body)
 
 
+# Attaching allocates and takes descriptors, and new series allocate: no part of a steady scrape.
+RARELY = ("--option", "latency.sampling=0.1%", "--option", "tcp.sampling=0.1%")
+
+
 @pytest.fixture
 def counted(folder, run):
     """A daemon with the default modules and a config of all kinds, and how often it allocated."""
@@ -89,9 +93,7 @@ def counted(folder, run):
     page = os.memfd_create("allocations")
     os.truncate(page, mmap.PAGESIZE)
     add_config(folder, "load", MANIFEST)
-    # Attaching allocates, and so do new series; neither is part of a steady scrape.
-    daemon = run("--config.dir", folder, "--option", "latency.sampling=0.1%",
-                 "--option", "tcp.sampling=0.1%", pass_fds=[page],
+    daemon = run("--config.dir", folder, *RARELY, pass_fds=[page],
                  env={"COUNT_MALLOC_FD": str(page), "LD_PRELOAD": str(COUNTER.resolve())})
     fill(daemon)
     with mmap.mmap(page, mmap.PAGESIZE) as shared:
@@ -156,7 +158,7 @@ def test_what_loading_took_is_given_back(folder, run, tmp_path):
 
 def test_a_thousand_scrapes_grow_nothing(folder, run):
     add_config(folder, "load", MANIFEST)
-    daemon = run("--config.dir", folder)
+    daemon = run("--config.dir", folder, *RARELY)
     fill(daemon)
     scrape = Scraper(daemon)
     for _ in range(50):
