@@ -104,7 +104,7 @@ class Daemon:
             assert self.process.poll() is None, f"ended instead of being ready:\n{self.log()}"
             return "ready: " in self.log()
 
-        until(is_ready, 15 * PATIENCE, lambda: f"ready\n{self.log()}")
+        until(is_ready, 5 * PATIENCE, lambda: f"ready\n{self.log()}")
         return self
 
     def stop(self, number=signal.SIGTERM):
