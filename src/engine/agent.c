@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "decode/hostnames.h"
+#include "engine/builtin.h"
 #include "engine/mark.h"
 #include "engine/namespaces.h"
 #include "engine/part.h"
@@ -304,7 +305,8 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 	unit_set_free(&set);
 	plans_free(&plans);
 	kernel_btf_release(a->host->btf);
-	/* What loading took besides, in pieces too small to go back by themselves. */
+	/* What loading took besides; of the heap in pieces too small to go back by themselves. */
+	builtin_page_out();
 	malloc_trim(0);
 	return err;
 }

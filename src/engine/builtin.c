@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* Set by the linker around the section; weak, as a program without rows has no such section. */
 extern const struct builtin_module *const __start_builtin_modules[] __attribute__((weak));
@@ -42,4 +44,18 @@ const struct builtin_module *builtin_find(const char *name)
 			return __start_builtin_modules[i];
 	}
 	return NULL;
+}
+
+void builtin_page_out(void)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < builtin_count(); i++) {
+		const struct builtin_module *b = __start_builtin_modules[i];
+		uintptr_t from = ((uintptr_t)b->object + page - 1) / page * page;
+		uintptr_t to = ((uintptr_t)b->object + b->object_len) / page * page;
+
+		if (from < to)
+			madvise((void *)from, to - from, MADV_DONTNEED);
+	}
 }

@@ -34,5 +34,9 @@ const struct builtin_module *builtin_at(size_t index);
 /* NULL when there is none of that name. */
 const struct builtin_module *builtin_find(const char *name);
 
+/* The objects are read when they are loaded and seldom again: their pages go out of this process,
+ * and come from the binary's file when they are wanted. */
+void builtin_page_out(void);
+
 #define builtin_for_each(module)                                                                   \
 	for (size_t builtin_index_ = 0; ((module) = builtin_at(builtin_index_)); builtin_index_++)

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/tls.h"
 
 enum {
 	CREDENTIALS_MAX = 600, /* name, colon, password: libcrypt takes 512 bytes of that */
@@ -309,7 +310,8 @@ struct auth *auth_new(const struct web_config *c)
 	a->refs = 1;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
-	if (copy_users(a, c) || gnutls_rnd(GNUTLS_RND_KEY, &a->key, sizeof(a->key)) ||
+	if (tls_start_library() || copy_users(a, c) ||
+	    gnutls_rnd(GNUTLS_RND_KEY, &a->key, sizeof(a->key)) ||
 	    pthread_create(&a->thread, NULL, check_thread, a)) {
 		auth_unref(a);
 		return NULL;

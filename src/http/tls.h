@@ -8,6 +8,10 @@
 
 struct tls; /* opaque */
 
+/* Makes GnuTLS ready, before anything else of it is used; more than once does no harm, and it stays
+ * ready until the process ends. 0 or -ENOMEM. */
+int tls_start_library(void);
+
 /* Reads the certificates that @c names. What is wrong with them is an error in @r, at the place
  * that named them: -EINVAL, or -ENOMEM. */
 int tls_new(const struct web_config *c, struct report *r, struct tls **ret);
