@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The maps of guard.h. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "events.bpf.h"
+
+#include "guard.h"
+
+/* Mapped by user space, so that it can be written field by field. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_settings);
+} guard_settings SEC(".maps");
+
+/* ---- lists ---- */
+
+/* What is put in by user space may have another max_entries. */
+struct guard_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_prefix);
+	__type(value, struct guard_entry);
+} guard_no_prefixes SEC(".maps");
+
+/* Index: slot * 2 + GUARD_ALLOW_LIST or GUARD_BLOCK_LIST. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, GUARD_SLOTS *GUARD_LISTS);
+	__type(key, __u32);
+	__array(values, struct guard_trie);
+} guard_prefixes SEC(".maps") = {
+	.values = {&guard_no_prefixes, &guard_no_prefixes, &guard_no_prefixes, &guard_no_prefixes},
+};
+
+struct guard_addresses {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct guard_address);
+	__type(value, struct guard_entry);
+} guard_no_addresses SEC(".maps");
+
+/* Index: slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, GUARD_SLOTS);
+	__type(key, __u32);
+	__array(values, struct guard_addresses);
+} guard_exact SEC(".maps") = {
+	.values = {&guard_no_addresses, &guard_no_addresses},
+};
+
+/* Preallocated, and no LRU: a flood must not push bans out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GUARD_BANS_MAX);
+	__type(key, struct guard_address);
+	__type(value, struct guard_ban);
+} guard_bans SEC(".maps");
+
+/* ---- limits ---- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, GUARD_LIMITS_MAX);
+	__type(key, struct guard_prefix);
+	__type(value, __u32);
+} guard_limits SEC(".maps");
+
+/* 0: of every source that no limit is about. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_RATES_MAX);
+	__type(key, __u32);
+	__type(value, struct guard_rate);
+} guard_rates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, GUARD_SOURCES_MAX);
+	__type(key, __u64);
+	__type(value, struct guard_source);
+} guard_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * GUARD_PORTS);
+	__type(key, __u32);
+	__type(value, __u16);
+} guard_port_rates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_PORT_LIMITS_MAX);
+	__type(key, __u32);
+	__type(value, struct guard_port_limit);
+} guard_port_limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GUARD_PORT_LIMITS_MAX);
+	__type(key, __u32);
+	__type(value, struct guard_port_credit);
+} guard_port_credit SEC(".maps");
+
+/* ---- detection and defence ---- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GUARD_DESTINATIONS);
+	__type(key, __u32);
+	__type(value, struct guard_destination);
+} guard_destinations SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_DESTINATIONS);
+	__type(key, __u32);
+	__type(value, struct guard_defence);
+} guard_defence SEC(".maps");
+
+/* When a SYN to that slot was last answered by a cookie, to about a second: an ACK that answers
+ * one may come. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_DESTINATIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_cookie_times SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct guard_sketch);
+} guard_sketch SEC(".maps");
+
+/* ---- what is seen of it ---- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GUARD_COUNTERS);
+	__type(key, __u32);
+	__type(value, struct guard_count);
+} guard_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, GUARD_TROUBLES);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_troubles SEC(".maps");
+
+RECORDS(guard_samples, 256 * 1024);
+
+/* What a CPU keeps for itself. */
+struct guard_cpu {
+	__u64 insert_tat;     /* see settings.insert_cost; 1/64 ns */
+	__u64 next_sample_ns; /* see settings.sample_ns */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct guard_cpu);
+} guard_cpus SEC(".maps");
+
+/* The time, in tests: guard_test_clock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_clock SEC(".maps");
