@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The packet parser: from a TC program's __sk_buff to a struct packet, in one pass.
+ * The packet parser: from the context of a TC or XDP program to a struct packet, in one pass.
  *
  *	SEC("tc") int count_udp(struct __sk_buff *skb)
  *	{
@@ -11,13 +11,21 @@
  *		return TC_ACT_UNSPEC;
  *	}
  *
- * What is where (offsets are from skb->data):
+ * What is where (offsets are from the context's data):
  *
- *	0            network_offset     transport_offset       payload_offset       skb->len
+ *	0            network_offset     transport_offset       payload_offset     its length
  *	| Ethernet, up to 2 tags | IPv4, or IPv6 + extensions | TCP, UDP, … header | payload |
  *
  * Packets of devices without a link layer (tun, ipip, wireguard …) begin at the network header: use
- * packet_parse_l3() there, which takes the ethertype from skb->protocol.
+ * packet_parse_l3() there.
+ *
+ * An XDP program says so before it includes this:
+ *
+ *	#define PACKET_XDP
+ *	#include "packet.bpf.h"
+ *
+ * The parser is the same. Where the bytes are, how long the packet is and what the kernel knows of
+ * it besides are questions to the context, which packet_skb.bpf.h and packet_xdp.bpf.h answer.
  *
  * Each field is valid as far as the packet was: `status` tells where it ended. A truncated IPv4
  * header leaves ip_version 0 and the ethertype 0x0800; a truncated TCP header leaves ip_version and
@@ -36,12 +44,28 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
 #include <linux/tcp.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+/*
+ * Tells the verifier that an offset is below 16 KB, without a branch: 14 bytes Ethernet, 8 of tags,
+ * 40 of IPv6 and 6 extensions of 2048 bytes are 12350. In assembler, as the compiler knows it
+ * already and would leave it out.
+ */
+static __always_inline __u32 packet_bound_offset(__u32 offset)
+{
+	asm volatile("%0 &= 0x3fff" : "+r"(offset));
+	return offset;
+}
+
+#ifdef PACKET_XDP
+#include "packet_xdp.bpf.h"
+#else
+#include "packet_skb.bpf.h"
+#endif
 
 enum packet_direction { PACKET_INGRESS, PACKET_EGRESS };
 
@@ -61,7 +85,10 @@ enum {
 };
 
 struct packet {
-	struct __sk_buff *skb;
+	union {
+		PACKET_CONTEXT *context;
+		PACKET_CONTEXT *PACKET_CONTEXT_NAME; /* skb or xdp, for the code of one of them */
+	};
 	__u32 len;              /* bytes on the wire, no FCS; of a super-packet before it is cut */
 	__u32 headers_len;      /* of these, all before the payload; both with a tag kept aside */
 	__u32 network_offset;   /* valid if ethertype */
@@ -82,6 +109,9 @@ struct packet {
 	__u8 tcp_flags;         /* TCP: the header's byte 13 */
 	__u8 icmp_type;         /* ICMP and ICMPv6 */
 	__u8 icmp_code;         /* likewise */
+#ifdef PACKET_XDP
+	bool cmpxchg; /* set by the pipeline: stage.bpf.h */
+#endif
 };
 
 /*
@@ -114,31 +144,20 @@ struct packet_extension_header {
 };
 
 /*
- * Tells the verifier that an offset is below 16 KB, without a branch: 14 bytes Ethernet, 8 of tags,
- * 40 of IPv6 and 6 extensions of 2048 bytes are 12350. In assembler, as the compiler knows it
- * already and would leave it out.
- */
-static __always_inline __u32 packet_bound_offset(__u32 offset)
-{
-	asm volatile("%0 &= 0x3fff" : "+r"(offset));
-	return offset;
-}
-
-/*
  * @size bytes at @offset, which is below 16 KB, or NULL when the packet ends before them. The
  * pointer goes into the packet where they are in its linear part, else to @copy.
  */
-static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 offset, void *copy,
+static __always_inline const void *packet_bytes(PACKET_CONTEXT *context, __u32 offset, void *copy,
 						__u32 size)
 {
 	const void *bytes;
 
 	/* Here, as the verifier forgets what it knew of a number that was on the stack. */
 	offset = packet_bound_offset(offset);
-	bytes = (const void *)(long)skb->data + offset;
-	if (bytes + size <= (const void *)(long)skb->data_end)
+	bytes = (const void *)(long)context->data + offset;
+	if (bytes + size <= (const void *)(long)context->data_end)
 		return bytes;
-	if (bpf_skb_load_bytes(skb, offset, copy, size) < 0)
+	if (packet_load_bytes(context, offset, copy, size) < 0)
 		return NULL;
 	return copy;
 }
@@ -146,7 +165,8 @@ static __always_inline const void *packet_bytes(struct __sk_buff *skb, __u32 off
 static __always_inline void packet_parse_tcp(struct packet *p)
 {
 	struct tcphdr copy;
-	const struct tcphdr *tcp = packet_bytes(p->skb, p->transport_offset, &copy, sizeof(copy));
+	const struct tcphdr *tcp =
+		packet_bytes(p->context, p->transport_offset, &copy, sizeof(copy));
 	__u32 len;
 
 	if (!tcp) {
@@ -159,7 +179,7 @@ static __always_inline void packet_parse_tcp(struct packet *p)
 	p->tcp_flags = ((const __u8 *)tcp)[13];
 	if (len < sizeof(*tcp))
 		p->status = PACKET_MALFORMED;
-	else if (p->transport_offset + len > p->skb->len)
+	else if (p->transport_offset + len > packet_frame_len(p))
 		p->status = PACKET_TRUNCATED;
 	else
 		p->payload_offset = p->transport_offset + len;
@@ -169,9 +189,9 @@ static __always_inline void packet_parse_tcp(struct packet *p)
 static __always_inline void packet_parse_ports(struct packet *p, __u32 len)
 {
 	__be16 copy[2];
-	const __be16 *ports = packet_bytes(p->skb, p->transport_offset, copy, sizeof(copy));
+	const __be16 *ports = packet_bytes(p->context, p->transport_offset, copy, sizeof(copy));
 
-	if (!ports || p->transport_offset + len > p->skb->len) {
+	if (!ports || p->transport_offset + len > packet_frame_len(p)) {
 		p->status = PACKET_TRUNCATED;
 		return;
 	}
@@ -184,7 +204,7 @@ static __always_inline void packet_parse_ports(struct packet *p, __u32 len)
 static __always_inline void packet_parse_icmp(struct packet *p)
 {
 	__u8 copy[8];
-	const __u8 *icmp = packet_bytes(p->skb, p->transport_offset, copy, sizeof(copy));
+	const __u8 *icmp = packet_bytes(p->context, p->transport_offset, copy, sizeof(copy));
 
 	if (!icmp) {
 		p->status = PACKET_TRUNCATED;
@@ -213,7 +233,7 @@ static __always_inline void packet_parse_transport(struct packet *p)
 static __always_inline void packet_parse_ipv4(struct packet *p)
 {
 	struct iphdr copy;
-	const struct iphdr *ip = packet_bytes(p->skb, p->network_offset, &copy, sizeof(copy));
+	const struct iphdr *ip = packet_bytes(p->context, p->network_offset, &copy, sizeof(copy));
 	__u32 len, fragment;
 
 	if (!ip) {
@@ -233,7 +253,7 @@ static __always_inline void packet_parse_ipv4(struct packet *p)
 	else if (fragment & 0x2000)
 		p->fragment = PACKET_FRAGMENT_FIRST;
 	p->transport_offset = p->network_offset + len;
-	if (p->transport_offset > p->skb->len)
+	if (p->transport_offset > packet_frame_len(p))
 		p->status = PACKET_TRUNCATED;
 	packet_parse_transport(p);
 }
@@ -241,6 +261,7 @@ static __always_inline void packet_parse_ipv4(struct packet *p)
 /* How far a walk over extension headers has come. */
 struct packet_walk {
 	__u32 offset;
+	__u32 frame_len;
 	__u8 protocol; /* of the header at `offset` */
 	__u8 fragment;
 	__u8 status;
@@ -264,18 +285,18 @@ static __always_inline __u32 packet_extension_len(__u8 protocol, __u8 len)
 }
 
 /* One extension header; false when the walk ends there. */
-static __always_inline bool packet_walk_step(struct __sk_buff *skb, struct packet_walk *w)
+static __always_inline bool packet_walk_step(PACKET_CONTEXT *context, struct packet_walk *w)
 {
 	struct packet_extension_header header;
 	__u8 protocol = w->protocol;
 	__u32 len;
 
-	if (bpf_skb_load_bytes(skb, w->offset, &header, sizeof(header)) < 0) {
+	if (packet_load_bytes(context, w->offset, &header, sizeof(header)) < 0) {
 		w->status = PACKET_TRUNCATED;
 		return false;
 	}
 	len = packet_extension_len(protocol, header.len);
-	if (w->offset + len > skb->len) {
+	if (w->offset + len > w->frame_len) {
 		w->status = PACKET_TRUNCATED;
 		return false;
 	}
@@ -283,7 +304,7 @@ static __always_inline bool packet_walk_step(struct __sk_buff *skb, struct packe
 	 * BIG TCP: super-packets above 64 KB carry a jumbo payload option (RFC 2675, type 194) that
 	 * the kernel made and takes away again before the wire (ipv6_hopopt_jumbo_remove()).
 	 */
-	if (protocol == IPPROTO_HOPOPTS && header.option == 194 && skb->gso_size)
+	if (protocol == IPPROTO_HOPOPTS && header.option == 194 && packet_gso_size(context))
 		w->jumbo = true;
 	w->protocol = header.next;
 	w->offset += len;
@@ -297,12 +318,12 @@ static __always_inline bool packet_walk_step(struct __sk_buff *skb, struct packe
 }
 
 /* Not inlined: few packets have extension headers, and the others' code stays small. */
-static __noinline int packet_walk_extensions(struct __sk_buff *skb, struct packet_walk *w)
+static __noinline int packet_walk_extensions(PACKET_CONTEXT *context, struct packet_walk *w)
 {
 	for (int i = 0; i < PACKET_EXTENSIONS_MAX; i++) {
 		if (!packet_is_extension(w->protocol))
 			return 0;
-		if (!packet_walk_step(skb, w))
+		if (!packet_walk_step(context, w))
 			return 0;
 	}
 	if (packet_is_extension(w->protocol))
@@ -314,10 +335,11 @@ static __always_inline void packet_parse_extensions(struct packet *p)
 {
 	struct packet_walk walk = {
 		.offset = p->transport_offset,
+		.frame_len = packet_frame_len(p),
 		.protocol = p->protocol,
 	};
 
-	packet_walk_extensions(p->skb, &walk);
+	packet_walk_extensions(p->context, &walk);
 	p->transport_offset = walk.offset;
 	p->protocol = walk.protocol;
 	p->fragment = walk.fragment;
@@ -331,7 +353,7 @@ static __always_inline void packet_parse_extensions(struct packet *p)
 static __always_inline void packet_parse_ipv6(struct packet *p)
 {
 	struct ipv6hdr copy;
-	const struct ipv6hdr *ip = packet_bytes(p->skb, p->network_offset, &copy, sizeof(copy));
+	const struct ipv6hdr *ip = packet_bytes(p->context, p->network_offset, &copy, sizeof(copy));
 
 	if (!ip) {
 		p->status = PACKET_TRUNCATED;
@@ -374,15 +396,15 @@ static __always_inline bool packet_is_tag(__u16 ethertype)
 }
 
 /* What the parsers below have in common. */
-static __always_inline void packet_begin(struct packet *p, struct __sk_buff *skb,
+static __always_inline void packet_begin(struct packet *p, PACKET_CONTEXT *context,
 					 enum packet_direction direction)
 {
-	*p = (struct packet){.skb = skb,
+	*p = (struct packet){.context = context,
 			     .direction = direction,
-			     .len = skb->len,
-			     .interface = skb->ifindex};
-	if (skb->vlan_present) {
-		packet_add_tag(p, skb->vlan_tci);
+			     .len = packet_context_len(context),
+			     .interface = packet_ifindex(context)};
+	if (packet_has_tag_aside(context)) {
+		packet_add_tag(p, packet_tag_aside(context));
 		p->len += sizeof(struct packet_vlan_header);
 		p->headers_len += sizeof(struct packet_vlan_header);
 	}
@@ -394,7 +416,7 @@ static __always_inline void packet_parse_tags(struct packet *p)
 	for (int i = 0; i < PACKET_TAGS_MAX && packet_is_tag(p->ethertype); i++) {
 		struct packet_vlan_header copy;
 		const struct packet_vlan_header *tag =
-			packet_bytes(p->skb, p->network_offset, &copy, sizeof(copy));
+			packet_bytes(p->context, p->network_offset, &copy, sizeof(copy));
 
 		if (!tag) {
 			p->status = PACKET_TRUNCATED;
@@ -407,13 +429,13 @@ static __always_inline void packet_parse_tags(struct packet *p)
 }
 
 /* A packet that begins with an Ethernet header. */
-static __always_inline void packet_parse(struct packet *p, struct __sk_buff *skb,
+static __always_inline void packet_parse(struct packet *p, PACKET_CONTEXT *context,
 					 enum packet_direction direction)
 {
 	struct ethhdr copy;
-	const struct ethhdr *eth = packet_bytes(skb, 0, &copy, sizeof(copy));
+	const struct ethhdr *eth = packet_bytes(context, 0, &copy, sizeof(copy));
 
-	packet_begin(p, skb, direction);
+	packet_begin(p, context, direction);
 	if (!eth) {
 		p->status = PACKET_TRUNCATED;
 		return;
@@ -425,11 +447,11 @@ static __always_inline void packet_parse(struct packet *p, struct __sk_buff *skb
 }
 
 /* A packet that begins with its network header. */
-static __always_inline void packet_parse_l3(struct packet *p, struct __sk_buff *skb,
+static __always_inline void packet_parse_l3(struct packet *p, PACKET_CONTEXT *context,
 					    enum packet_direction direction)
 {
-	packet_begin(p, skb, direction);
-	p->ethertype = bpf_ntohs(skb->protocol);
+	packet_begin(p, context, direction);
+	p->ethertype = packet_l3_ethertype(context);
 	packet_parse_network(p);
 }
 
@@ -454,7 +476,7 @@ static __always_inline void packet_cut_segments(const struct packet *p, __u32 gs
 						struct packet_segments *s)
 {
 	__u32 payload = p->len - p->headers_len;
-	__u32 count = p->skb->gso_segs;
+	__u32 count = packet_gso_segs(p->context);
 
 	/* GSO_BY_FRAGS (SCTP): the sizes differ and only their number can be read: take the
 	 * mean. */
@@ -471,7 +493,7 @@ static __always_inline void packet_cut_segments(const struct packet *p, __u32 gs
 
 static __always_inline void packet_segments(const struct packet *p, struct packet_segments *s)
 {
-	__u32 gso_size = p->skb->gso_size;
+	__u32 gso_size = packet_gso_size(p->context);
 
 	if (gso_size && p->len > p->headers_len) {
 		packet_cut_segments(p, gso_size, s);

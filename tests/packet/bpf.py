@@ -14,9 +14,11 @@ import ctypes
 import os
 import resource
 import struct
-from ctypes import c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import c_bool, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 TC_ACT_UNSPEC = -1
+XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = range(5)
+RUN_ROOM = 1024  # by how much a program may make a packet longer
 PER_CPU_TYPES = {5, 6, 10}  # enum bpf_map_type: PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
 BTF_KIND_DATASEC = 15
 
@@ -39,6 +41,7 @@ declare("bpf_object__btf", c_void_p, c_void_p)
 declare("bpf_object__find_map_by_name", c_void_p, c_void_p, c_char_p)
 declare("bpf_object__next_map", c_void_p, c_void_p, c_void_p)
 declare("bpf_object__find_program_by_name", c_void_p, c_void_p, c_char_p)
+declare("bpf_program__set_autoload", c_int, c_void_p, c_bool)
 declare("bpf_program__fd", c_int, c_void_p)
 declare("bpf_map__name", c_char_p, c_void_p)
 declare("bpf_map__fd", c_int, c_void_p)
@@ -79,6 +82,13 @@ class SkBuff(ctypes.Structure):
         ("tstamp_type", c_uint8),
         ("hwtstamp", c_uint64),
     ]
+
+
+class XdpMd(ctypes.Structure):
+    """struct xdp_md of <linux/bpf.h>"""
+
+    _fields_ = [(name, c_uint32) for name in (
+        "data data_end data_meta ingress_ifindex rx_queue_index egress_ifindex").split()]
 
 
 class TestRunOpts(ctypes.Structure):
@@ -145,6 +155,25 @@ class Object:
         start = lib.bpf_map__initial_value(self._section_map(".rodata"), ctypes.byref(length))
         ctypes.memmove(start + offset, int(value).to_bytes(size, "little"), size)
 
+    def get_variable(self, section, variable):
+        """After load: a variable's bytes. @section: .bss or .data"""
+        offset, size = self._find_variable(section, variable)
+        return self._read_section(section)[offset : offset + size]
+
+    def set_variable(self, section, variable, value):
+        """After load: set an integer."""
+        offset, size = self._find_variable(section, variable)
+        data = bytearray(self._read_section(section))
+        data[offset : offset + size] = int(value).to_bytes(size, "little")
+        fd = lib.bpf_map__fd(self._section_map(section))
+        check(lib.bpf_map_update_elem(fd, bytes(4), bytes(data), 0), variable)
+
+    def _read_section(self, section):
+        found = self._section_map(section)
+        value = ctypes.create_string_buffer(lib.bpf_map__value_size(found))
+        check(lib.bpf_map_lookup_elem(lib.bpf_map__fd(found), bytes(4), value), section)
+        return value.raw
+
     def _section_map(self, section):
         found = lib.bpf_object__next_map(self.pointer, None)
         while found and not lib.bpf_map__name(found).decode().endswith(section):
@@ -165,29 +194,45 @@ class Object:
                 return offset, size
         raise KeyError(variable)
 
+    def program(self, name):
+        found = lib.bpf_object__find_program_by_name(self.pointer, name.encode())
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def choose(self, program):
+        """Before load: this one too, whose SEC() begins with '?'."""
+        check(lib.bpf_program__set_autoload(self.program(program), True), program)
+
     def run(self, program, data, repeat=1, **context):
         """BPF_PROG_TEST_RUN; what the program returned, signed. @context: fields of __sk_buff."""
-        found = lib.bpf_object__find_program_by_name(self.pointer, program.encode())
-        if not found:
-            raise KeyError(program)
+        return self._run(program, data, SkBuff(**context), repeat)[0]
+
+    def run_xdp(self, program, data, repeat=1, **context):
+        """The same of an XDP program; @context: fields of xdp_md. (action, packet as it is then)"""
+        context.setdefault("data_end", len(data))
+        return self._run(program, data, XdpMd(**context), repeat)
+
+    def _run(self, program, data, context, repeat):
         buffer = ctypes.create_string_buffer(data, len(data))
-        skb = SkBuff(**context)
+        after = ctypes.create_string_buffer(len(data) + RUN_ROOM)
         options = TestRunOpts(
             sz=ctypes.sizeof(TestRunOpts),
             data_in=ctypes.cast(buffer, c_void_p),
             data_size_in=len(data),
-            ctx_in=ctypes.cast(ctypes.byref(skb), c_void_p),
-            ctx_size_in=ctypes.sizeof(skb),
+            data_out=ctypes.cast(after, c_void_p),
+            data_size_out=len(after),
+            ctx_in=ctypes.cast(ctypes.byref(context), c_void_p),
+            ctx_size_in=ctypes.sizeof(context),
             repeat=repeat,
         )
-        fd = lib.bpf_program__fd(found)
+        fd = lib.bpf_program__fd(self.program(program))
         check(lib.bpf_prog_test_run_opts(fd, ctypes.byref(options)), program)
-        return ctypes.c_int32(options.retval).value
+        return ctypes.c_int32(options.retval).value, after.raw[: options.data_size_out]
 
     def run_raw_tracepoint(self, program, *args):
         """The same for SEC("raw_tp/…") with these arguments of 64 bits."""
-        found = lib.bpf_object__find_program_by_name(self.pointer, program.encode())
-        return run_raw_tracepoint(lib.bpf_program__fd(found), *args)
+        return run_raw_tracepoint(lib.bpf_program__fd(self.program(program)), *args)
 
     def keys(self, name):
         fd, size = lib.bpf_map__fd(self.map(name)), lib.bpf_map__key_size(self.map(name))

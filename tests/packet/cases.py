@@ -96,6 +96,17 @@ OTHER_KINDS = {
     "vlan-arp": ETHER / Dot1Q(vlan=9) / ARP(),
 }
 
+# what is wrong, the packet, its IP version and protocol as far as they can be told
+MALFORMED = [
+    ("IPv4 says 6", Ether() / IP(version=6, src="8.0.0.1", ihl=5), (0, 0)),
+    ("IPv4 header of 16 bytes", Ether() / IP(ihl=4) / UDP(), (0, 0)),
+    ("IPv6 says 4", Ether() / IPv6(version=4) / UDP(), (0, 0)),
+    ("TCP header of 16 bytes", Ether() / IP() / TCP(dataofs=4), (4, 6)),
+    ("7 extensions", Ether() / IPv6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
+        / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
+        / IPv6ExtHdrDestOpt() / UDP(), (6, 60)),
+]
+
 
 def every_kind():
     """name → scapy packet with its Ethernet header"""

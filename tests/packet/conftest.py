@@ -9,3 +9,10 @@ def parser():
     with Object(object_path("tests/packet/parser")) as loaded:
         loaded.load()
         yield loaded
+
+
+@pytest.fixture(scope="session")
+def parser_xdp():
+    with Object(object_path("tests/packet/parser_xdp")) as loaded:
+        loaded.load()
+        yield loaded

@@ -1,34 +1,20 @@
 # SPDX-License-Identifier: MIT
 """bpf/packet.bpf.h against the model, packet by packet."""
 
-import dataclasses
 import errno
-import struct
 
 import cases
 import model
 import pytest
 from bpf import TC_ACT_UNSPEC
-from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, Jumbo
+from parsed import packet as result
+from parsed import segments
+from scapy.layers.inet import TCP, UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop, Jumbo
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-LAYOUT = struct.Struct("=8x5I4x5H9B5x")  # struct packet
-SEGMENTS = struct.Struct("=3I4xQ")  # struct packet_segments
-FIELDS = [field.name for field in dataclasses.fields(model.Packet)]
 PACKETS = cases.every_kind()
-
-
-def result(parser):
-    value = parser.lookup("results", bytes(4))[0]
-    numbers = list(LAYOUT.unpack_from(value))
-    del numbers[11]  # direction
-    return model.Packet(**dict(zip(FIELDS, numbers)))
-
-
-def segments(parser):
-    return SEGMENTS.unpack_from(parser.lookup("results", bytes(4))[0], LAYOUT.size)
 
 
 @pytest.mark.parametrize("name", PACKETS)
@@ -90,18 +76,7 @@ def test_headers_outside_the_linear_part(splits, parser, name):
         assert result(parser) == model.parse(packet), f"{linear} bytes are linear"
 
 
-@pytest.mark.parametrize(
-    ("what", "packet", "expected"),
-    [
-        ("IPv4 says 6", Ether() / IP(version=6, src="8.0.0.1", ihl=5), (0, 0)),
-        ("IPv4 header of 16 bytes", Ether() / IP(ihl=4) / UDP(), (0, 0)),
-        ("IPv6 says 4", Ether() / IPv6(version=4) / UDP(), (0, 0)),
-        ("TCP header of 16 bytes", Ether() / IP() / TCP(dataofs=4), (4, 6)),
-        ("7 extensions", Ether() / IPv6() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
-            / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
-            / IPv6ExtHdrDestOpt() / UDP(), (6, 60)),
-    ],
-)
+@pytest.mark.parametrize(("what", "packet", "expected"), cases.MALFORMED)
 def test_malformed(parser, what, packet, expected):
     assert parser.run("parse", bytes(packet) + bytes(20)) == TC_ACT_UNSPEC
     found = result(parser)

@@ -41,7 +41,8 @@ ALLOWED = {'"tc.mechanism"'}
 # Words of the configuration language, and names of protocols, that modules happen to be called by
 # as well.
 WORDS = {
-    "src/config/config.c": ['"packets"', '"tcp"'],  # a unit of columns; whose names for ports
+    # A unit of columns; whose names for ports; a kind of hook.
+    "src/config/config.c": ['"packets"', '"tcp"', '"xdp"'],
     "src/decode/ip_proto.c": ['"tcp"'],  # IP's protocol 6
     "src/decode/services.c": ['"tcp"'],  # as in /etc/services
 }
