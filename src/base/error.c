@@ -43,6 +43,7 @@ static int fill(struct error *e, int code, enum exit_code exit, const char *fmt,
 
 	vsnprintf(text, sizeof(text), fmt, args);
 	memcpy(e->text, text, sizeof(text));
+	e->hint[0] = '\0';
 	e->code = code;
 	e->exit = exit;
 	return code;
@@ -76,6 +77,18 @@ int(error_set_lacks)(struct error *e, int code, const char *fmt, ...)
 	fill(e, code, EXIT_HOST_LACKS, fmt, args);
 	va_end(args);
 	return code;
+}
+
+int error_hint(struct error *e, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!e)
+		return -EINVAL;
+	va_start(args, fmt);
+	vsnprintf(e->hint, sizeof(e->hint), fmt, args);
+	va_end(args);
+	return e->code;
 }
 
 int error_prefix(struct error *e, const char *fmt, ...)

@@ -24,6 +24,7 @@ struct error {
 	int code;            /* negative errno */
 	enum exit_code exit; /* what the process ends with if this ends it */
 	char text[2048];     /* the sentence, without a final newline; cut at the end if too long */
+	char hint[512];      /* what to do, where the sentence does not say it itself; "" */
 };
 
 /* strerror(3) of a negative errno, and what to do about it where that is the same everywhere. */
@@ -41,6 +42,9 @@ int error_set_usage(struct error *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The same with EXIT_HOST_LACKS whatever @code is. */
 int error_set_lacks(struct error *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Say what to do about @e (may be NULL), which is filled; gives e's code back. */
+int error_hint(struct error *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
  * Static analysis sees one file at a time and would follow paths on which an error is none; these

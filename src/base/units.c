@@ -182,7 +182,7 @@ static size_t find_time(const char *text, size_t from)
 	return ARRAY_SIZE(times);
 }
 
-bool duration_parse(const char *text, uint64_t *ret)
+bool timespan_parse(const char *text, uint64_t *ret)
 {
 	uint64_t total = 0, part;
 	struct decimal number;
@@ -203,7 +203,7 @@ bool duration_parse(const char *text, uint64_t *ret)
 	return true;
 }
 
-const char *duration_text(uint64_t ns, char text[static UNITS_TEXT_MAX])
+const char *timespan_text(uint64_t ns, char text[static UNITS_TEXT_MAX])
 {
 	size_t len = 0;
 

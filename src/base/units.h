@@ -17,7 +17,7 @@ struct rate {
 
 /* What they take, for a sentence. */
 #define RATE_TAKES     "a rate such as 20mbit, 1.5gbit or 5kpps"
-#define DURATION_TAKES "a time such as 90s, 10m, 1h30m or 2d"
+#define TIMESPAN_TAKES "a time such as 90s, 10m, 1h30m or 2d"
 #define PORTS_TAKES    "a port such as 53, 53/udp or 8000-8100/tcp"
 
 /*
@@ -28,8 +28,8 @@ struct rate {
 bool rate_parse(const char *text, struct rate *ret);
 
 /* Nanoseconds. ns, us, ms, s, m, h, d, w, the larger before the smaller; a number alone is of
- * seconds. */
-bool duration_parse(const char *text, uint64_t *ret);
+ * seconds. (Durations in configs are Go's, as ebpf_exporter has them: config/bind.h.) */
+bool timespan_parse(const char *text, uint64_t *ret);
 
 struct ports {
 	uint16_t first, last;
@@ -41,5 +41,5 @@ bool ports_parse(const char *text, struct ports *ret);
 /* Texts that are parsed to the same amount again, as short as can be: "20mbit", "1h30m". */
 enum { UNITS_TEXT_MAX = 64 };
 const char *rate_text(const struct rate *r, char text[static UNITS_TEXT_MAX]);
-const char *duration_text(uint64_t ns, char text[static UNITS_TEXT_MAX]);
+const char *timespan_text(uint64_t ns, char text[static UNITS_TEXT_MAX]);
 const char *ports_text(const struct ports *p, char text[static UNITS_TEXT_MAX]);

@@ -13,20 +13,29 @@
 extern const struct command *const __start_wiregauge_commands[];
 extern const struct command *const __stop_wiregauge_commands[];
 
-enum { COMMANDS_MAX = 64, OPTIONS_MAX = 64 };
+enum { COMMANDS_MAX = 128, OPTIONS_MAX = 64 };
 
 static size_t written_count(void)
 {
 	return (size_t)(__stop_wiregauge_commands - __start_wiregauge_commands);
 }
 
-/* All of them, in no order. */
+const struct command *command_written_at(size_t index)
+{
+	return index < written_count() ? __start_wiregauge_commands[index] : NULL;
+}
+
+/* All of them, in no order: those of modules come last. */
 static const struct command *command_row(size_t index)
 {
+	size_t first = written_count(), of_modules = first + operation_command_count();
+
 	if (index >= COMMANDS_MAX)
 		return NULL;
-	return index < written_count() ? __start_wiregauge_commands[index]
-				       : module_command_at(index - written_count());
+	if (index < first)
+		return __start_wiregauge_commands[index];
+	return index < of_modules ? operation_command_at(index - first)
+				  : module_command_at(index - of_modules);
 }
 
 /* In the order of the help; of two with one order the name decides, so that none is left out. */
@@ -68,6 +77,8 @@ enum exit_code command_fail(const struct error *e)
 		fputs(e->text, stderr);
 	else
 		fprintf(stderr, "wiregauge: %s\n", e->text);
+	if (e->hint[0])
+		fprintf(stderr, "hint: %s\n", e->hint);
 	return e->exit;
 }
 
@@ -81,7 +92,7 @@ static const struct command *find_exact(const char *first, const char *second, i
 	snprintf(two, sizeof(two), "%s %s", first, second ? second : "");
 	for (size_t i = 0; (c = command_row(i)); i++) {
 		/* To know those of modules takes reading their manifests. */
-		if (i == written_count() && found)
+		if (i == written_count() + operation_command_count() && found)
 			break;
 		if (second && STREQ(c->name, two)) {
 			*used = 2;

@@ -72,6 +72,12 @@ struct command {
  */
 const struct command *module_command_at(size_t index);
 
+/* Those that are written here, and those that are made out of the rows of operations
+ * (operations.c), in no order. Index from 0; NULL past the end. */
+const struct command *command_written_at(size_t index);
+const struct command *operation_command_at(size_t index);
+size_t operation_command_count(void);
+
 /* In the order of the help; index from 0, NULL past the end. */
 const struct command *command_at(size_t index);
 

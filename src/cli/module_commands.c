@@ -85,6 +85,16 @@ static void add_module(struct module_commands *to, const struct builtin_module *
 		to->items[i].command.order = order;
 }
 
+unsigned module_command_order(const char *name)
+{
+	const struct builtin_module *b;
+	unsigned i = 0;
+
+	while ((b = builtin_at(i)) && !STREQ(b->name, name))
+		i++;
+	return ORDER_FIRST + i;
+}
+
 const struct command *module_command_at(size_t index)
 {
 	static struct module_commands *all;

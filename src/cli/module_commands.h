@@ -16,6 +16,9 @@ struct module_command {
 	bool draw; /* a table whose histograms are drawn */
 };
 
+/* Where the commands of built-in module @name are in the help. */
+unsigned module_command_order(const char *name);
+
 /* Its name and texts; the caller fills in the rest. */
 void module_command_init(struct module_command *m, const struct config *c, const struct text *name,
 			 const struct text *help, const struct text *text);

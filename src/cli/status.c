@@ -5,19 +5,7 @@
 
 #include "base/buf.h"
 #include "cli/columns.h"
-#include "cli/command.h"
-#include "control/client.h"
-#include "control/operation.h"
-
-struct status_options {
-	const char *control_socket;
-	bool json;
-};
-
-static const struct cli_option status_option_rows[] = {
-	CLI_OPTION_SOCKET(struct status_options, control_socket),
-	CLI_OPTION_JSON(struct status_options, json),
-};
+#include "cli/operations.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -293,24 +281,4 @@ static void print_status(const json_t *status)
 		     "kernel.bpf_stats_enabled=1");
 }
 
-static enum exit_code run_status(const struct command_call *call)
-{
-	const struct status_options *o = call->options;
-	struct error error;
-	json_t *status;
-
-	if (control_ask(o->control_socket, "/v1/status", &status, &error))
-		return command_fail(&error);
-	if (o->json) {
-		json_dumpf(status, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		print_status(status);
-	}
-	json_decref(status);
-	return EXIT_DONE;
-}
-
-COMMAND(status, .name = "status", .summary = "What runs, what is attached where, what it costs",
-	.order = 200, .options = status_option_rows, .n_options = ARRAY_SIZE(status_option_rows),
-	.size = sizeof(struct status_options), .run = run_status);
+OPERATION_VIEW(status, .operation = "/v1/status", .print = print_status);

@@ -78,23 +78,6 @@ const char *arguments_find(const struct arguments *a, const char *name)
 	return found;
 }
 
-int arguments_find_number(const struct arguments *a, const char *name, uint64_t max, uint64_t *ret,
-			  struct error *e)
-{
-	const char *text = arguments_find(a, name);
-	char *end;
-
-	*ret = 0;
-	if (!text)
-		return 0;
-	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	if (errno || !isdigit((unsigned char)*text) || *end || *ret > max)
-		return error_set_usage(e, "'%s' takes a whole number of at most %llu, not '%s'",
-				       name, (unsigned long long)max, text);
-	return 0;
-}
-
 static void add_encoded(struct buf *path, const char *text)
 {
 	for (; *text; text++) {

@@ -27,9 +27,5 @@ void arguments_free(struct arguments *a);
 /* The value of the last @name, or NULL. */
 const char *arguments_find(const struct arguments *a, const char *name);
 
-/* The same as a number from 0 to @max; 0 where it is not given. */
-int arguments_find_number(const struct arguments *a, const char *name, uint64_t max, uint64_t *ret,
-			  struct error *e);
-
 /* Appends @name=@value to a path, behind ? or &; nothing when @value is NULL. */
 void argument_add(struct buf *path, const char *name, const char *value);

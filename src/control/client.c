@@ -73,6 +73,13 @@ static int misunderstood(const char *socket, const char *text, struct error *e)
 		text);
 }
 
+static int unknown_operation(const char *socket, struct error *e)
+{
+	error_set(e, -EPROTO, "the daemon at '%s' does not know how to do that", socket);
+	return error_hint(e, "it is of another version: wiregauge status says which; this "
+			     "is " WIREGAUGE_VERSION);
+}
+
 static int send_all(int fd, const char *data, size_t len)
 {
 	while (len) {
@@ -132,13 +139,20 @@ static int refusal(const char *socket, const struct answer *a, struct buf *detai
 {
 	json_error_t wrong;
 	json_t *json = json_loads(a->body, 0, &wrong);
+	const json_t *what = json_object_get(json, "error");
+	const char *hint = text_of(what, "hint");
 
-	if (!json)
-		return misunderstood(socket, a->text.data, e);
+	if (!what) {
+		json_decref(json);
+		return a->status == 404 ? unknown_operation(socket, e)
+					: misunderstood(socket, a->text.data, e);
+	}
 	if (details)
-		buf_add_str(details, text_of(json, "details"));
-	error_set(e, -EIO, "%s", text_of(json, "error"));
-	e->exit = (enum exit_code)json_integer_value(json_object_get(json, "exit"));
+		buf_add_str(details, text_of(what, "details"));
+	error_set(e, -EIO, "%s", text_of(what, "message"));
+	if (*hint)
+		error_hint(e, "%s", hint);
+	e->exit = (enum exit_code)json_integer_value(json_object_get(what, "exit"));
 	if (e->exit == EXIT_DONE) /* from who does not say what it means */
 		e->exit = EXIT_FAILED;
 	json_decref(json);

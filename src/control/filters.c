@@ -5,13 +5,10 @@
 
 #define BY_COLUMN "where."
 
-static bool is_filter(const struct argument *a)
+static bool is_filter(const struct operation *o, const struct argument *a)
 {
-	static const char *const others[] = {"module", "table",   "by",  "sort",
-					     "limit",  "session", "end", "after"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		if (STREQ(a->name, others[i]))
+	for (size_t i = 0; i < o->n_arguments; i++) {
+		if (STREQ(a->name, o->arguments[i].name))
 			return false;
 	}
 	return true;
@@ -25,12 +22,13 @@ static struct sheet_filter make_filter(const struct argument *a)
 	return (struct sheet_filter){a->name + (column ? len : 0), column, a->value};
 }
 
-size_t filters_take(const struct arguments *a, struct sheet_filter *to)
+size_t filters_take(const struct operation_call *c, struct sheet_filter *to)
 {
+	const struct arguments *a = &c->arguments;
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->count; i++) {
-		if (is_filter(&a->items[i]))
+		if (is_filter(c->operation, &a->items[i]))
 			to[n++] = make_filter(&a->items[i]);
 	}
 	return n;

@@ -16,12 +16,10 @@ static bool has_module(const struct unit *u, const char *name)
 
 static int run_hold(struct operation_call *c, struct error *e)
 {
-	const char *module = arguments_find(&c->arguments, "module");
+	const char *module = operation_text_of(c, "module");
 	struct agent *a = c->agent;
 	bool found = false;
 
-	if (!module)
-		return error_set_usage(e, "of which module? ?module=NAME");
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++) {
 		found |= has_module(a->units[i], module);
@@ -34,6 +32,10 @@ static int run_hold(struct operation_call *c, struct error *e)
 	return 0;
 }
 
-OPERATION(hold, .name = "hold", .path = "/v1/hold",
-	  .summary = "keep what a module samples attached for ten seconds: module",
-	  .run = run_hold);
+static const struct operation_argument arguments[] = {
+	{"module", "MODULE", "The name of a module or config", .required = true},
+};
+
+OPERATION(hold, .path = "/v1/hold", .arguments = arguments, .n_arguments = ARRAY_SIZE(arguments),
+	  .summary = "Keep what a module samples attached for ten seconds, as somebody looks",
+	  .answer = "{\"seconds\"}: for how long", .run = run_hold);

@@ -8,19 +8,26 @@
 static int run_records(struct operation_call *c, struct error *e)
 {
 	struct sheet_filter filters[ARGUMENTS_MAX];
-	const struct arguments *a = &c->arguments;
-	const char *module = arguments_find(a, "module");
-	struct sheet_question q = {.end = arguments_find(a, "end"), .filters = filters};
-	uint64_t after;
+	struct sheet_question q = {
+		.end = operation_flag_of(c, "end"),
+		.filters = filters,
+		.n_filters = filters_take(c, filters),
+	};
 
-	if (!module)
-		return error_set_usage(e, "of which module? ?module=NAME");
-	if (arguments_find_number(a, "after", UINT64_MAX, &after, e))
-		return e->code;
-	q.n_filters = filters_take(a, filters);
-	return records_answer(c->agent, module, arguments_find(a, "table"), after, &q, &c->text, e);
+	return records_answer(c->agent, operation_text_of(c, "module"),
+			      operation_text_of(c, "table"), operation_number_of(c, "after", 0), &q,
+			      &c->text, e);
 }
 
-OPERATION(records, .name = "records", .path = "/v1/records",
-	  .summary = "records of a module that came after a number: module, table, after, filters",
-	  .run = run_records);
+static const struct operation_argument arguments[] = {
+	{"module", "MODULE", "The name of a module or config", .required = true},
+	{"table", "NAME", "One of its kinds of records; the first unless said"},
+	{"after", "N", "Only what came after this: `next` of the answer before",
+	 .type = ARGUMENT_NUMBER},
+	{"end", NULL, "Nobody will come back", .type = ARGUMENT_FLAG},
+};
+
+OPERATION(records, .path = "/v1/records", .command = "records", .arguments = arguments,
+	  .n_arguments = ARRAY_SIZE(arguments),
+	  .summary = "Show records of a module that have come since the last time",
+	  .others = FILTERS_TAKE, .answer = "docs/command-line.md", .run = run_records);

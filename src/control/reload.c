@@ -79,9 +79,15 @@ static int run_reload(struct operation_call *c, struct error *e)
 	int err = reload_run(c->reloader, &c->details, e);
 
 	if (!err)
-		c->answer = json_pack("{s:s}", "done", e->text);
+		operation_done(c, "%s", e->text);
 	return err;
 }
 
-OPERATION(reload, .name = "reload", .path = "/v1/config/reload", .changes = true,
-	  .summary = "read the configuration again", .run = run_reload);
+OPERATION(
+	reload, .path = "/v1/config/reload", .command = "config reload", .order = 410,
+	.changes = true, .summary = "Have the running daemon read its configuration again",
+	.text = "Does what SIGHUP does, waits for it, and tells how it ended. Units whose config, "
+		"object and options are the same go on with their counters. When anything is "
+		"wrong with the new configuration, all goes on as before, and what is wrong is "
+		"told with its place.",
+	.examples = "  wiregauge config reload", .run = run_reload);

@@ -240,5 +240,8 @@ static int run_status(struct operation_call *c, struct error *e)
 	return 0;
 }
 
-OPERATION(status, .name = "status", .path = "/v1/status",
-	  .summary = "what runs, what is attached where, what it costs", .run = run_status);
+OPERATION(status, .path = "/v1/status", .command = "status", .order = 200,
+	  .summary = "What runs, what is attached where, what it costs",
+	  .answer = "version, pid, uptime_seconds, units with their modules, probes, programs and "
+		    "maps, and what is broken",
+	  .run = run_status);

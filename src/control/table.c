@@ -7,26 +7,34 @@
 static int run_table(struct operation_call *c, struct error *e)
 {
 	struct sheet_filter filters[ARGUMENTS_MAX];
-	const struct arguments *a = &c->arguments;
-	const char *module = arguments_find(a, "module");
 	struct sheet_question q = {
-		.by = arguments_find(a, "by"),
-		.sort = arguments_find(a, "sort"),
-		.end = arguments_find(a, "end"),
+		.by = operation_text_of(c, "by"),
+		.sort = operation_text_of(c, "sort"),
+		.limit = (uint32_t)operation_number_of(c, "limit", 0),
+		.session = operation_number_of(c, "session", 0),
+		.end = operation_flag_of(c, "end"),
 		.filters = filters,
+		.n_filters = filters_take(c, filters),
 	};
-	uint64_t limit;
 
-	if (!module)
-		return error_set_usage(e, "of which module? ?module=NAME");
-	if (arguments_find_number(a, "limit", UINT32_MAX, &limit, e) ||
-	    arguments_find_number(a, "session", UINT64_MAX, &q.session, e))
-		return e->code;
-	q.limit = (uint32_t)limit;
-	q.n_filters = filters_take(a, filters);
-	return sheets_answer(c->agent, module, arguments_find(a, "table"), &q, &c->text, e);
+	return sheets_answer(c->agent, operation_text_of(c, "module"),
+			     operation_text_of(c, "table"), &q, &c->text, e);
 }
 
-OPERATION(table, .name = "table", .path = "/v1/table",
-	  .summary = "a table of a module: module, table, by, sort, limit, session, filters",
-	  .run = run_table);
+static const struct operation_argument arguments[] = {
+	{"module", "MODULE", "The name of a module or config", .required = true},
+	{"table", "TABLE", "One of its tables; the main one unless said"},
+	{"by", "GROUP", "Add up the rows of a group, or of columns apart by commas"},
+	{"sort", "COLUMN", "Largest first"},
+	{"limit", "N", "So many rows, what is left added up as other; 0 for all",
+	 .type = ARGUMENT_NUMBER, .max = UINT32_MAX},
+	{"session", "ID",
+	 "A number that the client chooses: what is counted comes as rates since "
+	 "the last time that it was given",
+	 .type = ARGUMENT_NUMBER},
+	{"end", NULL, "Forget the session", .type = ARGUMENT_FLAG},
+};
+
+OPERATION(table, .path = "/v1/table", .command = "table", .arguments = arguments,
+	  .n_arguments = ARRAY_SIZE(arguments), .summary = "Show a table of a module",
+	  .others = FILTERS_TAKE, .answer = "docs/command-line.md", .run = run_table);

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
-#include "engine/unit.h"
+#include "engine/agent.h"
 
 /* Set by the linker around the section; weak, as a program without rows has no such section. */
 extern const struct part *const __start_module_parts[] __attribute__((weak));
@@ -121,6 +121,24 @@ int parts_start(struct unit *u, struct error *e)
 			log_warn("%s: %s", m->config->name, why.text);
 	}
 	return 0;
+}
+
+static void *state_in(const struct unit *u, const char *module)
+{
+	for (const struct running_part *p = u->parts; p; p = p->next) {
+		if (STREQ(p->part->module, module))
+			return p->state;
+	}
+	return NULL;
+}
+
+void *part_state(struct agent *a, const char *module)
+{
+	void *state = NULL;
+
+	for (size_t i = 0; i < a->n_units && !state; i++)
+		state = state_in(a->units[i], module);
+	return state;
 }
 
 void parts_fill(struct unit *u)

@@ -24,6 +24,7 @@
 #include "engine/plan.h"
 #include "kernel/object.h"
 
+struct agent;
 struct unit;
 
 /* What a part is given; all of it lives until stop(). */
@@ -68,5 +69,10 @@ void parts_ready(int parts_fd);
 /* The parts of the modules of @u, whose object is loaded. With env->strict a part that does not
  * start is an error; else it is logged. */
 int parts_start(struct unit *u, struct error *e);
+
+/* The state of the part of @module that runs; NULL when none does. In the loop's thread, and not
+ * kept: the next reload may end it. */
+void *part_state(struct agent *a, const char *module);
+
 void parts_fill(struct unit *u);
 void parts_stop(struct unit *u);

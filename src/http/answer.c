@@ -174,6 +174,11 @@ const char *http_query(const struct http_request *r)
 	return r->head.query;
 }
 
+int http_descriptor(const struct http_request *r)
+{
+	return CONTAINER_OF(r, struct connection, request)->stream.fd;
+}
+
 const char *http_body(const struct http_request *r, size_t *ret_len)
 {
 	*ret_len = r->body_len;

@@ -57,6 +57,9 @@ const char *http_header(const struct http_request *r, const char *name);
 /* What stands behind '?' in the target, still encoded, or NULL. */
 const char *http_query(const struct http_request *r);
 
+/* The socket of who asks: to ask the kernel about him, and for nothing else. */
+int http_descriptor(const struct http_request *r);
+
 /* What a POST brought; not NUL-terminated. It is at most a few KiB: more is refused before. */
 const char *http_body(const struct http_request *r, size_t *ret_len);
 

@@ -114,10 +114,10 @@ static void test_durations(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_true(duration_parse(rows[i].text, &ns));
+		assert_true(timespan_parse(rows[i].text, &ns));
 		assert_int_equal(ns, rows[i].ns);
-		assert_string_equal(duration_text(ns, text), rows[i].again);
-		assert_true(duration_parse(text, &ns));
+		assert_string_equal(timespan_text(ns, text), rows[i].again);
+		assert_true(timespan_parse(text, &ns));
 		assert_int_equal(ns, rows[i].ns);
 	}
 }
@@ -149,7 +149,7 @@ static void test_what_is_no_duration(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		assert_false(duration_parse(texts[i], &ns));
+		assert_false(timespan_parse(texts[i], &ns));
 		assert_int_equal(ns, 42);
 	}
 }

@@ -12,7 +12,6 @@ static void test_parse(void **state)
 {
 	struct arguments a;
 	struct error error;
-	uint64_t number;
 
 	(void)state;
 	assert_int_equal(arguments_parse("module=flows&x=a%20b+c%2f&x=2&&empty=&bare", &a, &error),
@@ -24,12 +23,6 @@ static void test_parse(void **state)
 	assert_string_equal(arguments_find(&a, "empty"), "");
 	assert_string_equal(arguments_find(&a, "bare"), "");
 	assert_null(arguments_find(&a, "none"));
-	assert_int_equal(arguments_find_number(&a, "x", 2, &number, &error), 0);
-	assert_int_equal(number, 2);
-	assert_int_equal(arguments_find_number(&a, "x", 1, &number, &error), -EINVAL);
-	assert_int_equal(arguments_find_number(&a, "module", 1, &number, &error), -EINVAL);
-	assert_int_equal(arguments_find_number(&a, "none", 1, &number, &error), 0);
-	assert_int_equal(number, 0);
 	arguments_free(&a);
 	assert_int_equal(arguments_parse(NULL, &a, &error), 0);
 	assert_int_equal(a.count, 0);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+#include "control/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+/* One operation that is being done. */
+struct work {
+	const struct service *service;
+	struct http_request *http;
+	struct peer peer;
+	struct operation_call call;
+	struct loop_call in_loop;
+	struct error error;
+	int err;
+};
+
+static void work_free(void *ctx)
+{
+	struct work *w = ctx;
+
+	operation_release(&w->call);
+	free(w);
+}
+
+/* ---- asked ---- */
+
+/* The query, and behind it what a POST has brought in the same form. */
+static int parse_arguments(struct work *w, const struct http_request *r)
+{
+	_cleanup_buf_ struct buf text = {0};
+	const char *query = http_query(r), *body;
+	size_t len;
+
+	buf_add_str(&text, query ? query : "");
+	body = http_body(r, &len);
+	if (len) {
+		if (memchr(body, '\0', len))
+			return error_set_usage(&w->error, "the body is no text");
+		buf_add_char(&text, '&');
+		buf_add(&text, body, len);
+	}
+	if (!buf_ok(&text))
+		return error_set(&w->error, -ENOMEM, "no memory");
+	return arguments_parse(buf_str(&text), &w->call.arguments, &w->error);
+}
+
+static int check_peer(struct work *w, const struct http_request *r)
+{
+	int err = peer_read(http_descriptor(r), &w->peer);
+
+	if (err)
+		return error_set(&w->error, -EACCES, "cannot tell who asks: %s", strerror(-err));
+	w->call.peer = &w->peer;
+	return peer_check(&w->peer, &w->error);
+}
+
+static int prepare(struct work *w, const struct service *s, const struct http_request *r)
+{
+	w->service = s;
+	w->call.operation = s->operation;
+	w->call.agent = s->reloader->agent;
+	w->call.reloader = s->reloader;
+	w->err = check_peer(w, r);
+	if (!w->err)
+		w->err = parse_arguments(w, r);
+	return w->err;
+}
+
+/* ---- answered ---- */
+
+static void add_details(struct work *w)
+{
+	const char *details = buf_str(&w->call.details);
+
+	if (*details && json_is_object(w->call.answer))
+		json_object_set_new(w->call.answer, "details", operation_text(details));
+}
+
+static json_t *describe(struct work *w, unsigned *ret_status)
+{
+	*ret_status = 200;
+	if (w->err)
+		return operation_failure(&w->error, buf_str(&w->call.details), ret_status);
+	add_details(w);
+	return json_incref(w->call.answer);
+}
+
+static void answer(struct work *w, struct http_request *r)
+{
+	unsigned status;
+	json_t *json;
+	char *text;
+
+	if (!w->err && w->call.text.len) {
+		http_respond(r, 200, "application/json", w->call.text.data, w->call.text.len);
+		return;
+	}
+	json = describe(w, &status);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	if (text)
+		http_respond(r, status, "application/json", text, strlen(text));
+	else
+		http_respond_text(r, 503, "503: no memory\n");
+	free(text);
+}
+
+/* ---- done ---- */
+
+/* What an attacker of the log could do with line ends is not done. */
+static void add_logged(struct buf *to, const char *text)
+{
+	for (; *text; text++)
+		buf_add_char(to, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+}
+
+/* "/v1/guard/block network=192.0.2.1 for=10m" */
+static void add_request(struct buf *to, const struct operation_call *c)
+{
+	buf_add_str(to, c->operation->path);
+	for (size_t i = 0; i < c->arguments.count; i++) {
+		const struct argument *a = &c->arguments.items[i];
+
+		buf_add_char(to, ' ');
+		add_logged(to, a->name);
+		buf_add_char(to, '=');
+		add_logged(to, a->value);
+	}
+}
+
+static void log_change(const struct work *w)
+{
+	_cleanup_buf_ struct buf what = {0};
+	char who[PEER_TEXT_MAX];
+
+	if (!w->service->operation->changes)
+		return;
+	add_request(&what, &w->call);
+	log_write(w->err ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s by %s: %s", buf_str(&what),
+		  peer_text(&w->peer, who), w->err ? w->error.text : "done");
+}
+
+/* In the loop's thread. */
+static void run_in_loop(void *ctx)
+{
+	struct work *w = ctx;
+
+	w->err = operation_run(&w->call, &w->error);
+	log_change(w);
+	http_resume(w->http);
+}
+
+static void answer_later(void *ctx, struct http_request *r)
+{
+	answer(ctx, r);
+	work_free(ctx);
+}
+
+static void post(struct work *w, struct http_request *r)
+{
+	int err;
+
+	w->http = r;
+	w->in_loop = (struct loop_call){.fn = run_in_loop, .ctx = w};
+	if (!http_suspend(r, (struct http_later){answer_later, work_free, w})) {
+		work_free(w);
+		return;
+	}
+	err = loop_post(w->call.agent->loop, &w->in_loop);
+	if (err) { /* else it is the other thread's now */
+		w->err = error_set(&w->error, err, "the daemon is stopping");
+		http_resume(r);
+	}
+}
+
+static void serve(void *ctx, struct http_request *r)
+{
+	const struct service *s = ctx;
+	struct work *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		http_respond_text(r, 503, "503: no memory\n");
+		return;
+	}
+	if (!prepare(w, s, r) && operation_in_loop(s->operation)) {
+		post(w, r);
+		return;
+	}
+	if (!w->err)
+		w->err = operation_run(&w->call, &w->error);
+	answer_later(w, r);
+}
+
+/* ---- life ---- */
+
+int service_routes_init(struct service_routes *s, struct reloader *reloader)
+{
+	const struct operation *o;
+	size_t n = 0;
+
+	while (operation_at(n))
+		n++;
+	s->items = calloc(n, sizeof(*s->items));
+	s->routes = calloc(n, sizeof(*s->routes));
+	if (!s->items || !s->routes)
+		return -ENOMEM;
+	for (size_t i = 0; (o = operation_at(i)); i++) {
+		struct service *item = &s->items[s->count];
+
+		*item = (struct service){reloader, o};
+		s->routes[s->count++] = (struct http_route){
+			.path = o->path,
+			.handle = serve,
+			.ctx = item,
+			.method = o->changes ? HTTP_POST : HTTP_GET,
+		};
+	}
+	return 0;
+}
+
+void service_routes_free(struct service_routes *s)
+{
+	free(s->items);
+	free(s->routes);
+	*s = (struct service_routes){0};
+}
