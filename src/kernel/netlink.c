@@ -34,12 +34,17 @@ static int configure(struct netlink *n, bool subscribed)
 
 int netlink_open(uint32_t groups, struct netlink **ret, struct error *e)
 {
+	return netlink_open_family(NETLINK_ROUTE, groups, ret, e);
+}
+
+int netlink_open_family(int family, uint32_t groups, struct netlink **ret, struct error *e)
+{
 	_cleanup_netlink_ struct netlink *n = calloc(1, sizeof(*n));
 	int r;
 
 	if (!n)
 		return error_set(e, -ENOMEM, "cannot open a netlink socket: out of memory");
-	n->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	n->socket = mnl_socket_open2(family, SOCK_CLOEXEC);
 	if (!n->socket)
 		return error_set(e, -errno, "cannot open a netlink socket: %s",
 				 error_words(-errno));

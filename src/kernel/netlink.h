@@ -42,6 +42,9 @@ typedef int (*netlink_fn)(void *ctx, const struct nlmsghdr *message);
 
 /* @groups: RTMGRP_*, 0 for a socket that is only for requests. */
 int netlink_open(uint32_t groups, struct netlink **ret, struct error *e);
+
+/* The same of another family than NETLINK_ROUTE, such as NETLINK_SOCK_DIAG (sock_diag(7)). */
+int netlink_open_family(int family, uint32_t groups, struct netlink **ret, struct error *e);
 void netlink_close(struct netlink *n);
 
 /*
