@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom a rule must not cut off unless somebody insists: the peers of SSH sessions, default gateways,
- * servers of DNS and time, loopback, and what the option `protect` names. Looked up anew whenever a
- * rule is checked: all of it comes and goes.
+ * Whom a rule must not cut off unless somebody insists: the peers of SSH sessions, default
+ * gateways, servers of DNS and time, loopback, and what the option `protect` names. Looked up anew
+ * whenever a rule is checked: all of it comes and goes.
  *
  * A file for each place to look: guard_peers.c asks the kernel, guard_servers.c reads what the host
  * is configured with.

@@ -128,7 +128,10 @@ int guard_servers_add_dns(const char *root, struct guard_protected_set *set)
 
 int guard_servers_add_time(const char *root, struct guard_protected_set *set)
 {
-#define NTP_KEYWORDS {"server", "peer", "pool"}
+#define NTP_KEYWORDS                                                                               \
+	{                                                                                          \
+		"server", "peer", "pool"                                                           \
+	}
 	static const struct dialect dialects[] = {
 		{"/etc/chrony/chrony.conf", NTP_KEYWORDS, " \t\r"},
 		{"/etc/chrony/sources.d/*.sources", NTP_KEYWORDS, " \t\r"},

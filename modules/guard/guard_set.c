@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "kernel/mapread.h"
+#include "guard_map.h"
 #include "kernel/mapwrite.h"
 
 enum {
-	CHUNK = 4096,                 /* entries that are written at once */
-	ROOM_TRIE = 1 << 20,          /* for what comes later: costs nothing in a trie */
-	ROOM_EXACT = 1 << 12,         /* and in a hash 16 bytes each */
+	CHUNK = 4096,         /* entries that are written at once */
+	ROOM_TRIE = 1 << 20,  /* for what comes later: costs nothing in a trie */
+	ROOM_EXACT = 1 << 12, /* and in a hash 16 bytes each */
 	NO_GENERATION = 0,
 };
 
@@ -92,18 +92,6 @@ static int count_one(void *ctx, const void *key, const void *value)
 	return 0;
 }
 
-static int each_entry(const struct map_info *map, feed_fn fn, void *ctx, struct error *e)
-{
-	struct mapread *reader;
-	int err = mapread_new(map, &reader, e);
-
-	if (err)
-		return err;
-	err = mapread_all(reader, fn, ctx, e);
-	mapread_free(reader);
-	return err;
-}
-
 int guard_set_adopt(struct guard_set *s, struct error *e)
 {
 	uint32_t at = s->settings->lists_slot & 1, flags;
@@ -117,9 +105,9 @@ int guard_set_adopt(struct guard_set *s, struct error *e)
 		err = error_set(e, err, "cannot open the lists that are in use: %s",
 				error_words(err));
 	for (size_t i = 0; !err && i < GUARD_LISTS; i++)
-		err = each_entry(&slot.tries[i], count_one, slot.counts, e);
+		err = guard_map_each(&slot.tries[i], count_one, slot.counts, e);
 	if (!err)
-		err = each_entry(&slot.exact, count_one, slot.n_exact_in, e);
+		err = guard_map_each(&slot.exact, count_one, slot.n_exact_in, e);
 	slot_close(err ? &slot : &s->slot);
 	if (!err)
 		s->slot = slot;
@@ -349,10 +337,10 @@ static int read_one(void *ctx, const void *key, const void *value)
 int guard_set_read(const struct guard_set *s, struct guard_items *ret, struct error *e)
 {
 	struct reading r = {.items = ret, .list = -1};
-	int err = each_entry(&s->slot.exact, read_one, &r, e);
+	int err = guard_map_each(&s->slot.exact, read_one, &r, e);
 
 	for (r.list = 0; !err && r.list < GUARD_LISTS; r.list++)
-		err = each_entry(&s->slot.tries[r.list], read_one, &r, e);
+		err = guard_map_each(&s->slot.tries[r.list], read_one, &r, e);
 	if (!err)
 		guard_list_settle(ret);
 	return err;

@@ -15,7 +15,7 @@
 struct guard_slot {
 	struct map_info tries[GUARD_LISTS];
 	struct map_info exact;
-	size_t counts[GUARD_LISTS]; /* networks in the tries */
+	size_t counts[GUARD_LISTS];     /* networks in the tries */
 	size_t n_exact_in[GUARD_LISTS]; /* addresses, of which one may be in both */
 };
 
