@@ -30,6 +30,14 @@ static const char *kind_name(const struct builtin_module *b)
 	return b->kind == BUILTIN_PIPELINE ? "pipeline" : "module";
 }
 
+/* Whether it runs unless somebody says something; a pipeline runs with its stages. */
+static const char *default_name(const struct builtin_module *b, const struct config *c)
+{
+	if (b->kind == BUILTIN_PIPELINE)
+		return "";
+	return c->off ? "off" : "on";
+}
+
 struct config *modules_parse(const struct builtin_module *b)
 {
 	_cleanup_report_ struct report report = {0};
@@ -54,23 +62,32 @@ static void print_json(json_t *value)
 
 /* ---- list ---- */
 
+static json_t *summary_to_json(const struct builtin_module *b, const struct config *c)
+{
+	json_t *summary = json_pack("{s:s, s:s, s:s}", "name", b->name, "kind", kind_name(b),
+				    "description", or_empty(c->description.text));
+
+	if (b->kind == BUILTIN_MODULE)
+		json_object_set_new(summary, "enabled", json_boolean(!c->off));
+	return summary;
+}
+
 static enum exit_code run_list(const struct command_call *call)
 {
 	const struct modules_options *o = call->options;
-	struct columns table = {.n = 3};
+	struct columns table = {.n = 4};
 	json_t *list = json_array();
 	const struct builtin_module *b;
 
-	columns_add(&table, "NAME", "KIND", "WHAT");
+	columns_add(&table, "NAME", "KIND", "DEFAULT", "WHAT");
 	for (size_t i = 0; (b = builtin_at(i)); i++) {
 		_cleanup_(config_free_p) struct config *c = modules_parse(b);
 
 		if (!c)
 			continue;
-		columns_add(&table, b->name, kind_name(b), or_empty(c->description.text));
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", b->name, "kind",
-						      kind_name(b), "description",
-						      or_empty(c->description.text)));
+		columns_add(&table, b->name, kind_name(b), default_name(b, c),
+			    or_empty(c->description.text));
+		json_array_append_new(list, summary_to_json(b, c));
 	}
 	if (o->json) {
 		print_json(list);
@@ -216,12 +233,12 @@ static void metric_to_json(void *ctx, const struct metric_doc *m)
 
 static json_t *describe_to_json(const struct builtin_module *b, const struct config *c)
 {
-	json_t *metrics = json_array();
+	json_t *metrics = json_array(), *described = summary_to_json(b, c);
 
 	module_each_metric(c, metric_to_json, metrics);
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", b->name, "kind", kind_name(b),
-			 "description", or_empty(c->description.text), "options",
-			 options_to_json(b, c), "metrics", metrics);
+	json_object_set_new(described, "options", options_to_json(b, c));
+	json_object_set_new(described, "metrics", metrics);
+	return described;
 }
 
 static void print_description(const struct builtin_module *b, const struct config *c)
@@ -231,6 +248,10 @@ static void print_description(const struct builtin_module *b, const struct confi
 		printf("A stage of the pipeline '%s'; where that is attached: wiregauge modules "
 		       "options %s\n",
 		       c->stage.pipeline.text, c->stage.pipeline.text);
+	if (c->off)
+		printf("Off by default: run --module %s, or modules: {%s: {enabled: true}} in the "
+		       "daemon file\n",
+		       b->name, b->name);
 	if (c->metrics.count)
 		puts("\nMetrics:");
 	module_each_metric(c, print_metric, NULL);

@@ -239,6 +239,18 @@ static void print_broken(const char *name, const char *error)
 	printf("\nBROKEN %s: %s\n", name, named ? error + len + 2 : error);
 }
 
+/* "Off: dns, guard" */
+static void print_off(const json_t *names)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+		printf("%s%s", i ? ", " : "\nOff: ", json_string_value(name));
+	if (json_array_size(names))
+		puts(" (wiregauge modules describe NAME)");
+}
+
 static void print_full_maps(const json_t *unit)
 {
 	json_t *map;
@@ -268,6 +280,7 @@ static void print_status(const json_t *status)
 	putchar('\n');
 	print_probes(units);
 	print_programs(units);
+	print_off(json_object_get(status, "off"));
 	json_array_foreach(json_object_get(status, "broken"), i, broken)
 		print_broken(text_of(broken, "name"), text_of(broken, "error"));
 	json_array_foreach(units, i, unit)

@@ -568,6 +568,8 @@ static const struct key file_keys[] = {
 	 .doc = "one sentence on what the module does"},
 	{"namespace", KEY_TEXT, AT(config_file, config.namespace_),
 	 .doc = "prefix of its metrics, without the final underscore"},
+	{"enabled", KEY_BOOL_NOT, AT(config_file, config.off),
+	 .doc = "false: it runs only where somebody names it; default true"},
 	{"stage", KEY_MAPPING, AT(config_file, config.stage), .sub = &stage_schema,
 	 .has = offsetof(struct config_file, config.has_stage),
 	 .doc = "packet stage: its code is part of a pipeline's programs, which see the packets"},

@@ -344,6 +344,7 @@ struct config {
 	struct source source;
 	struct text description;
 	struct text namespace_; /* key `namespace`: metric prefix without the final underscore */
+	bool off;               /* `enabled: false`: it runs only where somebody asks for it */
 	bool has_stage;
 	struct stage_config stage;
 	struct text_list kaddrs;

@@ -223,7 +223,7 @@ static int run_status(struct operation_call *c, struct error *e)
 {
 	struct agent *a = c->agent;
 	uint64_t up = clock_monotonic_ns() - a->started_ns;
-	json_t *units = json_array(), *broken = json_array();
+	json_t *units = json_array(), *broken = json_array(), *off = json_array();
 
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++)
@@ -232,11 +232,13 @@ static int run_status(struct operation_call *c, struct error *e)
 		json_array_append_new(broken, json_pack("{s:o, s:o}", "name",
 							operation_text(a->broken[i].name), "error",
 							operation_text(a->broken[i].error.text)));
+	for (size_t i = 0; i < a->off.count; i++)
+		json_array_append_new(off, json_string(a->off.items[i]));
 	pthread_mutex_unlock(&a->lock);
 	(void)e;
-	c->answer = json_pack("{s:s, s:i, s:f, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
+	c->answer = json_pack("{s:s, s:i, s:f, s:o, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
 			      (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
-			      "units", units, "broken", broken);
+			      "units", units, "broken", broken, "off", off);
 	return 0;
 }
 

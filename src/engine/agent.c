@@ -352,7 +352,7 @@ void agent_stop(struct agent *a)
 	if (!a)
 		return;
 	scraper_stop(a->scraper);
-	set = (struct unit_set){a->units, a->n_units, a->broken, a->n_broken};
+	set = (struct unit_set){a->units, a->n_units, a->broken, a->n_broken, a->off};
 	unit_set_free(&set);
 	free(a->families);
 	selfmetrics_free(a);

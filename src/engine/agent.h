@@ -67,6 +67,7 @@ struct agent {
 	size_t n_units;
 	struct broken *broken;
 	size_t n_broken;
+	struct strv off;             /* built-in modules that are not to run */
 	struct family *own_families; /* what the daemon says of itself */
 	size_t n_own_families;
 	bool reload_failed;             /* the last one */

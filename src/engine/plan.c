@@ -45,6 +45,7 @@ void plans_free(struct plans *p)
 	for (size_t i = 0; i < p->count; i++)
 		plan_free(p->items[i]);
 	free(p->items);
+	strv_free(&p->off);
 	report_free(&p->report);
 	strv_free(&p->broken);
 	strv_free(&p->complaints);
@@ -199,14 +200,12 @@ static int find_or_add_pipeline(struct plans *plans, const struct stage_config *
 	return err ? err : add_with_object(plans, b, pipeline, ret);
 }
 
-static int add_builtin(struct plans *plans, const struct builtin_module *b)
+/* Takes over @config. */
+static int add_builtin(struct plans *plans, const struct builtin_module *b, struct config *config)
 {
-	struct config *config;
 	struct plan *pipeline;
-	int err = parse_builtin(b, plans, &config);
+	int err;
 
-	if (err)
-		return err;
 	if (!config->has_stage)
 		return add_with_object(plans, b, config, NULL);
 	err = find_or_add_pipeline(plans, &config->stage, config, &pipeline);
@@ -239,38 +238,86 @@ static int unknown_module(const char *name, struct error *e)
 	return error_set_usage(e, "there is no module '%s'; see: wiregauge modules list", name);
 }
 
+/* What somebody said of whether a module runs; nothing: as its manifest says. */
+enum choice { CHOICE_NONE, CHOICE_ON, CHOICE_OFF };
+
 /* Whether the daemon file says `enabled: false` (or true) for module @name. */
-static bool enabled_in_file(const struct daemon_config *file, const char *name, bool otherwise)
+static enum choice choice_in_file(const struct daemon_config *file, const char *name)
 {
-	bool enabled = otherwise;
+	enum choice choice = CHOICE_NONE;
+	bool enabled;
 
 	for (size_t i = 0; file && i < file->settings.count; i++) {
 		const struct setting *s = &file->settings.items[i];
 
-		if (STREQ(s->module, name) && STREQ(s->name, "enabled") && s->values.count == 1)
-			option_parse_bool(s->values.items[0], &enabled);
+		if (STREQ(s->module, name) && STREQ(s->name, "enabled") && s->values.count == 1 &&
+		    !option_parse_bool(s->values.items[0], &enabled))
+			choice = enabled ? CHOICE_ON : CHOICE_OFF;
 	}
-	return enabled;
+	return choice;
+}
+
+static enum choice choice_of(const struct plan_options *options, const struct daemon_config *file,
+			     const char *name)
+{
+	if (!options->modules_given)
+		return choice_in_file(file, name);
+	return strv_has(&options->modules, name) ? CHOICE_ON : CHOICE_OFF;
+}
+
+/* Errors other than -ENOMEM are in the report. */
+static int add_chosen(struct plans *plans, const struct builtin_module *b, enum choice choice)
+{
+	struct config *config;
+	int err;
+
+	if (choice == CHOICE_OFF)
+		return strv_add(&plans->off, b->name, strlen(b->name));
+	err = parse_builtin(b, plans, &config);
+	if (err)
+		return err;
+	if (!config->off || choice == CHOICE_ON)
+		return add_builtin(plans, b, config);
+	config_free(config);
+	return strv_add(&plans->off, b->name, strlen(b->name));
+}
+
+static int check_named(const struct strv *modules, struct error *e)
+{
+	for (size_t i = 0; i < modules->count; i++) {
+		const struct builtin_module *b = builtin_find(modules->items[i]);
+
+		if (!b || b->kind != BUILTIN_MODULE)
+			return unknown_module(modules->items[i], e);
+	}
+	return 0;
 }
 
 static int add_builtins(struct plans *plans, const struct plan_options *options,
 			const struct daemon_config *file, struct error *e)
 {
 	const struct builtin_module *b;
+	int err = check_named(&options->modules, e);
 
-	for (size_t i = 0; i < options->modules.count; i++) {
-		b = builtin_find(options->modules.items[i]);
-		if (!b || b->kind != BUILTIN_MODULE)
-			return unknown_module(options->modules.items[i], e);
+	for (size_t i = 0; !err && (b = builtin_at(i)); i++) {
+		if (b->kind == BUILTIN_MODULE &&
+		    add_chosen(plans, b, choice_of(options, file, b->name)) == -ENOMEM)
+			err = error_set(e, -ENOMEM, "no memory for module '%s'", b->name);
 	}
-	for (size_t i = 0; (b = builtin_at(i)); i++) {
-		bool wanted = options->modules_given ? strv_has(&options->modules, b->name)
-						     : enabled_in_file(file, b->name, true);
+	return err;
+}
 
-		if (b->kind == BUILTIN_MODULE && wanted && add_builtin(plans, b) == -ENOMEM)
-			return error_set(e, -ENOMEM, "no memory for module '%s'", b->name);
+/* All of them, whatever runs: for their options. */
+static int add_all_builtins(struct plans *plans)
+{
+	const struct builtin_module *b;
+	int err = 0;
+
+	for (size_t i = 0; err != -ENOMEM && (b = builtin_at(i)); i++) {
+		if (b->kind == BUILTIN_MODULE)
+			err = add_chosen(plans, b, CHOICE_ON);
 	}
-	return 0;
+	return err == -ENOMEM ? err : 0;
 }
 
 /* ---- users' configs ---- */
@@ -293,7 +340,8 @@ static int read_object(struct plan *p, const char *dir, const char *name, struct
 	return 0;
 }
 
-static int add_user_config(struct plans *plans, const char *dir, const char *name)
+/* Errors other than -ENOMEM are in the report. */
+static int add_user_config(struct plans *plans, const char *dir, const char *name, bool named)
 {
 	_cleanup_free_ char *path = NULL;
 	struct config *config;
@@ -313,6 +361,10 @@ static int add_user_config(struct plans *plans, const char *dir, const char *nam
 		plans_add_broken(plans, name);
 		config_free(config);
 		return err;
+	}
+	if (config->off && !named) {
+		config_free(config);
+		return 0;
 	}
 	p = plans_add(plans, config, false);
 	if (!p)
@@ -359,6 +411,7 @@ static int add_user_configs(struct plans *plans, const struct plan_options *opti
 {
 	_cleanup_strv_ struct strv found = {0};
 	const struct strv *names = &options->config_names;
+	bool named = names->count > 0;
 	int err;
 
 	if (!options->config_dir) {
@@ -378,7 +431,7 @@ static int add_user_configs(struct plans *plans, const struct plan_options *opti
 				return error_set_usage(e, "config '%s' is named twice",
 						       names->items[i]);
 		}
-		if (add_user_config(plans, options->config_dir, names->items[i]) == -ENOMEM)
+		if (add_user_config(plans, options->config_dir, names->items[i], named) == -ENOMEM)
 			return error_set(e, -ENOMEM, "no memory for config '%s'", names->items[i]);
 	}
 	return 0;
@@ -542,6 +595,20 @@ static int apply_setting(struct plans *plans, const struct setting *s, struct er
 	return apply(plans, s->module, s->name, &s->values, e);
 }
 
+/* To set it up is not to switch it on: perhaps it was forgotten. */
+static void warn_of_off(struct plans *plans, const struct daemon_config *file)
+{
+	for (size_t i = 0; i < file->modules.count; i++) {
+		const struct text *name = &file->modules.items[i];
+
+		if (strv_has(&plans->off, name->text) &&
+		    choice_in_file(file, name->text) == CHOICE_NONE)
+			report_warning(&plans->report, &file->source, name->place,
+				       "module '%s' is off unless it says 'enabled: true'",
+				       name->text);
+	}
+}
+
 /* The names of modules in the daemon file. With @alone nothing is known of users' configs. */
 static int check_modules(struct plans *plans, const struct daemon_config *file, bool alone)
 {
@@ -651,6 +718,8 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 		err = add_builtins(&plans, options, file, e);
 	if (!err)
 		err = add_user_configs(&plans, options, e);
+	if (!err && file && !options->modules_given)
+		warn_of_off(&plans, file);
 	if (!err && file && (err = apply_file(&plans, file, false)))
 		err = err == -EINVAL ? error_set_usage(e, "%s", buf_str(&plans.report.text))
 				     : error_set(e, err, "no memory");
@@ -674,14 +743,12 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 
 int plans_check_daemon_file(const char *path, struct report *report)
 {
-	static const struct plan_options defaults;
 	_cleanup_(daemon_config_free_p) struct daemon_config *file = NULL;
 	struct plans plans = {.report = *report};
-	struct error error;
 	int err = daemon_config_parse_file(path, &plans.report, &file);
 
 	if (!err)
-		err = add_builtins(&plans, &defaults, NULL, &error);
+		err = add_all_builtins(&plans);
 	if (!err)
 		err = apply_file(&plans, file, true);
 	*report = plans.report;

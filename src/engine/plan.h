@@ -60,6 +60,7 @@ struct plan {
 struct plans {
 	struct plan **items;
 	size_t count;
+	struct strv off;        /* built-in modules that are not to run */
 	struct report report;   /* what is wrong with configs: those are not among the items */
 	struct strv broken;     /* their names */
 	struct strv complaints; /* for each of them the first thing that is wrong, with its place */

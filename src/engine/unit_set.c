@@ -23,6 +23,7 @@ void unit_set_free(struct unit_set *set)
 		unit_free(set->units[i]);
 	free(set->units);
 	broken_free(set->broken, set->n_broken);
+	strv_free(&set->off);
 	*set = (struct unit_set){0};
 }
 
@@ -227,6 +228,8 @@ int unit_set_load(struct agent *a, struct plans *plans, bool all_or_nothing, str
 	int err;
 
 	report_broken_configs(a, plans, set);
+	set->off = plans->off;
+	plans->off = (struct strv){0};
 	if (all_or_nothing && set->n_broken) {
 		*e = set->broken[0].error;
 		return e->code;
@@ -294,7 +297,7 @@ static int list_families(const struct agent *a, struct unit *const *units, size_
 
 int unit_set_adopt(struct agent *a, struct unit_set *set, struct error *e)
 {
-	struct unit_set before = {a->units, a->n_units, a->broken, a->n_broken};
+	struct unit_set before = {a->units, a->n_units, a->broken, a->n_broken, a->off};
 	const struct family **families, **old;
 	size_t n;
 
@@ -308,6 +311,7 @@ int unit_set_adopt(struct agent *a, struct unit_set *set, struct error *e)
 	a->n_units = set->n_units;
 	a->broken = set->broken;
 	a->n_broken = set->n_broken;
+	a->off = set->off;
 	a->families = families;
 	a->n_families = n;
 	pthread_mutex_unlock(&a->lock);

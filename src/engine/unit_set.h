@@ -17,6 +17,7 @@ struct unit_set {
 	size_t n_units;
 	struct broken *broken; /* what did not become one */
 	size_t n_broken;
+	struct strv off; /* built-in modules that are not asked for */
 };
 
 /*

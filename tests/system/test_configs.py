@@ -235,6 +235,18 @@ def test_entries_that_go_are_shown_no_more(folder, run_configs):
     assert daemon.scrape().select("ebpf_exporter_percpu_total") == [({"kind": "9"}, CPUS)]
 
 
+def test_what_is_off_by_default_runs_when_it_is_named(folder, run_configs):
+    add_config(folder, "quiet", "enabled: false\n" + SINGLE)
+    add_config(folder, "kinds", KINDS)
+    daemon = run_configs()
+    assert enabled(daemon) == {"kinds"}
+    # Of the built-in modules none was asked for.
+    assert {"packets", "tcp"} <= set(daemon.status()["off"])
+    daemon.stop()
+    daemon = run_configs("--config.names", "quiet")
+    assert enabled(daemon) == {"quiet"}
+
+
 # --- what is broken
 
 def fails(launch, *arguments):

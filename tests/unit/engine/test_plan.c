@@ -29,6 +29,22 @@ static const char pipe_manifest[] = "description: a pipeline\n"
 				    "options:\n"
 				    "  - {name: interfaces, type: list, default: ['*'], help: h}\n";
 
+static const char quiet_manifest[] = "description: off by default\n"
+				     "enabled: false\n"
+				     "stage: {pipeline: other, order: 1}\n"
+				     "options:\n"
+				     "  - {name: strength, type: uint, default: 1, help: h}\n";
+
+BUILTIN_MODULE_ROW(quiet) = {.name = "quiet",
+			     .manifest = quiet_manifest,
+			     .manifest_len = sizeof(quiet_manifest) - 1,
+			     .kind = BUILTIN_MODULE};
+BUILTIN_MODULE_ROW(other) = {.name = "other",
+			     .manifest = pipe_manifest,
+			     .manifest_len = sizeof(pipe_manifest) - 1,
+			     .object = "obj",
+			     .object_len = 3,
+			     .kind = BUILTIN_PIPELINE};
 BUILTIN_MODULE_ROW(one) = {.name = "one",
 			   .manifest = stage_manifest,
 			   .manifest_len = sizeof(stage_manifest) - 1,
@@ -65,6 +81,9 @@ static int set_up(void **state)
 		return -1;
 	write_file("good.yaml", "metrics:\n  counters:\n    - {name: m, help: h}\n");
 	write_file("good.bpf.o", "object");
+	write_file("quiet_one.yaml",
+		   "enabled: false\nmetrics:\n  counters:\n    - {name: m, help: h}\n");
+	write_file("quiet_one.bpf.o", "object");
 	write_file("lonely.yaml", "metrics:\n  counters:\n    - {name: m, help: h}\n");
 	write_file("bad.yaml", "metricks: 1\n");
 	write_file("bad.bpf.o", "object");
@@ -206,22 +225,80 @@ static void test_enabled_in_the_file_is_checked(void **state)
 	}
 }
 
+/* Neither a module that is off by default nor a pipeline that nobody else is in. */
+static void test_off_by_default(void **state)
+{
+	static const struct {
+		const char *file, *modules;
+		bool runs, warns;
+	} rows[] = {
+		{"aliases: false\n", NULL, false, false},
+		{"aliases: false\n", "quiet", true, false},
+		{"modules: {quiet: {enabled: true}}\n", NULL, true, false},
+		{"modules: {quiet: {enabled: false}}\n", NULL, false, false},
+		{"modules: {quiet: {enabled: true}}\n", "one", false, false},
+		{"modules: {quiet: {strength: 2}}\n", NULL, false, true},
+		{"modules: {quiet: {strength: 2}}\n", "one", false, false},
+		{"modules: {quiet: {strength: 2, enabled: false}}\n", NULL, false, false},
+	};
+	char path[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/daemon", folder);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct plan_options options = {.config_file = path,
+					       .modules_given = rows[i].modules != NULL};
+		struct plans plans;
+		struct error error;
+
+		write_file("daemon", rows[i].file);
+		if (rows[i].modules)
+			options.modules = list(rows[i].modules);
+		assert_int_equal(plans_build(&options, &plans, &error), 0);
+		assert_int_equal(find(&plans, "quiet") != NULL, rows[i].runs);
+		assert_int_equal(find(&plans, "other") != NULL, rows[i].runs);
+		assert_int_equal(strv_has(&plans.off, "quiet"), !rows[i].runs);
+		assert_int_equal(strv_has(&plans.off, "one"), find(&plans, "one") == NULL);
+		assert_int_equal(strstr(buf_str(&plans.report.text),
+					"'quiet' is off unless it says") != NULL,
+				 rows[i].warns);
+		plans_free(&plans);
+		strv_free(&options.modules);
+	}
+}
+
+/* It is as well checked when only the daemon file is. */
+static void test_options_of_what_is_off_are_checked(void **state)
+{
+	_cleanup_report_ struct report report = {0};
+	char path[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/daemon", folder);
+	write_file("daemon", "modules: {quiet: {strength: 2}}\n");
+	assert_int_equal(plans_check_daemon_file(path, &report), 0);
+	write_file("daemon", "modules: {quiet: {strength: much}}\n");
+	assert_int_equal(plans_check_daemon_file(path, &report), -EINVAL);
+	assert_non_null(strstr(buf_str(&report.text), "takes a whole number, not 'much'"));
+}
+
 static void test_users_configs(void **state)
 {
 	struct plan_options options = {.modules_given = true,
 				       .config_dir = folder,
-				       .config_names = list("good")};
+				       .config_names = list("good|quiet_one")};
 	struct plans plans;
 	struct error error;
 
 	(void)state;
 	assert_int_equal(plans_build(&options, &plans, &error), 0);
-	assert_int_equal(plans.count, 1);
+	assert_int_equal(plans.count, 2);
 	assert_int_equal(plans.items[0]->object_len, strlen("object"));
 	assert_string_equal(plan_prefix(plans.items[0], find(&plans, "good")), "ebpf_exporter");
 	plans_free(&plans);
 	strv_free(&options.config_names);
-	/* Without names: all of the folder; those that are broken are told and left out. */
+	/* Without names: all of the folder that are on; those that are broken are told and left
+	 * out. */
 	assert_int_equal(plans_build(&options, &plans, &error), 0);
 	assert_int_equal(plans.count, 1);
 	assert_int_equal(plans.broken.count, 2);
@@ -290,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_options_are_set_and_decide_the_fingerprint),
 		cmocka_unit_test(test_the_command_line_wins_over_the_file),
 		cmocka_unit_test(test_enabled_in_the_file_is_checked),
+		cmocka_unit_test(test_off_by_default),
+		cmocka_unit_test(test_options_of_what_is_off_are_checked),
 		cmocka_unit_test(test_users_configs),
 		cmocka_unit_test(test_refusals),
 	};
