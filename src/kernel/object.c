@@ -314,6 +314,67 @@ int object_share_maps(struct object *o, const struct object *of, struct error *e
 	return 0;
 }
 
+static bool is_per_cpu(enum bpf_map_type type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
+}
+
+static int read_map_info(const char *name, int fd, struct map_info *ret, uint32_t *ret_flags)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	int r = bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	if (r < 0)
+		return r;
+	*ret = (struct map_info){
+		.name = name,
+		.fd = fd,
+		.type = info.type,
+		.key_size = info.key_size,
+		.value_size = info.value_size,
+		.max_entries = info.max_entries,
+		.per_cpu = is_per_cpu(info.type),
+	};
+	*ret_flags = info.map_flags;
+	return 0;
+}
+
+/* The kernel adds it to maps of devices (kernel/bpf/devmap.c). */
+enum { KERNEL_FLAGS = BPF_F_RDONLY_PROG };
+
+int object_compare_map(const struct object *o, const char *name, int fd, struct map_info *ret_info,
+		       enum map_fit *ret)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, name);
+	uint32_t flags;
+	int r = map ? read_map_info(bpf_map__name(map), fd, ret_info, &flags) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	if (ret_info->type != bpf_map__type(map) || ret_info->key_size != bpf_map__key_size(map) ||
+	    ret_info->value_size != bpf_map__value_size(map))
+		*ret = MAP_OTHER_KIND;
+	else if (ret_info->max_entries != bpf_map__max_entries(map) ||
+		 (flags ^ bpf_map__map_flags(map)) & ~(uint32_t)KERNEL_FLAGS)
+		*ret = MAP_OTHER_SIZE;
+	else
+		*ret = MAP_FITS;
+	return 0;
+}
+
+int object_reuse_map(struct object *o, const char *name, int fd, struct error *e)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(o->bpf, name);
+	int r = map ? bpf_map__reuse_fd(map, fd) : -ENOENT;
+
+	if (r < 0)
+		return error_set(e, r, "cannot go on with the map \"%s\" of \"%s\": %s", name,
+				 o->name, error_words(r));
+	return 0;
+}
+
 /* --- load and attach --- */
 
 static int read_info(struct program *program)
@@ -527,12 +588,6 @@ int object_find_program(const struct object *o, const char *name, struct program
 		}
 	}
 	return -ENOENT;
-}
-
-static bool is_per_cpu(enum bpf_map_type type)
-{
-	return type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
-	       type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
 }
 
 static void fill_map_info(const struct bpf_map *map, struct map_info *ret)

@@ -82,6 +82,21 @@ int object_set_autoload(struct object *o, const char *program, bool load);
  * them. They live on with either of the two. */
 int object_share_maps(struct object *o, const struct object *of, struct error *e);
 
+/* How a map that is there already suits one of an object that is not loaded yet. */
+enum map_fit {
+	MAP_FITS,       /* it can be that map */
+	MAP_OTHER_SIZE, /* the same entries, room for more or fewer, or stored otherwise */
+	MAP_OTHER_KIND, /* of another type, or its keys or values are not as long */
+};
+
+/* Before load: how the map of descriptor @fd suits the one called @name, and what it is. -ENOENT
+ * when there is no map of that name; another negative errno when @fd is no map. */
+int object_compare_map(const struct object *o, const char *name, int fd, struct map_info *ret_info,
+		       enum map_fit *ret);
+
+/* Before load: the map @name is that of @fd, with what is in it. @fd stays the caller's. */
+int object_reuse_map(struct object *o, const char *name, int fd, struct error *e);
+
 /* True, with the reason in @e, for a program that no kernel could load as it is. */
 bool object_refuses(const struct object *o, size_t index, struct error *e);
 

@@ -158,6 +158,30 @@ int xdp_attach(enum xdp_mode mode, int prog_fd, uint32_t ifindex, struct xdp_att
 			 used == XDP_NATIVE ? "; mode generic or auto may do" : "");
 }
 
+/* The link says of which interface index it is, but not in which network namespace; so the
+ * interface is asked for its program. */
+int xdp_adopt(int link_fd, uint32_t ifindex, struct xdp_attachment *ret)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, there);
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+	int r = bpf_obj_get_info_by_fd(link_fd, &info, &size);
+
+	if (r == 0)
+		r = bpf_xdp_query((int)ifindex, 0, &there);
+	if (r < 0)
+		return r;
+	if (info.type != BPF_LINK_TYPE_XDP || info.xdp.ifindex != ifindex)
+		return -ENOENT;
+	if (info.prog_id != there.drv_prog_id && info.prog_id != there.skb_prog_id)
+		return -ENOENT;
+	*ret = (struct xdp_attachment){
+		.link_fd = link_fd,
+		.mode = info.prog_id == there.drv_prog_id ? XDP_NATIVE : XDP_GENERIC,
+	};
+	return 0;
+}
+
 int xdp_replace(const struct xdp_attachment *a, int prog_fd, struct error *e)
 {
 	int r = bpf_link_update(a->link_fd, prog_fd, NULL);

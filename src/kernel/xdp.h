@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program at an interface's XDP hook, by a BPF link (Linux 5.9+), which goes away with its
- * descriptor. There is room for one program: another's is never replaced.
+ * descriptor, unless it is pinned. There is room for one program: another's is never replaced.
  */
 #pragma once
 
@@ -24,6 +24,12 @@ struct xdp_attachment {
  */
 int xdp_attach(enum xdp_mode mode, int prog_fd, uint32_t ifindex, struct xdp_attachment *ret,
 	       struct error *e);
+
+/*
+ * What the link of @link_fd holds at the interface @ifindex, which is of this network namespace;
+ * the descriptor is *ret's then. -ENOENT when it is not there, or is no such link.
+ */
+int xdp_adopt(int link_fd, uint32_t ifindex, struct xdp_attachment *ret);
 
 /* Why a driver refused native mode with @code, in words. */
 const char *xdp_native_reason(int code);

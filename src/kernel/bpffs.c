@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/bpffs.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "kernel/mounts.h"
+
+#define USUAL_PLACE "/sys/fs/bpf"
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
+/* Whether others see what this process mounts, and it stays when the process has gone. */
+static bool shares_mounts(void)
+{
+	struct stat own, first;
+
+	return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &first) == 0 &&
+	       own.st_ino == first.st_ino;
+}
+
+static int mount_it(struct error *e)
+{
+	if (mount("bpffs", USUAL_PLACE, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME,
+		  "mode=700"))
+		return error_set(e, -errno,
+				 "no bpffs is mounted, and it cannot be: %s; mount one: mount -t "
+				 "bpf bpffs " USUAL_PLACE,
+				 error_words(-errno));
+	if (shares_mounts())
+		log_info("mounted a bpffs at " USUAL_PLACE);
+	else
+		log_warn("mounted a bpffs at " USUAL_PLACE ", in this process's own mount "
+			 "namespace: what is pinned there ends with that");
+	return 0;
+}
+
+int bpffs_find(bool mount, char **ret, struct error *e)
+{
+	_cleanup_free_ char *found = NULL;
+	int err = 0;
+
+	if (!is_bpffs(USUAL_PLACE)) {
+		err = mounts_find("bpf", &found);
+		if (!err && is_bpffs(found)) { /* not hidden by another mount */
+			*ret = TAKE_PTR(found);
+			return 0;
+		}
+		if (err && err != -ENOENT)
+			return error_set(e, err, "cannot look for a bpffs: %s", error_words(err));
+		err = mount ? mount_it(e) : error_set(e, -ENOENT, "no bpffs is mounted");
+	}
+	if (err)
+		return err;
+	*ret = strdup(USUAL_PLACE);
+	return *ret ? 0 : error_set(e, -ENOMEM, "no memory");
+}
