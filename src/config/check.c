@@ -564,6 +564,18 @@ static void check_attach_rows(const struct binding *at, const struct config *c)
 	}
 }
 
+/* A stage's programs are its pipeline's. */
+static void check_persistence(const struct binding *at, const struct config *c)
+{
+	if (c->has_stage && binding_has(at, "persistent"))
+		binding_error(at, binding_place(at, "persistent"),
+			      "a stage cannot say 'persistent': its pipeline does");
+	if (!c->has_stage && !c->persistent && binding_has(at, "layout"))
+		binding_error(at, binding_place(at, "layout"),
+			      "'layout' is of maps that are kept: it goes with 'persistent: true', "
+			      "or into a stage");
+}
+
 int check_file(struct binding *at, void *item)
 {
 	struct config_file *f = item;
@@ -573,6 +585,7 @@ int check_file(struct binding *at, void *item)
 	if (err)
 		return err;
 	check_namespace(at, &c->namespace_);
+	check_persistence(at, c);
 	check_names(at, &c->kaddrs, &c_name_rule);
 	check_attach_rows(at, c);
 	check_conditions(at, c);

@@ -570,6 +570,13 @@ static const struct key file_keys[] = {
 	 .doc = "prefix of its metrics, without the final underscore"},
 	{"enabled", KEY_BOOL_NOT, AT(config_file, config.off),
 	 .doc = "false: it runs only where somebody names it; default true"},
+	{"persistent", KEY_BOOL, AT(config_file, config.persistent),
+	 .doc = "maps, and programs at interfaces by XDP, are pinned in the bpffs: they go on when "
+		"the daemon has stopped or was killed, and the next one goes on with them"},
+	{"layout", KEY_U32, AT(config_file, config.layout), .max = UINT32_MAX,
+	 .doc = "with persistent, and in a stage for maps called STAGE_…: a number that changes "
+		"with what the bytes of a map mean; maps of another one are not gone on with; "
+		"default 0"},
 	{"stage", KEY_MAPPING, AT(config_file, config.stage), .sub = &stage_schema,
 	 .has = offsetof(struct config_file, config.has_stage),
 	 .doc = "packet stage: its code is part of a pipeline's programs, which see the packets"},

@@ -343,6 +343,8 @@ struct config {
 	char *name; /* file name without .yaml */
 	struct source source;
 	struct text description;
+	bool persistent;        /* ours: maps and programs at interfaces outlive the daemon */
+	uint32_t layout;        /* ours: of its maps; those of another one are not gone on with */
 	struct text namespace_; /* key `namespace`: metric prefix without the final underscore */
 	bool off;               /* `enabled: false`: it runs only where somebody asks for it */
 	bool has_stage;
