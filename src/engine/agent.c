@@ -12,6 +12,7 @@
 #include "engine/mark.h"
 #include "engine/namespaces.h"
 #include "engine/part.h"
+#include "engine/persistence.h"
 #include "engine/records.h"
 #include "engine/selfmetrics.h"
 #include "engine/sheets.h"
@@ -21,6 +22,7 @@
 #include "kernel/kernel_btf.h"
 #include "kernel/ksyms.h"
 #include "kernel/netspaces.h"
+#include "kernel/pins.h"
 
 /* ---- scraping ---- */
 
@@ -96,9 +98,19 @@ static bool attach_next(struct agent *a)
 	return true;
 }
 
+/* What is pinned and was not adopted by then is not wanted any more. */
+static void sweep_when_attached(struct agent *a)
+{
+	if (!a->sweep_due || a->arrivals.count)
+		return;
+	a->sweep_due = false;
+	persistence_sweep(a);
+}
+
 static void on_arrival(void *ctx)
 {
 	attach_next(ctx);
+	sweep_when_attached(ctx);
 }
 
 static void on_link(void *ctx, enum link_event event, const struct link_info *link)
@@ -285,6 +297,7 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 
 	if (err)
 		return err;
+	persistence_open(a, &plans);
 	kernel_btf_hold(a->host->btf);
 	err = unit_set_load(a, &plans, all_or_nothing, &set, e);
 	if (!err)
@@ -297,12 +310,14 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 	}
 	if (!err)
 		mark_attached(a);
+	a->sweep_due |= !err;
 	/* At the start that waits for privileges to go. */
 	if (!err && a->scraper)
 		err = run_slices(a, e);
 	/* Either what was tried in vain, or what ran before: without the units that go on. */
 	unit_set_forget_kept(a, &set);
 	unit_set_free(&set);
+	sweep_when_attached(a);
 	plans_free(&plans);
 	kernel_btf_release(a->host->btf);
 	/* What loading took besides; of the heap in pieces too small to go back by themselves. */
@@ -337,6 +352,7 @@ int agent_start(const struct agent_options *options, struct agent **ret, struct 
 		a->env = make_env(a);
 		err = load_configuration(a, options->strict, e);
 	}
+	a->runs = !err;
 	if (err) {
 		agent_stop(a);
 		return err;
@@ -352,8 +368,16 @@ void agent_stop(struct agent *a)
 	if (!a)
 		return;
 	scraper_stop(a->scraper);
+	for (size_t i = 0; i < a->n_units; i++) {
+		if (a->runs)
+			persistence_leave(a->units[i]);
+		else
+			persistence_leave_or_remove(a->units[i]);
+	}
 	set = (struct unit_set){a->units, a->n_units, a->broken, a->n_broken, a->off};
 	unit_set_free(&set);
+	pins_close(a->env.pins);
+	free(a->env.pins_error);
 	free(a->families);
 	selfmetrics_free(a);
 	loop_free(a->loop);

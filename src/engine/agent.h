@@ -53,6 +53,8 @@ struct agent {
 	uint64_t cgroups_logged; /* log_due() */
 	struct loop *loop;
 	int claim_fd;             /* tc_claim(); -1 while another daemon has it */
+	bool runs;                /* agent_start() has ended well */
+	bool sweep_due;           /* persistence_sweep(), once all is attached */
 	int parts_fd;             /* parts_open() */
 	struct arrivals arrivals; /* interfaces whose programs are still to be attached */
 	struct scraper *scraper;

@@ -24,6 +24,8 @@ struct attachment {
 	uint32_t link_id; /* the interface: struct link_info; 0: at none */
 	uint32_t ifindex;
 	uint64_t netns; /* inode number of its namespace; 0: the own */
+	bool pinned;    /* persistence.h */
+	bool adopted;   /* it was there before the daemon */
 	union {         /* the hook's own */
 		struct tc_attachment tc;
 		struct xdp_attachment xdp;
@@ -58,6 +60,13 @@ struct hook {
 	 * packet unseen; -EOPNOTSUPP where that cannot be, and no other error then.
 	 */
 	int (*replace)(const struct hook_request *r, struct attachment *a, struct error *e);
+	/*
+	 * For what can be pinned, by_interface: what the link of @link_fd holds at r->link, into
+	 * the hook's own of *a, which has the descriptor then. A negative errno when it is not
+	 * there. And the link's descriptor; -1 for an attachment without. NULL both elsewhere.
+	 */
+	int (*adopt)(const struct hook_request *r, int link_fd, struct attachment *a);
+	int (*link_fd)(const struct attachment *a);
 	/* What it was attached to being gone is no error. */
 	int (*detach)(const struct hook_request *r, struct attachment *a, struct error *e);
 	/* Before maps are read for a scrape, in the scraper's thread. May be NULL. */

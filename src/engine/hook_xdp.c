@@ -28,6 +28,16 @@ static int replace(const struct hook_request *r, struct attachment *a, struct er
 	return xdp_replace(&a->xdp, hook_program_fd(r), e);
 }
 
+static int adopt(const struct hook_request *r, int link_fd, struct attachment *a)
+{
+	return xdp_adopt(link_fd, r->link->ifindex, &a->xdp);
+}
+
+static int link_fd(const struct attachment *a)
+{
+	return a->xdp.link_fd;
+}
+
 static int detach(const struct hook_request *r, struct attachment *a, struct error *e)
 {
 	(void)r, (void)e;
@@ -47,6 +57,8 @@ const struct hook hook_xdp = {
 	.exclusive = true,
 	.attach = attach,
 	.replace = replace,
+	.adopt = adopt,
+	.link_fd = link_fd,
 	.detach = detach,
 	.mechanism = mechanism,
 };

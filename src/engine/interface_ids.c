@@ -8,7 +8,6 @@
 #include "engine/placement.h"
 #include "kernel/mapwrite.h"
 
-#define IDS_MAP      "interface_ids"
 #define OWN_VARIABLE "interface_own_netns"
 
 /* As bpf/interface.bpf.h has it. */
@@ -23,7 +22,7 @@ int interface_ids_configure(struct unit *u)
 	struct map_info map;
 	struct error error;
 
-	if (object_find_map(u->object, IDS_MAP, &map)) {
+	if (object_find_map(u->object, INTERFACE_IDS_MAP, &map)) {
 		if (leaves)
 			log_warn("%s: its programs do not tell interfaces of different network "
 				 "namespaces apart: that needs interface.bpf.h",
@@ -31,7 +30,7 @@ int interface_ids_configure(struct unit *u)
 		return 0;
 	}
 	if (!leaves)
-		return object_set_max_entries(u->object, IDS_MAP, 1, &error);
+		return object_set_max_entries(u->object, INTERFACE_IDS_MAP, 1, &error);
 	return object_set_rodata_uint(u->object, OWN_VARIABLE, links_own_netns(u->env->links),
 				      &error);
 }
@@ -46,7 +45,7 @@ void interface_ids_fill(struct unit *u)
 {
 	struct map_info map;
 
-	if (!plan_leaves_own_netns(u->plan) || object_find_map(u->object, IDS_MAP, &map))
+	if (!plan_leaves_own_netns(u->plan) || object_find_map(u->object, INTERFACE_IDS_MAP, &map))
 		return;
 	u->interface_ids_fd = map.fd;
 	links_each(u->env->links, on_present, u);

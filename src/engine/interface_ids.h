@@ -7,6 +7,8 @@
 
 #include "engine/unit.h"
 
+#define INTERFACE_IDS_MAP "interface_ids"
+
 /* Before the object of @u is loaded: tells its programs whether they are in other namespaces. */
 int interface_ids_configure(struct unit *u);
 

@@ -83,7 +83,9 @@ static struct running_part *reserve(const struct part *part)
 
 static int start(struct unit *u, const struct part *part, const struct module *m, struct error *e)
 {
-	const struct part_context context = {.object = u->object, .module = m};
+	const struct part_context context = {.object = u->object,
+					     .module = m,
+					     .adopted = u->persistence.adopted};
 	struct running_part *p = reserve(part);
 	int fd = -1, err;
 

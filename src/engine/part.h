@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -31,6 +32,13 @@ struct unit;
 struct part_context {
 	const struct object *object; /* loaded: its maps are there (object_find_map) */
 	const struct module *module; /* its options (module_option) */
+	/*
+	 * Of a module that outlives the daemon (`persistent:`): its maps are those of a run before,
+	 * or of the unit that a reload takes the place of, with what is in them. Programs may be at
+	 * work with them right now, also while no daemon ran. On a reload the part before has the
+	 * same maps, and its stop() comes after start() of the new one. False: they are new.
+	 */
+	bool adopted;
 };
 
 struct part {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/deferred.h"
 #include "engine/interface_ids.h"
+#include "engine/persistence.h"
 #include "kernel/netspaces.h"
 
 /* Not yet in the headers of all C libraries: include/uapi/linux/if_arp.h. */
@@ -385,6 +386,7 @@ static void detach(struct unit *u, struct placement *p, size_t index)
 	const struct hook_request r = request(u, p, NULL);
 	struct error error;
 
+	persistence_unpin_link(&r, a);
 	if (hook_of(p)->detach(&r, a, &error))
 		log_warn("%s: %s: %s", u->plan->name, a->where, error.text);
 	release(a);
@@ -537,6 +539,20 @@ static struct attachment *find_at(struct placement *p, uint32_t id)
 	return NULL;
 }
 
+/* In the place of what a daemon before left there, or anew. */
+static int adopt_or_attach(const struct hook_request *r, struct error *e)
+{
+	struct placement *p = r->placement;
+	int err = persistence_adopt_link(r, e);
+
+	if (err)
+		return MIN(err, 0);
+	err = hook_of(p)->attach(r, e);
+	if (!err)
+		persistence_pin_link(r, &p->attachments[p->n_attachments - 1]);
+	return err;
+}
+
 static void attach_at(struct unit *u, struct placement *p, const struct link_info *link)
 {
 	const struct hook_request r = request(u, p, link);
@@ -547,7 +563,7 @@ static void attach_at(struct unit *u, struct placement *p, const struct link_inf
 		err = netspaces_enter(u->env->spaces, link->netns, &error);
 
 	if (!err) {
-		err = hook_of(p)->attach(&r, &error);
+		err = adopt_or_attach(&r, &error);
 		netspaces_leave(u->env->spaces);
 	}
 	/* What has one place only is now where it should be. */
@@ -657,7 +673,8 @@ static bool is_same_place(const struct unit *u, const struct placement *p,
 {
 	return hook_of(p)->by_interface && old->row.hook == p->row.hook &&
 	       old->row.link_layer == p->row.link_layer &&
-	       STREQ(old_unit->programs[old->program].info.name, u->programs[p->program].info.name);
+	       (hook_of(p)->exclusive || STREQ(old_unit->programs[old->program].info.name,
+					       u->programs[p->program].info.name));
 }
 
 /* Whether @a is @p's now. What is not stays with the predecessor, which detaches it. */
@@ -671,10 +688,13 @@ static bool take_over_one(struct unit *u, struct placement *p, struct attachment
 	    !reserve(p))
 		return false;
 	err = hook_of(p)->replace(&r, a, &error);
-	if (!err)
+	if (!err) {
 		p->attachments[p->n_attachments++] = *a;
-	else if (err != -ENODEV && err != -EOPNOTSUPP)
+		if (!a->pinned)
+			persistence_pin_link(&r, &p->attachments[p->n_attachments - 1]);
+	} else if (err != -ENODEV && err != -EOPNOTSUPP) {
 		log_warn("%s: %s: %s", u->plan->name, a->where, error.text);
+	}
 	return !err;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/deferred.h"
 #include "engine/interface_ids.h"
 #include "engine/part.h"
+#include "engine/persistence.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
 #include "engine/records.h"
@@ -406,7 +407,7 @@ static int open_object(struct unit *u, struct report *report, struct error *e)
 	if ((err = list_programs(u)) || (err = configure(u, report)) ||
 	    (err = interface_ids_configure(u)))
 		return sum_up_report(u, report, err, e);
-	return 0;
+	return persistence_reuse_maps(u, e);
 }
 
 /* The kernel takes an object as a whole. When it refuses one program, the object is made anew
@@ -466,8 +467,8 @@ static void unload(struct unit *u)
 	object_close(TAKE_PTR(u->object));
 }
 
-int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
-	      struct unit **ret, struct error *e)
+int unit_load(struct plan *plan, const struct unit_env *env, const struct unit *predecessor,
+	      struct report *report, struct unit **ret, struct error *e)
 {
 	struct unit *u = calloc(1, sizeof(*u));
 	int err;
@@ -478,6 +479,7 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 	}
 	u->plan = plan;
 	u->env = env;
+	u->predecessor = predecessor;
 	u->interface_ids_fd = -1;
 	err = open_object(u, report, e);
 	if (!err && ((err = probes_build(u, report)) || (err = placements_build(u, report))))
@@ -499,8 +501,10 @@ int unit_load(struct plan *plan, const struct unit_env *env, struct report *repo
 /* All that programs count on is there before the first of them runs. */
 static int attach_probes(struct unit *u, bool *ret_again, struct error *e)
 {
-	int err = parts_start(u, e);
+	int err;
 
+	persistence_carry_maps(u);
+	err = parts_start(u, e);
 	if (err)
 		return err;
 	cgroup_maps_fill(u);
@@ -555,6 +559,7 @@ void unit_free(struct unit *u)
 	slices_stop(u);
 	placements_free(u);
 	unload(u);
+	persistence_free(u);
 	for (size_t i = 0; i < u->n_programs; i++)
 		free(u->programs[i].error);
 	free(u->programs);

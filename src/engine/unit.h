@@ -22,6 +22,7 @@
 #include "metrics/collector.h"
 
 struct netspaces;
+struct pins;
 
 /* What a unit needs of the one who runs it; outlives all units. */
 struct unit_env {
@@ -30,6 +31,8 @@ struct unit_env {
 	struct decode_env decode;
 	const char *btf_path;           /* NULL: the running kernel's */
 	enum tc_mechanism tc_mechanism; /* TC_AUTO, or what the user insists on */
+	struct pins *pins;              /* what outlives the daemon is in it; NULL: nothing does */
+	char *pins_error;               /* why that is so, where something should */
 	int parts_fd;                   /* parts_open() */
 	bool strict;                    /* one program that cannot run fails its unit */
 	bool defer;                     /* programs may be loaded later: privileges stay */
@@ -59,9 +62,20 @@ struct placement {
 	char *error;     /* the last of these failures; NULL */
 };
 
+/* Of a unit that outlives the daemon: persistence.h. */
+struct persistence {
+	struct former_map *former; /* maps from before that still have to be copied */
+	size_t n_former;
+	bool adopted; /* what was learnt before is in the maps */
+	bool pinned;
+	char *error; /* why it, or one of its maps, cannot be pinned; NULL */
+};
+
 struct unit {
 	struct plan *plan; /* owned */
 	const struct unit_env *env;
+	const struct unit *predecessor; /* that runs while this one is made; else NULL */
+	struct persistence persistence;
 	struct object *object;
 	struct unit_program *programs;
 	size_t n_programs;
@@ -89,12 +103,13 @@ struct unit {
 };
 
 /*
- * Takes over @plan in any case. What is wrong with the configs for this object goes to @report at
- * its place, and e->text says so in a sentence; all else is in @e alone. A program that the kernel
- * does not take is left out, logged and shown, unless env->strict or it is the last.
+ * Takes over @plan in any case. @predecessor: the unit of that name which runs, or NULL. What is
+ * wrong with the configs for this object goes to @report at its place, and e->text says so in a
+ * sentence; all else is in @e alone. A program that the kernel does not take is left out, logged
+ * and shown, unless env->strict or it is the last.
  */
-int unit_load(struct plan *plan, const struct unit_env *env, struct report *report,
-	      struct unit **ret, struct error *e);
+int unit_load(struct plan *plan, const struct unit_env *env, const struct unit *predecessor,
+	      struct report *report, struct unit **ret, struct error *e);
 
 /*
  * Attaches what is at no interface. A program that cannot be attached is logged and shown; only

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "engine/persistence.h"
 
 /* ---- making units of plans ---- */
 
@@ -135,11 +136,12 @@ static void tell_report(struct agent *a, struct report *r)
 		buf_add(a->details, r->text.data, r->text.len);
 }
 
-/* Loads @plan (taken over). */
-static int load_anew(struct agent *a, struct plan *plan, struct unit **ret, struct error *e)
+/* Loads @plan (taken over), in the place of @predecessor, if there is one. */
+static int load_anew(struct agent *a, struct plan *plan, const struct unit *predecessor,
+		     struct unit **ret, struct error *e)
 {
 	_cleanup_report_ struct report report = {.lenient = a->options.plan.lenient};
-	int err = unit_load(plan, &a->env, &report, ret, e);
+	int err = unit_load(plan, &a->env, predecessor, &report, ret, e);
 
 	tell_report(a, &report);
 	return err;
@@ -157,7 +159,7 @@ static int load_plan(struct agent *a, struct plan *plan, const struct unit_set *
 	if (keep)
 		plan_free(plan);
 	else
-		err = load_anew(a, plan, &u, e);
+		err = load_anew(a, plan, u, &u, e);
 	if (err)
 		return err;
 	/* Also of one that is kept: a new one before it may have taken its names. */
@@ -325,6 +327,8 @@ int unit_set_adopt(struct agent *a, struct unit_set *set, struct error *e)
 void unit_set_take_over(struct agent *a, const struct unit_set *before)
 {
 	pthread_mutex_lock(&a->lock);
+	for (size_t i = 0; i < a->n_units; i++)
+		persistence_pin(a->units[i]);
 	for (size_t i = 0; i < before->n_units; i++) {
 		struct unit *old = before->units[i];
 		struct unit *u = find_unit(a->units, a->n_units, old->plan->name);

@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: MIT
+#include "engine/persistence.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "engine/agent.h"
+#include "engine/builtin.h"
+#include "engine/interface_ids.h"
+#include "engine/placement.h"
+#include "kernel/mapcopy.h"
+#include "kernel/pins.h"
+
+/* A map from before whose entries go into one of another size. */
+struct former_map {
+	struct map_info info; /* its descriptor is owned */
+};
+
+/* ---- names ---- */
+
+bool plan_is_persistent(const struct plan *p)
+{
+	return p->modules[0].config->persistent;
+}
+
+static bool is_pinnable(const struct unit *u)
+{
+	return plan_is_persistent(u->plan) && u->env->pins;
+}
+
+static bool has_prefix(const char *map, const char *module)
+{
+	size_t len = strlen(module);
+
+	return strncmp(map, module, len) == 0 && map[len] == '_';
+}
+
+/* Whose layout @map has; NULL when that is a stage that is switched off. */
+static const struct module *owner_of(const struct plan *p, const char *map)
+{
+	const struct builtin_module *b;
+
+	for (size_t i = 1; i < p->n_modules; i++) {
+		if (has_prefix(map, p->modules[i].config->name))
+			return &p->modules[i];
+	}
+	for (size_t i = 0; p->builtin && (b = builtin_at(i)); i++) {
+		if (b->kind == BUILTIN_MODULE && has_prefix(map, b->name) &&
+		    !STREQ(b->name, p->modules[0].config->name))
+			return NULL;
+	}
+	return &p->modules[0];
+}
+
+/* What the daemon fills when it starts, or empties while it runs, is made anew. */
+static bool is_the_daemons(const struct plan *p, const char *map)
+{
+	if (STREQ(map, INTERFACE_IDS_MAP))
+		return true;
+	for (size_t i = 0; i < p->n_modules; i++) {
+		const struct config *c = p->modules[i].config;
+
+		if (c->has_cgroup_map && STREQ(c->cgroup_map.name.text, map))
+			return true;
+		for (size_t k = 0; k < c->records.count; k++) {
+			const char *records = c->records.items[k].map.text;
+
+			if (STREQ(map, records) || has_prefix(map, records))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Descriptors of perf events go with the process; who reads a ring buffer anew begins anew. */
+static bool is_kept(const struct plan *p, const struct map_info *map)
+{
+	return map->type != BPF_MAP_TYPE_PERF_EVENT_ARRAY && map->type != BPF_MAP_TYPE_RINGBUF &&
+	       map->type != BPF_MAP_TYPE_STRUCT_OPS && !is_the_daemons(p, map->name) &&
+	       owner_of(p, map->name);
+}
+
+static void add_map_name(const struct plan *p, const char *map, struct buf *name)
+{
+	pins_add_part(name, p->name);
+	buf_printf(name, "/%" PRIu32 "/maps/%s", owner_of(p, map)->config->layout, map);
+}
+
+/* At a hook that has room for one program that is the whole name; elsewhere its program's is added,
+ * as a unit may have several there. */
+static void add_link_name(const struct hook_request *r, const struct attachment *a,
+			  struct buf *name)
+{
+	const struct unit *u = r->unit;
+	const struct placement *p = r->placement;
+	uint64_t netns = a->netns ? a->netns : links_own_netns(u->env->links);
+
+	pins_add_part(name, u->plan->name);
+	buf_printf(name, "/links/%s-%" PRIu64 "-%" PRIu32, attach_hook_name(p->row.hook), netns,
+		   a->ifindex);
+	if (!hook_get(p->row.hook)->exclusive)
+		buf_printf(name, "-%s", u->programs[p->program].info.name);
+}
+
+void persistence_add_path(const struct unit *u, struct buf *text)
+{
+	if (!u->persistence.pinned)
+		return;
+	buf_printf(text, "%s/", pins_path(u->env->pins));
+	pins_add_part(text, u->plan->name);
+}
+
+/* ---- maps ---- */
+
+static void forget_former(struct persistence *p)
+{
+	for (size_t i = 0; i < p->n_former; i++)
+		fd_close(p->former[i].info.fd);
+	free(TAKE_PTR(p->former));
+	p->n_former = 0;
+}
+
+void persistence_free(struct unit *u)
+{
+	forget_former(&u->persistence);
+	free(TAKE_PTR(u->persistence.error));
+}
+
+/* The map of the unit before, if that has it in this layout. */
+static int map_of_predecessor(const struct unit *u, const char *name, int *ret_fd)
+{
+	const struct unit *before = u->predecessor;
+	const struct module *owner;
+	struct map_info map;
+
+	if (!before || !plan_is_persistent(before->plan) ||
+	    object_find_map(before->object, name, &map))
+		return -ENOENT;
+	owner = owner_of(before->plan, name);
+	if (!owner || owner->config->layout != owner_of(u->plan, name)->config->layout)
+		return -ENOENT;
+	*ret_fd = fcntl(map.fd, F_DUPFD_CLOEXEC, 0);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int pinned_map(const struct unit *u, const char *map, int *ret_fd, struct error *e)
+{
+	_cleanup_buf_ struct buf name = {0};
+
+	if (!is_pinnable(u))
+		return -ENOENT;
+	add_map_name(u->plan, map, &name);
+	return pins_get(u->env->pins, buf_str(&name), PIN_MAP, ret_fd, e);
+}
+
+static int keep_former(struct persistence *p, const struct map_info *info)
+{
+	struct former_map *former = reallocarray(p->former, p->n_former + 1, sizeof(*former));
+
+	if (!former)
+		return -ENOMEM;
+	p->former = former;
+	former[p->n_former++].info = *info;
+	return 0;
+}
+
+/* @fd, taken over, is the map from before. */
+static int reuse(struct unit *u, const char *name, int fd, struct error *e)
+{
+	_cleanup_close_ int former = fd;
+	struct map_info info;
+	enum map_fit fit;
+	int err = object_compare_map(u->object, name, former, &info, &fit);
+
+	if (err)
+		return error_set(e, err, "cannot look at the map '%s' from before: %s", name,
+				 error_words(err));
+	if (fit == MAP_FITS) {
+		err = object_reuse_map(u->object, name, former, e);
+		u->persistence.adopted |= !err;
+		return err;
+	}
+	if (fit == MAP_OTHER_SIZE) {
+		if (keep_former(&u->persistence, &info))
+			return error_set(e, -ENOMEM, "no memory");
+		(void)TAKE_FD(former);
+		return 0;
+	}
+	log_warn("%s: map '%s' begins anew, and what was in it is lost: its entries had %u + %u "
+		 "bytes, and have others now; `layout:` of the manifest should have changed",
+		 u->plan->name, name, info.key_size, info.value_size);
+	return 0;
+}
+
+static int reuse_if_there(struct unit *u, const struct map_info *map, struct error *e)
+{
+	struct error error;
+	int fd, err = map_of_predecessor(u, map->name, &fd);
+
+	if (err == -ENOENT)
+		err = pinned_map(u, map->name, &fd, &error);
+	if (!err)
+		return reuse(u, map->name, fd, e);
+	if (err == -EEXIST) {
+		log_warn("%s: map '%s' begins anew: %s", u->plan->name, map->name, error.text);
+		return 0;
+	}
+	return err == -ENOENT ? 0
+			      : error_set(e, err, "cannot go on with the map '%s' from before: %s",
+					  map->name, error_words(err));
+}
+
+int persistence_reuse_maps(struct unit *u, struct error *e)
+{
+	struct map_info map;
+	int err = 0;
+
+	if (!plan_is_persistent(u->plan))
+		return 0;
+	forget_former(&u->persistence);
+	u->persistence.adopted = false;
+	for (size_t i = 0; !err && object_map(u->object, i, &map); i++) {
+		if (is_kept(u->plan, &map))
+			err = reuse_if_there(u, &map, e);
+	}
+	return err;
+}
+
+static void carry(const struct unit *u, const struct map_info *from)
+{
+	struct mapcopy_counts counts;
+	struct map_info to;
+	struct error error;
+	int err = object_find_map(u->object, from->name, &to);
+
+	if (!err)
+		err = mapcopy(from, &to, &counts, &error);
+	if (err)
+		log_warn("%s: what was in map '%s' is lost, as it has room for %u entries now and "
+			 "had for %u: %s",
+			 u->plan->name, from->name, to.max_entries, from->max_entries, error.text);
+	else if (counts.lost)
+		log_warn("%s: map '%s' has room for %u entries now, and had for %u: %zu were kept, "
+			 "%zu are lost",
+			 u->plan->name, from->name, to.max_entries, from->max_entries,
+			 counts.copied, counts.lost);
+	else
+		log_info("%s: map '%s' has room for %u entries now, and had for %u: all %zu were "
+			 "kept",
+			 u->plan->name, from->name, to.max_entries, from->max_entries,
+			 counts.copied);
+}
+
+void persistence_carry_maps(struct unit *u)
+{
+	struct persistence *p = &u->persistence;
+
+	for (size_t i = 0; i < p->n_former; i++)
+		carry(u, &p->former[i].info);
+	p->adopted |= p->n_former > 0;
+	forget_former(p);
+}
+
+const char *persistence_error(const struct unit *u)
+{
+	if (u->persistence.error)
+		return u->persistence.error;
+	return u->persistence.pinned ? NULL : u->env->pins_error;
+}
+
+static void keep_error(struct unit *u, const struct error *why)
+{
+	free(u->persistence.error);
+	u->persistence.error = strdup(why->text);
+}
+
+static int pin_map(const struct unit *u, const struct map_info *map, struct error *e)
+{
+	_cleanup_buf_ struct buf name = {0};
+
+	add_map_name(u->plan, map->name, &name);
+	return pins_put(u->env->pins, buf_str(&name), PIN_MAP, map->fd, e);
+}
+
+/* Where something is in the way of one map, the others are pinned. */
+static int pin_maps(struct unit *u)
+{
+	struct map_info map;
+
+	for (size_t i = 0; object_map(u->object, i, &map); i++) {
+		struct error error;
+		int err = is_kept(u->plan, &map) ? pin_map(u, &map, &error) : 0;
+
+		if (!err)
+			continue;
+		keep_error(u, &error);
+		if (err != -EEXIST) {
+			log_warn("%s: it ends with the daemon, as it cannot be pinned: %s",
+				 u->plan->name, error.text);
+			return err;
+		}
+		log_warn("%s: the next start forgets map '%s', as it cannot be pinned: %s",
+			 u->plan->name, map.name, error.text);
+	}
+	return 0;
+}
+
+void persistence_pin(struct unit *u)
+{
+	u->predecessor = NULL;
+	if (!is_pinnable(u) || u->persistence.pinned)
+		return;
+	u->persistence.pinned = pin_maps(u) == 0;
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+		const struct hook_request r = {.unit = u, .placement = p};
+
+		for (size_t k = 0; k < p->n_attachments; k++)
+			persistence_pin_link(&r, &p->attachments[k]);
+	}
+}
+
+/* ---- links ---- */
+
+/* That this is so now will be so the next time; all else may pass, and then the program from before
+ * stays where it is. */
+static bool is_final(int code)
+{
+	return code == -EINVAL || code == -EOPNOTSUPP || code == -ENODEV || code == -ENOENT;
+}
+
+/* The program of @r is at the link of @fd, which is taken over, from now on. *ret_there: whether
+ * that link is at the interface. */
+static int adopt(const struct hook_request *r, int fd, bool *ret_there, struct error *e)
+{
+	const struct hook *hook = hook_get(r->placement->row.hook);
+	struct attachment a = attachment_at(r->link);
+	_cleanup_close_ int link = fd;
+	int err = hook->adopt(r, link, &a);
+
+	*ret_there = !err;
+	if (err)
+		return error_set(e, err, "what is pinned is not there: %s", error_words(err));
+	err = hook->replace(r, &a, e);
+	if (err)
+		return err;
+	(void)TAKE_FD(link);
+	a.pinned = true;
+	a.adopted = true;
+	return placement_add(r, &a, r->link->name, e);
+}
+
+/* A link whose interface went while no daemon ran holds nothing. */
+static int make_room(const struct hook_request *r, const char *name, bool is_there,
+		     const struct error *why, struct error *e)
+{
+	struct pins_removed removed = {0};
+
+	log_write(is_there ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
+		  "%s: %s: the program from before is taken away, and the new one attached after "
+		  "that: %s",
+		  r->unit->plan->name, r->link->name, why->text);
+	return pins_remove(r->unit->env->pins, name, &removed, e);
+}
+
+int persistence_adopt_link(const struct hook_request *r, struct error *e)
+{
+	const struct attachment at = attachment_at(r->link);
+	_cleanup_buf_ struct buf name = {0};
+	struct error why;
+	bool is_there;
+	int fd, err;
+
+	if (!is_pinnable(r->unit) || !hook_get(r->placement->row.hook)->adopt)
+		return 0;
+	add_link_name(r, &at, &name);
+	err = pins_get(r->unit->env->pins, buf_str(&name), PIN_LINK, &fd, e);
+	if (err)
+		return err == -ENOENT || err == -EEXIST ? 0 : err;
+	err = adopt(r, fd, &is_there, &why);
+	if (!err)
+		return 1;
+	if (is_final(err))
+		return make_room(r, buf_str(&name), is_there, &why, e);
+	*e = why;
+	return err;
+}
+
+void persistence_pin_link(const struct hook_request *r, struct attachment *a)
+{
+	const struct hook *hook = hook_get(r->placement->row.hook);
+	_cleanup_buf_ struct buf name = {0};
+	struct error error;
+
+	if (!r->unit->persistence.pinned || a->pinned || !hook->adopt || hook->link_fd(a) < 0)
+		return;
+	add_link_name(r, a, &name);
+	if (pins_put(r->unit->env->pins, buf_str(&name), PIN_LINK, hook->link_fd(a), &error))
+		log_warn("%s: %s: it ends with the daemon, as it cannot be pinned: %s",
+			 r->unit->plan->name, a->where, error.text);
+	else
+		a->pinned = true;
+}
+
+void persistence_unpin_link(const struct hook_request *r, struct attachment *a)
+{
+	struct pins_removed removed = {0};
+	_cleanup_buf_ struct buf name = {0};
+	struct error error;
+
+	if (!a->pinned || !r->unit->env->pins)
+		return;
+	a->pinned = false;
+	add_link_name(r, a, &name);
+	if (pins_remove(r->unit->env->pins, buf_str(&name), &removed, &error))
+		log_warn("%s: %s: %s", r->unit->plan->name, a->where, error.text);
+}
+
+/* ---- a unit's end ---- */
+
+static size_t count_pinned(const struct unit *u)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->n_placements; i++) {
+		for (size_t k = 0; k < u->placements[i].n_attachments; k++)
+			n += u->placements[i].attachments[k].pinned;
+	}
+	return n;
+}
+
+void persistence_leave(struct unit *u)
+{
+	size_t n = count_pinned(u);
+
+	if (!u->persistence.pinned)
+		return;
+	log_info("%s: goes on without the daemon at %zu interface%s, until the next one takes it "
+		 "over, or: wiregauge cleanup",
+		 u->plan->name, n, n == 1 ? "" : "s");
+	for (size_t i = 0; i < u->n_placements; i++) {
+		for (size_t k = 0; k < u->placements[i].n_attachments; k++)
+			u->placements[i].attachments[k].pinned = false;
+	}
+}
+
+static void remove_pins(struct pins *pins, const char *name, const char *why)
+{
+	struct pins_removed removed = {0};
+	struct error error;
+
+	if (pins_remove(pins, name, &removed, &error))
+		log_warn("%s", error.text);
+	if (removed.links || removed.maps)
+		log_info("%s/%s: %s: removed %u pinned links and %u maps", pins_path(pins), name,
+			 why, removed.links, removed.maps);
+}
+
+void persistence_leave_or_remove(struct unit *u)
+{
+	_cleanup_buf_ struct buf name = {0};
+
+	if (u->persistence.adopted) {
+		persistence_leave(u);
+	} else if (u->persistence.pinned) {
+		pins_add_part(&name, u->plan->name);
+		remove_pins(u->env->pins, buf_str(&name), "the start failed");
+	}
+}
+
+/* ---- all of them ---- */
+
+static bool any_is_persistent(const struct plans *plans)
+{
+	for (size_t i = 0; i < plans->count; i++) {
+		if (plan_is_persistent(plans->items[i]))
+			return true;
+	}
+	return false;
+}
+
+void persistence_open(struct agent *a, const struct plans *plans)
+{
+	bool needed = any_is_persistent(plans);
+	struct error error;
+	int err = a->env.pins ? 0 : pins_open(needed, &a->env.pins, &error);
+
+	free(TAKE_PTR(a->env.pins_error));
+	if (!err)
+		return;
+	if (needed) {
+		log_warn("what is persistent runs, but ends with the daemon: %s", error.text);
+		a->env.pins_error = strdup(error.text);
+	} else if (err != -ENOENT) {
+		log_debug("what may be pinned is left alone: %s", error.text);
+	}
+}
+
+static bool any_unit_is_persistent(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_units; i++) {
+		if (plan_is_persistent(a->units[i]->plan))
+			return true;
+	}
+	return false;
+}
+
+static const struct unit *find_unit(const struct agent *a, const char *part)
+{
+	for (size_t i = 0; i < a->n_units; i++) {
+		_cleanup_buf_ struct buf name = {0};
+
+		pins_add_part(&name, a->units[i]->plan->name);
+		if (plan_is_persistent(a->units[i]->plan) && STREQ(buf_str(&name), part))
+			return a->units[i];
+	}
+	return NULL;
+}
+
+/* The names of all that @u has pinned. */
+static int list_wanted(const struct unit *u, struct strv *ret)
+{
+	struct map_info map;
+	int err = 0;
+
+	for (size_t i = 0; !err && object_map(u->object, i, &map); i++) {
+		_cleanup_buf_ struct buf name = {0};
+
+		if (!is_kept(u->plan, &map))
+			continue;
+		add_map_name(u->plan, map.name, &name);
+		err = strv_add(ret, buf_str(&name), name.len);
+	}
+	for (size_t i = 0; i < u->n_placements; i++) {
+		struct placement *p = &u->placements[i];
+		const struct hook_request r = {.unit = (struct unit *)u, .placement = p};
+
+		for (size_t k = 0; !err && k < p->n_attachments; k++) {
+			_cleanup_buf_ struct buf name = {0};
+
+			add_link_name(&r, &p->attachments[k], &name);
+			err = strv_add(ret, buf_str(&name), name.len);
+		}
+	}
+	return err;
+}
+
+static int add_names(const struct pins *pins, const char *directory, struct strv *ret)
+{
+	_cleanup_strv_ struct strv names = {0};
+	int err = pins_list(pins, directory, &names);
+
+	for (size_t i = 0; !err && i < names.count; i++) {
+		_cleanup_buf_ struct buf name = {0};
+
+		buf_printf(&name, "%s/%s", directory, names.items[i]);
+		err = strv_add(ret, buf_str(&name), name.len);
+	}
+	return err;
+}
+
+/* The names of all that is pinned for the plan @part. */
+static int list_present(const struct pins *pins, const char *part, struct strv *ret)
+{
+	_cleanup_strv_ struct strv layouts = {0};
+	int err = pins_list(pins, part, &layouts);
+
+	for (size_t i = 0; !err && i < layouts.count; i++) {
+		_cleanup_buf_ struct buf directory = {0};
+		bool links = STREQ(layouts.items[i], "links");
+
+		buf_printf(&directory, "%s/%s%s", part, layouts.items[i], links ? "" : "/maps");
+		err = add_names(pins, buf_str(&directory), ret);
+	}
+	return err;
+}
+
+/* Where a program could not be attached, the one from before goes on. */
+static bool is_everywhere(const struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		if (u->placements[i].failed)
+			return false;
+	}
+	return true;
+}
+
+static void sweep_unit(const struct unit *u, const char *part)
+{
+	_cleanup_strv_ struct strv wanted = {0}, present = {0};
+
+	if (!u->persistence.pinned || !is_everywhere(u))
+		return;
+	if (list_wanted(u, &wanted) || list_present(u->env->pins, part, &present)) {
+		log_warn("%s: what is pinned and not needed any more could not be found",
+			 u->plan->name);
+		return;
+	}
+	for (size_t i = 0; i < present.count; i++) {
+		if (!strv_has(&wanted, present.items[i]))
+			remove_pins(u->env->pins, present.items[i], "not needed any more");
+	}
+}
+
+void persistence_sweep(struct agent *a)
+{
+	_cleanup_strv_ struct strv parts = {0};
+	struct pins *pins = a->env.pins;
+
+	if (!pins || pins_list(pins, "", &parts))
+		return;
+	for (size_t i = 0; i < parts.count; i++) {
+		const struct unit *u = find_unit(a, parts.items[i]);
+
+		if (u)
+			sweep_unit(u, parts.items[i]);
+		else if (a->n_broken == 0) /* one of these may be whose it is */
+			remove_pins(pins, parts.items[i], "it does not run any more");
+	}
+	if (a->n_broken || any_unit_is_persistent(a))
+		return;
+	pins_close(pins);
+	a->env.pins = NULL;
+}
