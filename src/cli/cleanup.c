@@ -1,26 +1,71 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
 #include "cli/command.h"
+#include "kernel/pins.h"
 #include "kernel/tc.h"
 
-static enum exit_code run_cleanup(const struct command_call *call)
+struct cleanup_options {
+	bool keep_pinned;
+};
+
+static const struct cli_option cleanup_option_rows[] = {
+	{"keep-pinned", NULL, NULL, NULL, CLI_FLAG, offsetof(struct cleanup_options, keep_pinned),
+	 "Leave what is to go on without the daemon"},
+};
+
+static int remove_filters(struct error *e)
 {
 	_cleanup_close_ int claim = -1;
 	unsigned removed = 0;
+	int err = tc_claim(&claim, e);
+
+	if (!err)
+		err = tc_cleanup(&removed, e);
+	if (!err)
+		printf("removed %u filters\n", removed);
+	return err;
+}
+
+static int remove_pins(struct error *e)
+{
+	struct pins *pins = NULL;
+	struct pins_removed removed = {0};
+	int err = pins_open(false, &pins, e);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = pins_remove(pins, "", &removed, e);
+	if (removed.links || removed.maps)
+		printf("removed %u pinned links and %u maps\n", removed.links, removed.maps);
+	if (removed.left)
+		printf("left %u things in %s that are not ours\n", removed.left, pins_path(pins));
+	pins_close(pins);
+	return err;
+}
+
+static enum exit_code run_cleanup(const struct command_call *call)
+{
+	const struct cleanup_options *o = call->options;
 	struct error error;
 
-	(void)call;
-	if (tc_claim(&claim, &error) || tc_cleanup(&removed, &error))
+	if (remove_filters(&error) || (!o->keep_pinned && remove_pins(&error)))
 		return command_fail(&error);
-	printf("removed %u filters\n", removed);
 	return EXIT_DONE;
 }
 
-COMMAND(cleanup, .name = "cleanup", .summary = "Remove what a killed daemon left in the kernel",
-	.order = 800, .size = 1,
-	.text = "Where the kernel has TCX (6.6 and later) nothing is left. Before that, TC filters "
-		"outlive the daemon; this removes them, and the clsact qdiscs that were made for "
-		"them, in this network namespace. While a daemon runs there it refuses.",
-	.run = run_cleanup);
+COMMAND(cleanup, .name = "cleanup",
+	.summary = "Remove what a daemon that has ended left in the kernel", .order = 800,
+	.text = "Modules that act on traffic go on when the daemon stops or is killed: their "
+		"programs and maps are pinned in the bpffs. This takes them away from the "
+		"interfaces and forgets what they have learnt, unless --keep-pinned is given. "
+		"Where "
+		"the kernel has no TCX (before 6.6), TC filters outlive a killed daemon, too; they "
+		"are "
+		"removed with the clsact qdiscs that were made for them. All of it is in this "
+		"network "
+		"namespace; while a daemon runs there it refuses.",
+	.options = cleanup_option_rows, .n_options = ARRAY_SIZE(cleanup_option_rows),
+	.size = sizeof(struct cleanup_options), .run = run_cleanup);

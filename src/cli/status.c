@@ -266,6 +266,28 @@ static void print_full_maps(const json_t *unit)
 	}
 }
 
+static void print_persistence(const json_t *units)
+{
+	json_t *unit;
+	size_t i;
+
+	json_array_foreach(units, i, unit)
+	{
+		const json_t *persistence = json_object_get(unit, "persistence");
+		bool pinned = json_is_true(json_object_get(persistence, "pinned"));
+		const char *error = text_of(persistence, "error");
+
+		if (!persistence)
+			continue;
+		printf("\n%s %s: %s%s", pinned ? "STAYS" : "ENDS", text_of(unit, "name"),
+		       pinned ? "goes on when the daemon ends, by " : "ends with the daemon",
+		       text_of(persistence, "path"));
+		if (json_is_true(json_object_get(persistence, "adopted")))
+			fputs("; it went on with what was there before", stdout);
+		printf("%s%s\n", *error ? "; NOT ALL IS PINNED: " : "", error);
+	}
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *units = json_object_get(status, "units");
@@ -281,6 +303,7 @@ static void print_status(const json_t *status)
 	print_probes(units);
 	print_programs(units);
 	print_off(json_object_get(status, "off"));
+	print_persistence(units);
 	json_array_foreach(json_object_get(status, "broken"), i, broken)
 		print_broken(text_of(broken, "name"), text_of(broken, "error"));
 	json_array_foreach(units, i, unit)

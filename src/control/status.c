@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "control/operation.h"
 #include "decode/hostnames.h"
+#include "engine/persistence.h"
 #include "engine/slices.h"
 #include "kernel/netnames.h"
 
@@ -32,8 +33,10 @@ static json_t *describe_place(const struct unit *u, const struct attachment *at)
 static json_t *describe_interface(const struct unit *u, const struct attachment *at,
 				  const char *mechanism)
 {
-	json_t *interface = json_pack("{s:o, s:i, s:s}", "interface", operation_text(at->where),
-				      "ifindex", (int)at->ifindex, "mechanism", mechanism);
+	json_t *interface =
+		json_pack("{s:o, s:i, s:s, s:b, s:b}", "interface", operation_text(at->where),
+			  "ifindex", (int)at->ifindex, "mechanism", mechanism, "pinned", at->pinned,
+			  "adopted", at->adopted);
 
 	if (at->netns) {
 		_cleanup_buf_ struct buf name = {0};
@@ -203,20 +206,39 @@ static json_t *describe_maps(const struct unit *u)
 	return list;
 }
 
+/* Of a unit that is to outlive the daemon: whether it will, and whether it did. */
+static json_t *describe_persistence(const struct unit *u)
+{
+	const struct persistence *p = &u->persistence;
+	const char *error = persistence_error(u);
+	_cleanup_buf_ struct buf path = {0};
+	json_t *persistence = json_pack("{s:b, s:b}", "pinned", p->pinned, "adopted", p->adopted);
+
+	persistence_add_path(u, &path);
+	if (path.len)
+		json_object_set_new(persistence, "path", operation_text(buf_str(&path)));
+	if (error)
+		json_object_set_new(persistence, "error", operation_text(error));
+	return persistence;
+}
+
 static json_t *describe_unit(struct unit *u)
 {
-	json_t *programs = json_array();
+	json_t *programs = json_array(), *unit;
 	size_t series = 0;
 
 	for (size_t i = 0; i < u->n_programs; i++)
 		json_array_append_new(programs, describe_program(u, i));
 	for (size_t i = 0; i < u->n_collectors; i++)
 		series += collector_series(u->collectors[i]);
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name,
+	unit = json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "name", u->plan->name,
 			 "builtin", u->plan->builtin, "modules", describe_modules(u), "probes",
 			 describe_probes(u), "programs", programs, "maps", describe_maps(u),
 			 "series", (json_int_t)series, "decoder_errors",
 			 (json_int_t)u->decode_errors, "read_errors", (json_int_t)u->read_errors);
+	if (plan_is_persistent(u->plan))
+		json_object_set_new(unit, "persistence", describe_persistence(u));
+	return unit;
 }
 
 static int run_status(struct operation_call *c, struct error *e)
