@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "cli/command.h"
+#include "cli/markdown.h"
 #include "cli/modules.h"
 #include "config/config.h"
 #include "config/web.h"
@@ -16,16 +17,6 @@
 #include "engine/selfmetrics.h"
 
 DEFINE_CLEANUP(struct config *, config_free)
-
-/* Text in a cell of a table. */
-static void print_cell(const char *text)
-{
-	for (; *text; text++) {
-		if (strchr("|<*_", *text))
-			putchar('\\');
-		putchar(*text);
-	}
-}
 
 /* ---- keys: what may stand at several places in a file is told once ---- */
 
@@ -141,7 +132,7 @@ static void print_places(const struct group *group)
 static void print_group(const struct group *group, bool with_origin)
 {
 	fputs("\n### Keys of ", stdout);
-	print_cell(group->name);
+	markdown_cell(group->name);
 	puts("\n");
 	if (group->places.count && *group->places.items[0])
 		print_places(group);
@@ -151,9 +142,9 @@ static void print_group(const struct group *group, bool with_origin)
 		const struct group_key *key = &group->keys[i];
 
 		printf("| `%s` | ", key->name);
-		print_cell(key->type);
+		markdown_cell(key->type);
 		fputs(key->required ? "; required | " : " | ", stdout);
-		print_cell(key->doc);
+		markdown_cell(key->doc);
 		if (with_origin)
 			printf(" | %s", key->exporters ? "ebpf\\_exporter" : "wiregauge");
 		puts(" |");
@@ -202,7 +193,7 @@ static enum exit_code run_docs_decoders(const struct command_call *call)
 	puts("| decoder | input → output | from |\n|---|---|---|");
 	for (size_t i = 0; (d = decoder_at(i)); i++) {
 		printf("| `%s` | ", d->name);
-		print_cell(d->doc);
+		markdown_cell(d->doc);
 		printf(" | %s |\n",
 		       config_decoder_is_exporters(d->name) ? "ebpf\\_exporter" : "wiregauge");
 	}
@@ -229,7 +220,7 @@ static void print_metric(void *ctx, const struct metric_doc *m)
 	printf("| `%s` | %s | ", m->name, m->type);
 	print_labels(m->labels);
 	fputs(" | ", stdout);
-	print_cell(m->help);
+	markdown_cell(m->help);
 	puts(" |");
 }
 

@@ -9,11 +9,9 @@
 #include "base/cleanup.h"
 #include "cli/answer.h"
 #include "cli/columns.h"
-#include "cli/command.h"
 #include "cli/module_commands.h"
 #include "cli/table_view.h"
 #include "control/client.h"
-#include "control/operation.h"
 
 extern const struct operation_view *const __start_wiregauge_views[];
 extern const struct operation_view *const __stop_wiregauge_views[];
@@ -285,16 +283,16 @@ static void make(struct operation_command *m, const struct operation *o)
 		m->options[m->command.n_options++] = common[i];
 }
 
-/* Whether this command is one that is written out, as it does more than ask and show. */
-static bool is_written(const char *name)
+/* One that is written out, as it does more than ask and show. */
+static const struct command *find_written(const char *name)
 {
 	const struct command *c;
 
 	for (size_t i = 0; (c = command_written_at(i)); i++) {
 		if (STREQ(c->name, name))
-			return true;
+			return c;
 	}
-	return false;
+	return NULL;
 }
 
 struct operation_commands {
@@ -311,7 +309,7 @@ static const struct operation_commands *get_all(void)
 		return all;
 	all = calloc(1, sizeof(*all));
 	for (size_t i = 0; all && (o = operation_at(i)); i++) {
-		if (o->command && !is_written(o->command) && all->count < OPERATIONS_MAX)
+		if (o->command && !find_written(o->command) && all->count < OPERATIONS_MAX)
 			make(&all->items[all->count++], o);
 	}
 	return all;
@@ -329,4 +327,15 @@ size_t operation_command_count(void)
 	const struct operation_commands *all = get_all();
 
 	return all ? all->count : 0;
+}
+
+const struct command *operation_command(const struct operation *o)
+{
+	const struct command *c;
+
+	for (size_t i = 0; o->command && (c = operation_command_at(i)); i++) {
+		if (STREQ(c->name, o->command))
+			return c;
+	}
+	return o->command ? find_written(o->command) : NULL;
 }

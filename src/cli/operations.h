@@ -6,7 +6,11 @@
  */
 #pragma once
 
-#include <jansson.h>
+#include "cli/command.h"
+#include "control/operation.h"
+
+/* The command of @o, also one that is written by hand; NULL when it has none. */
+const struct command *operation_command(const struct operation *o);
 
 struct operation_view {
 	const char *operation; /* its path */

@@ -19,6 +19,7 @@
 #include "control/operation.h"
 #include "control/reload.h"
 #include "control/server.h"
+#include "control/service.h"
 #include "engine/agent.h"
 #include "engine/namespaces.h"
 #include "http/listen.h"
@@ -45,6 +46,7 @@ struct run_options {
 	const char *listen_address;
 	const char *telemetry_path;
 	const char *web_config;
+	bool web_api;
 	const char *control_socket;
 	const char *tc_mechanism;
 	const char *btf_path;
@@ -87,6 +89,8 @@ static const struct cli_option run_option_rows[] = {
 	 "The path of the metrics"},
 	{"web.config.file", "FILE", NULL, NULL, CLI_STRING, AT(web_config),
 	 "TLS, users and headers of the listener, as Prometheus's exporters have them in a file"},
+	{"web.api", NULL, NULL, NULL, CLI_FLAG, AT(web_api),
+	 "Answer there what status and tables do, too; nothing that changes anything"},
 	CLI_OPTION_SOCKET(struct run_options, control_socket),
 	{"tc.mechanism", "auto|tcx|clsact", "auto", "auto tcx clsact", CLI_STRING, AT(tc_mechanism),
 	 "How to attach to interfaces"},
@@ -108,6 +112,8 @@ struct daemon {
 	const struct run_options *options;
 	struct agent *agent;
 	struct pages pages;
+	struct service_routes web_services;
+	struct http_route *routes; /* of both */
 	struct http_server *web;
 	bool tls;
 	struct control_server *control;
@@ -167,6 +173,7 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 				.settings = o->settings.values,
 				.lenient = o->config_lenient,
 				.aliases = o->aliases,
+				.web_api = o->web_api,
 			},
 		.btf_path = o->btf_path,
 		.strict = o->config_strict,
@@ -374,6 +381,44 @@ static int load_security(const struct run_options *o, struct http_security **ret
 	return err ? error_set(e, err, "no memory for the web config file") : 0;
 }
 
+/* The pages, and what is asked there while web.api says so. */
+static int make_routes(struct daemon *d, struct error *e)
+{
+	const struct run_options *o = d->options;
+	int err = service_routes_init(&d->web_services, &d->reloader, SERVICE_WEB);
+
+	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
+	d->routes = calloc(d->pages.n_routes + d->web_services.count, sizeof(*d->routes));
+	if (err || !d->routes)
+		return error_set(e, -ENOMEM, "no memory for what is served");
+	memcpy(d->routes, d->pages.routes, d->pages.n_routes * sizeof(*d->routes));
+	memcpy(d->routes + d->pages.n_routes, d->web_services.routes,
+	       d->web_services.count * sizeof(*d->routes));
+	return 0;
+}
+
+/* Takes over @fd and @security. */
+static int start_web(struct daemon *d, int fd, struct http_security *security, struct error *e)
+{
+	struct http_server_options options = {
+		.listen_fd = fd,
+		.connections_max = CONNECTIONS_MAX,
+		.security = security,
+	};
+	int err = make_routes(d, e);
+
+	if (err) {
+		fd_close(fd);
+		security_unref(security);
+		return err;
+	}
+	options.routes = d->routes;
+	options.n_routes = d->pages.n_routes + d->web_services.count;
+	err = http_server_start(&options, &d->web, e);
+	d->reloader.web = d->web;
+	return err;
+}
+
 /* Sockets first: a port that is in use, or another daemon, is said before anything is attached. */
 static int start(struct daemon *d, const struct agent_options *options, struct error *e)
 {
@@ -386,7 +431,7 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 	if (!err)
 		err = listen_tcp(o->listen_address, &web_fd, e);
 	if (!err && *o->control_socket)
-		err = listen_unix(o->control_socket, &control_fd, e);
+		err = listen_unix(o->control_socket, peer_group(), &control_fd, e);
 	if (!err)
 		err = start_agent(d, options, e);
 	d->reloader = (struct reloader){.agent = d->agent, .web_config = o->web_config};
@@ -399,15 +444,7 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 		return err;
 	}
 	d->tls = security && security->tls;
-	pages_init(&d->pages, d->agent, o->telemetry_path, o->debug);
-	err = http_server_start(&(struct http_server_options){.listen_fd = TAKE_FD(web_fd),
-							      .connections_max = CONNECTIONS_MAX,
-							      .routes = d->pages.routes,
-							      .n_routes = d->pages.n_routes,
-							      .security = TAKE_PTR(security)},
-				&d->web, e);
-	d->reloader.web = d->web;
-	return err;
+	return start_web(d, TAKE_FD(web_fd), TAKE_PTR(security), e);
 }
 
 static void stop(struct daemon *d)
@@ -417,6 +454,8 @@ static void stop(struct daemon *d)
 		loop_drain(d->agent->loop);
 	http_server_stop(d->web);
 	pages_free(&d->pages);
+	service_routes_free(&d->web_services);
+	free(d->routes);
 	control_server_stop(d->control);
 	agent_stop(d->agent);
 	fd_close(d->signal_fd);

@@ -109,11 +109,21 @@ static int bind_module(struct binding *at, const struct node *module, const stru
 	return err;
 }
 
+static const struct key web_keys[] = {
+	{"api", KEY_BOOL, .offset = 0,
+	 .doc = "what only looks can be asked at the listener of the metrics, too, as --web.api"},
+};
+
+static const struct schema web_schema = {"web", "webs", sizeof(((struct daemon_config *)NULL)->web),
+					 KEYS(web_keys)};
+
 static const struct key daemon_keys[] = {
 	{"modules", KEY_NAMED, .named = bind_module,
 	 .doc = "module to options, as --option MODULE.NAME=VALUE has them"},
 	{"aliases", KEY_BOOL, .offset = offsetof(struct daemon_config, aliases),
 	 .doc = "export the names of other tools as well, as --aliases"},
+	{"web", KEY_MAPPING, .offset = offsetof(struct daemon_config, web), .sub = &web_schema,
+	 .doc = "the listener of the metrics"},
 };
 
 static const struct schema daemon_schema = {"the daemon file", "daemon files",

@@ -12,6 +12,9 @@
  *
  *	aliases: true
  *
+ *	web:
+ *	  api: true
+ *
  * The same settings come from the command line as --module and --option, which win.
  */
 #pragma once
@@ -28,7 +31,10 @@ struct setting {
 
 struct daemon_config {
 	struct source source;
-	bool aliases;             /* as --aliases */
+	bool aliases; /* as --aliases */
+	struct {
+		bool api; /* as --web.api */
+	} web;
 	struct text_list modules; /* every name under `modules`, also where nothing follows it */
 	struct {
 		struct setting *items;

@@ -38,4 +38,4 @@ static const struct operation_argument arguments[] = {
 
 OPERATION(hold, .path = "/v1/hold", .arguments = arguments, .n_arguments = ARRAY_SIZE(arguments),
 	  .summary = "Keep what a module samples attached for ten seconds, as somebody looks",
-	  .answer = "{\"seconds\"}: for how long", .run = run_hold);
+	  .answer = "`{\"seconds\": number}`: for how long", .run = run_hold);

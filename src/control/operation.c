@@ -34,7 +34,7 @@ const struct operation *operation_find(const char *path)
 
 bool operation_in_loop(const struct operation *o)
 {
-	return o->changes || o->module;
+	return o->changes || o->module || o->in_loop;
 }
 
 static int find_part(struct operation_call *c, struct error *e)

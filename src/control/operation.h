@@ -98,18 +98,18 @@ struct operation {
 	const char *summary;  /* one line, no full stop */
 	const char *text;     /* a paragraph for --help and the manual page; NULL */
 	const char *examples; /* lines for both; NULL */
-	const char
-		*answer; /* of those that look, what comes back, for docs/api.md; NULL: a table */
+	const char *answer;   /* of those that look, for docs/api.md; NULL: a table */
 	const struct operation_argument *arguments;
 	size_t n_arguments;
 	const char *others; /* what arguments of other names are; NULL: they are refused */
 	unsigned order; /* of its command in the help, lower first; 0: with those of its module */
 	/* POST, and by the control socket alone. What was changed by whom is logged. */
 	bool changes;
+	bool in_loop; /* for what only looks, too */
 	/*
-	 * What changes, or is about a module's part, runs in the agent's loop, and may take its
-	 * time as long as others can wait for it. All else runs in the server's thread: it must not
-	 * wait. Gives back 0 with c->answer or c->text, or a negative errno with @e.
+	 * What changes, is about a module's part, or says in_loop, runs in the agent's loop, and
+	 * may take as long as others can wait for it. All else runs in the server's thread: it must
+	 * not wait. Gives back 0 with c->answer or c->text, or a negative errno with @e.
 	 */
 	int (*run)(struct operation_call *c, struct error *e);
 };
@@ -189,6 +189,14 @@ const char *operation_failure_code(const struct error *e, unsigned *ret_status);
 
 /* {"error": {"code", "message", "hint", "exit", "details"}} */
 json_t *operation_failure(const struct error *e, const char *details, unsigned *ret_status);
+
+/* Each code once, for docs/api.md; index from 0, false past the end. */
+struct failure_doc {
+	const char *code;
+	unsigned status;
+	const char *meaning;
+};
+bool operation_failure_describe(size_t index, struct failure_doc *ret);
 
 /* The path at which the daemon listens unless told otherwise. */
 #define CONTROL_SOCKET_DEFAULT "/run/wiregauge/control.sock"

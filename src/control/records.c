@@ -30,4 +30,7 @@ static const struct operation_argument arguments[] = {
 OPERATION(records, .path = "/v1/records", .command = "records", .arguments = arguments,
 	  .n_arguments = ARRAY_SIZE(arguments),
 	  .summary = "Show records of a module that have come since the last time",
-	  .others = FILTERS_TAKE, .answer = "docs/command-line.md", .run = run_records);
+	  .others = FILTERS_TAKE,
+	  .answer = "a table, one row for each record, with `next` for `after` of the next time, "
+		    "and how many were `lost` or `skipped`",
+	  .run = run_records);

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "control/service.h"
 
-/* Whoever may open the socket is root's. */
 enum { CONNECTIONS_MAX = 128 };
 
 struct control_server {
@@ -27,7 +26,8 @@ int control_server_start(struct reloader *reloader, int listen_fd, const char *p
 	};
 	int err;
 
-	if (!s || service_routes_init(&s->services, reloader) || !(s->path = strdup(path))) {
+	if (!s || service_routes_init(&s->services, reloader, SERVICE_CONTROL_SOCKET) ||
+	    !(s->path = strdup(path))) {
 		control_server_stop(s);
 		fd_close(listen_fd);
 		return error_set(e, -ENOMEM, "no memory for the control socket");

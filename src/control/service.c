@@ -11,7 +11,7 @@
 
 /* One operation that is being done. */
 struct work {
-	const struct service *service;
+	struct service *service;
 	struct http_request *http;
 	struct peer peer;
 	struct operation_call call;
@@ -53,20 +53,25 @@ static int parse_arguments(struct work *w, const struct http_request *r)
 static int check_peer(struct work *w, const struct http_request *r)
 {
 	int err = peer_read(http_descriptor(r), &w->peer);
+	char who[PEER_TEXT_MAX];
 
 	if (err)
 		return error_set(&w->error, -EACCES, "cannot tell who asks: %s", strerror(-err));
 	w->call.peer = &w->peer;
-	return peer_check(&w->peer, &w->error);
+	err = peer_check(&w->peer, &w->error);
+	if (err && log_due(&w->service->denied_logged))
+		log_warn("%s is not let in at the control socket", peer_text(&w->peer, who));
+	return err;
 }
 
-static int prepare(struct work *w, const struct service *s, const struct http_request *r)
+static int prepare(struct work *w, struct service *s, const struct http_request *r)
 {
 	w->service = s;
 	w->call.operation = s->operation;
 	w->call.agent = s->reloader->agent;
 	w->call.reloader = s->reloader;
-	w->err = check_peer(w, r);
+	if (s->place == SERVICE_CONTROL_SOCKET)
+		w->err = check_peer(w, r);
 	if (!w->err)
 		w->err = parse_arguments(w, r);
 	return w->err;
@@ -138,12 +143,16 @@ static void log_change(const struct work *w)
 {
 	_cleanup_buf_ struct buf what = {0};
 	char who[PEER_TEXT_MAX];
+	unsigned status;
 
 	if (!w->service->operation->changes)
 		return;
 	add_request(&what, &w->call);
-	log_write(w->err ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "%s by %s: %s", buf_str(&what),
-		  peer_text(&w->peer, who), w->err ? w->error.text : "done");
+	if (w->err)
+		log_warn("%s by %s: refused (%s)", buf_str(&what), peer_text(&w->peer, who),
+			 operation_failure_code(&w->error, &status));
+	else
+		log_info("%s by %s: done", buf_str(&what), peer_text(&w->peer, who));
 }
 
 /* In the loop's thread. */
@@ -181,9 +190,14 @@ static void post(struct work *w, struct http_request *r)
 
 static void serve(void *ctx, struct http_request *r)
 {
-	const struct service *s = ctx;
-	struct work *w = calloc(1, sizeof(*w));
+	struct service *s = ctx;
+	struct work *w;
 
+	if (s->place == SERVICE_WEB && !s->reloader->agent->web_api) {
+		http_refuse(r, 404);
+		return;
+	}
+	w = calloc(1, sizeof(*w));
 	if (!w) {
 		http_respond_text(r, 503, "503: no memory\n");
 		return;
@@ -199,7 +213,8 @@ static void serve(void *ctx, struct http_request *r)
 
 /* ---- life ---- */
 
-int service_routes_init(struct service_routes *s, struct reloader *reloader)
+int service_routes_init(struct service_routes *s, struct reloader *reloader,
+			enum service_place place)
 {
 	const struct operation *o;
 	size_t n = 0;
@@ -213,7 +228,9 @@ int service_routes_init(struct service_routes *s, struct reloader *reloader)
 	for (size_t i = 0; (o = operation_at(i)); i++) {
 		struct service *item = &s->items[s->count];
 
-		*item = (struct service){reloader, o};
+		if (o->changes && place == SERVICE_WEB)
+			continue;
+		*item = (struct service){reloader, o, place};
 		s->routes[s->count++] = (struct http_route){
 			.path = o->path,
 			.handle = serve,

@@ -7,9 +7,19 @@
 #include "control/operation.h"
 #include "http/server.h"
 
+enum service_place {
+	/* All operations, for those that peer_check() lets in. What changes something is logged
+	 * with who did it. */
+	SERVICE_CONTROL_SOCKET,
+	/* What only looks, for whoever the listener lets in, while agent->web_api is set. */
+	SERVICE_WEB,
+};
+
 struct service {
 	struct reloader *reloader;
 	const struct operation *operation;
+	enum service_place place;
+	uint64_t denied_logged; /* log_due() */
 };
 
 struct service_routes {
@@ -18,11 +28,9 @@ struct service_routes {
 	size_t count;
 };
 
-/*
- * For the control socket: all operations, for those that peer_check() lets in. What changes
- * something is logged with who did it. @reloader must outlive it. 0 or -ENOMEM.
- */
-int service_routes_init(struct service_routes *s, struct reloader *reloader);
+/* @reloader must outlive it. 0 or -ENOMEM; service_routes_free() in any case. */
+int service_routes_init(struct service_routes *s, struct reloader *reloader,
+			enum service_place place);
 
 /* When the server has ended. */
 void service_routes_free(struct service_routes *s);

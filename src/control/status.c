@@ -266,6 +266,7 @@ static int run_status(struct operation_call *c, struct error *e)
 
 OPERATION(status, .path = "/v1/status", .command = "status", .order = 200,
 	  .summary = "What runs, what is attached where, what it costs",
-	  .answer = "version, pid, uptime_seconds, units with their modules, probes, programs and "
-		    "maps, and what is broken",
+	  .answer = "`{\"version\", \"pid\", \"uptime_seconds\", \"units\": [{\"name\", "
+		    "\"modules\", \"probes\", "
+		    "\"programs\", \"maps\", …}], \"broken\": [{\"name\", \"error\"}]}`",
 	  .run = run_status);

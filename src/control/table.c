@@ -37,4 +37,4 @@ static const struct operation_argument arguments[] = {
 
 OPERATION(table, .path = "/v1/table", .command = "table", .arguments = arguments,
 	  .n_arguments = ARRAY_SIZE(arguments), .summary = "Show a table of a module",
-	  .others = FILTERS_TAKE, .answer = "docs/command-line.md", .run = run_table);
+	  .others = FILTERS_TAKE, .run = run_table);

@@ -309,6 +309,8 @@ static int load_configuration(struct agent *a, bool all_or_nothing, struct error
 		err = attach_everywhere(a, a->options.strict && first, e);
 	}
 	if (!err)
+		a->web_api = plans.web_api;
+	if (!err)
 		mark_attached(a);
 	a->sweep_due |= !err;
 	/* At the start that waits for privileges to go. */

@@ -72,6 +72,7 @@ struct agent {
 	struct strv off;             /* built-in modules that are not to run */
 	struct family *own_families; /* what the daemon says of itself */
 	size_t n_own_families;
+	_Atomic bool web_api;           /* what only looks can be asked at the web listener, too */
 	bool reload_failed;             /* the last one */
 	double configured;              /* when the configuration was last read well; since 1970 */
 	struct buf own_labels;          /* of the sample that is just being rendered */

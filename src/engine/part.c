@@ -125,22 +125,30 @@ int parts_start(struct unit *u, struct error *e)
 	return 0;
 }
 
-static void *state_in(const struct unit *u, const char *module)
+static const struct running_part *find_running(const struct unit *u, const char *module)
 {
 	for (const struct running_part *p = u->parts; p; p = p->next) {
 		if (STREQ(p->part->module, module))
-			return p->state;
+			return p;
 	}
 	return NULL;
 }
 
 void *part_state(struct agent *a, const char *module)
 {
-	void *state = NULL;
+	const struct running_part *p = NULL;
 
-	for (size_t i = 0; i < a->n_units && !state; i++)
-		state = state_in(a->units[i], module);
-	return state;
+	for (size_t i = 0; i < a->n_units && !p; i++)
+		p = find_running(a->units[i], module);
+	return p ? p->state : NULL;
+}
+
+void part_diff(const struct unit *u, const struct module *declared, difference_fn add, void *ctx)
+{
+	const struct running_part *p = find_running(u, declared->config->name);
+
+	if (p && p->part->diff)
+		p->part->diff(p->state, declared, add, ctx);
 }
 
 void parts_fill(struct unit *u)

@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "engine/difference.h"
 #include "engine/plan.h"
 #include "kernel/object.h"
 
@@ -58,6 +59,12 @@ struct part {
 	 * as a read error. May be NULL.
 	 */
 	int (*fill)(void *state, struct error *e);
+	/*
+	 * For `wiregauge config diff`: calls @add with what it has been told while running, or not
+	 * yet, and @declared, its options as they are now declared, says otherwise; d->module may
+	 * be NULL. Its options themselves are compared without it. May be NULL.
+	 */
+	void (*diff)(void *state, const struct module *declared, difference_fn add, void *ctx);
 	/* When the programs are detached; after a start() that did not fail. */
 	void (*stop)(void *state);
 };
@@ -81,6 +88,9 @@ int parts_start(struct unit *u, struct error *e);
 /* The state of the part of @module that runs; NULL when none does. In the loop's thread, and not
  * kept: the next reload may end it. */
 void *part_state(struct agent *a, const char *module);
+
+/* diff() of the part of @declared that runs in @u, if there is one. In the loop's thread. */
+void part_diff(const struct unit *u, const struct module *declared, difference_fn add, void *ctx);
 
 void parts_fill(struct unit *u);
 void parts_stop(struct unit *u);

@@ -725,6 +725,7 @@ int plans_build(const struct plan_options *options, struct plans *ret, struct er
 				     : error_set(e, err, "no memory");
 	for (size_t i = 0; !err && i < options->settings.count; i++)
 		err = apply_text(&plans, options->settings.items[i], e);
+	plans.web_api = options->web_api || (file && file->web.api);
 	for (size_t i = 0; !err && i < plans.count; i++) {
 		plans.items[i]->aliases = options->aliases || (file && file->aliases);
 		for (size_t k = 0; k < plans.items[i]->n_modules; k++)

@@ -35,6 +35,7 @@ struct plan_options {
 	struct strv settings; /* MODULE.NAME=VALUE */
 	bool lenient;
 	bool aliases; /* export what has an `alias`; so does the daemon file */
+	bool web_api; /* --web.api; so does the daemon file */
 };
 
 struct module {
@@ -61,6 +62,7 @@ struct plans {
 	struct plan **items;
 	size_t count;
 	struct strv off;        /* built-in modules that are not to run */
+	bool web_api;
 	struct report report;   /* what is wrong with configs: those are not among the items */
 	struct strv broken;     /* their names */
 	struct strv complaints; /* for each of them the first thing that is wrong, with its place */

@@ -15,19 +15,21 @@ static const struct status {
 	{200, "OK", NULL},
 	{400, "Bad Request", "400: this is no request as HTTP has them\n"},
 	{401, "Unauthorized", "401: a name and its password are needed\n"},
+	{403, "Forbidden", NULL},
 	{404, "Not Found", "404: there is nothing here; see /\n"},
 	{405, "Method Not Allowed", "405: not by this method\n"},
 	{408, "Request Timeout", "408: the request took too long to arrive\n"},
+	{409, "Conflict", NULL},
 	{413, "Content Too Large", "413: the body is too large\n"},
 	{414, "URI Too Long", "414: the path is too long\n"},
 	{417, "Expectation Failed", "417: only 100-continue can be expected\n"},
-	{422, "Unprocessable Content", NULL},
 	{429, "Too Many Requests", "429: too many passwords are waiting to be checked\n"},
 	{431, "Request Header Fields Too Large", "431: the header is too large\n"},
 	{500, "Internal Server Error", "500: nobody answered\n"},
 	{501, "Not Implemented", "501: no transfer coding but chunked is understood\n"},
 	{503, "Service Unavailable", "503: no memory\n"},
 	{505, "HTTP Version Not Supported", "505: only HTTP/1.0 and HTTP/1.1 are spoken\n"},
+	{507, "Insufficient Storage", NULL},
 };
 
 /* The row of @status; of 500 when there is none. */
@@ -162,6 +164,11 @@ void http_respond_text(struct http_request *r, unsigned status, const char *text
 void answer_status(struct http_request *r, unsigned status)
 {
 	http_respond_text(r, status, find_status(status)->text);
+}
+
+void http_refuse(struct http_request *r, unsigned status)
+{
+	answer_status(r, status);
 }
 
 const char *http_header(const struct http_request *r, const char *name)

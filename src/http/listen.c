@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/macro.h"
 
 #define BACKLOG 1024
@@ -244,7 +245,7 @@ static int remove_dead_socket(const char *path, struct error *e)
 	return 0;
 }
 
-int listen_unix(const char *path, int *ret_fd, struct error *e)
+int listen_unix(const char *path, gid_t group, int *ret_fd, struct error *e)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = -1;
@@ -272,6 +273,10 @@ int listen_unix(const char *path, int *ret_fd, struct error *e)
 
 	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
 	umask(before);
+	/* Before it listens: nobody connects while it is of another group. */
+	if (!err && group != (gid_t)-1 && chown(path, (uid_t)-1, group))
+		log_warn("the control socket '%s' stays closed to group %u: %s", path,
+			 (unsigned)group, strerror(errno));
 	if (err || listen(fd, BACKLOG))
 		return error_set(e, err ? err : -errno,
 				 "cannot listen at the control socket '%s': %s", path,

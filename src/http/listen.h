@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/error.h"
 
 /*
@@ -14,8 +16,9 @@ int listen_tcp(const char *address, int *ret_fd, struct error *e);
 int listen_check(const char *address, struct error *e);
 
 /*
- * A unix socket at @path with mode 0660, its directory made if it is missing. A socket file that
+ * A unix socket at @path with mode 0660 and of group @group, (gid_t)-1 for the process's own; its
+ * directory made if it is missing. A socket file that
  * nobody listens at is replaced; -EADDRINUSE when somebody does, -EEXIST when the file is no
  * socket.
  */
-int listen_unix(const char *path, int *ret_fd, struct error *e);
+int listen_unix(const char *path, gid_t group, int *ret_fd, struct error *e);

@@ -70,6 +70,9 @@ void http_respond(struct http_request *r, unsigned status, const char *type, con
 		  size_t len);
 void http_respond_text(struct http_request *r, unsigned status, const char *text);
 
+/* As the server itself answers: with the sentence that belongs to @status, such as 404. */
+void http_refuse(struct http_request *r, unsigned status);
+
 /* Of the content; texts that stay, NULL where there is nothing to say. */
 struct http_fields {
 	const char *type;     /* Content-Type */

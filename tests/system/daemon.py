@@ -181,6 +181,16 @@ class Daemon:
         finally:
             connection.close()
 
+    def ask(self, path, method="GET", body=None):
+        """At the control socket: (status, headers, body)"""
+        connection = http.client.HTTPConnection("localhost")
+        with socket.socket(socket.AF_UNIX) as connection.sock:
+            connection.sock.settimeout(20 * PATIENCE)
+            connection.sock.connect(str(self.control))
+            connection.request(method, path, body=body)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+
     def scrape(self, headers=None):
         status, got, body = self.request(headers=headers)
         assert status == 200, body

@@ -2,7 +2,6 @@
 """`wiregauge config reload`: what SIGHUP does, with an answer; also of the web config."""
 
 import base64
-import http.client
 import json
 import socket
 
@@ -66,24 +65,13 @@ def test_without_a_daemon(tmp_path):
     assert done.returncode == 1 and "no daemon answers" in done.stderr
 
 
-def ask(daemon, method, path):
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(20 * PATIENCE)
-        sock.connect(str(daemon.control))
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = sock
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-
-
 def test_by_post_alone(daemon):
-    status, headers, _ = ask(daemon, "GET", "/v1/config/reload")
+    status, headers, _ = daemon.ask("/v1/config/reload")
     assert (status, headers["Allow"]) == (405, "POST")
-    status, headers, body = ask(daemon, "POST", "/v1/config/reload")
+    status, headers, body = daemon.ask("/v1/config/reload", "POST")
     assert (status, headers["Content-Type"]) == (200, "application/json")
     assert json.loads(body) == {"done": "the new configuration runs: 1 module"}
-    assert ask(daemon, "POST", "/v1/status")[0] == 405
+    assert daemon.ask("/v1/status", "POST")[0] == 405
     # Whoever scrapes has no business there.
     assert daemon.request("/v1/config/reload", "POST")[0] == 404
 

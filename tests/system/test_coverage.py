@@ -51,12 +51,17 @@ def known_metrics():
     return set(re.findall(r"^\| `(\w+)` \|", own, re.M))
 
 
+def known_operations():
+    return set(re.findall(r"^### ((?:GET|POST) /\S+)", printed("api"), re.M))
+
+
 @pytest.mark.parametrize("heading, known", [
     ("Keys", lambda: set(known_keys())),
     ("Decoders", lambda: set(re.findall(r"^\| `(\w+)` \|", printed("decoders"), re.M))),
     ("Programs attached by their section", lambda: SECTIONS),
     ("Hooks of attach", known_hooks),
     ("Built-in metrics", known_metrics),
+    ("Operations", known_operations),
 ])
 def test_nothing_lacks_a_row(heading, known):
     expected, told = known(), rows(heading)

@@ -70,6 +70,18 @@ static void test_settings(void **state)
 	assert_int_equal(d->settings.items[2].place.column, 5);
 }
 
+static void test_web_api(void **state)
+{
+	_cleanup_(daemon_config_free_p) struct daemon_config *with = NULL, *without = NULL;
+	_cleanup_report_ struct report r = {0};
+
+	(void)state;
+	assert_int_equal(parse("web: {api: true}\n", &r, &with), 0);
+	assert_true(with->web.api);
+	assert_int_equal(parse("web:\naliases: true\n", &r, &without), 0);
+	assert_false(without->web.api);
+}
+
 static void test_empty_sets_nothing(void **state)
 {
 	static const char *const texts[] = {"", "# nothing\n", "modules:\n", "modules: {}\n",
@@ -115,6 +127,9 @@ static void test_errors(void **state)
 		     ":2:3: error: 'modules': expected a name, found a list");
 	expect_error("modules:\n  a: {[b]: c}\n", ":2:7: error: expected the name of an option");
 	expect_error("modules:\n\ttc: {}\n", "indent with blanks");
+	expect_error("web: {apy: true}\n",
+		     ":1:7: error: unknown key 'apy' in web, did you mean 'api'?");
+	expect_error("web: {api: maybe}\n", "'api': expected true or false, found 'maybe'");
 	expect_error("- a\n", "the daemon file is a mapping");
 	expect_error("modules: {a: {b: \"x\\0y\"}}\n", "a NUL byte");
 }
@@ -135,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_web_api),
 		cmocka_unit_test(test_empty_sets_nothing),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_file_that_is_not_there),

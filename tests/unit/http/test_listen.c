@@ -80,13 +80,13 @@ static void test_unix_socket(void **state)
 	int fd, second = -1;
 
 	(void)state;
-	assert_int_equal(listen_unix(path, &fd, &error), 0);
+	assert_int_equal(listen_unix(path, (gid_t)-1, &fd, &error), 0);
 	assert_int_equal(stat(path, &file), 0);
 	assert_int_equal(file.st_mode & 0777, 0660);
-	assert_int_equal(listen_unix(path, &second, &error), -EADDRINUSE);
+	assert_int_equal(listen_unix(path, (gid_t)-1, &second, &error), -EADDRINUSE);
 	close(fd);
 	/* Nobody listens there any more. */
-	assert_int_equal(listen_unix(path, &fd, &error), 0);
+	assert_int_equal(listen_unix(path, (gid_t)-1, &fd, &error), 0);
 	close(fd);
 	unlink(path);
 }
@@ -101,7 +101,7 @@ static void test_other_files_stay(void **state)
 	(void)state;
 	assert_non_null(file);
 	fclose(file);
-	assert_int_equal(listen_unix(path, &fd, &error), -EEXIST);
+	assert_int_equal(listen_unix(path, (gid_t)-1, &fd, &error), -EEXIST);
 	assert_non_null(strstr(error.text, "is no socket"));
 	assert_int_equal(access(path, F_OK), 0);
 	assert_int_equal(fd, -1);

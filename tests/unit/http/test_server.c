@@ -124,7 +124,7 @@ static int start(void **state)
 	waiting = NULL;
 	n_gone = 0;
 	released = 0;
-	return listen_unix(path, &options.listen_fd, &error) ||
+	return listen_unix(path, (gid_t)-1, &options.listen_fd, &error) ||
 	       http_server_start(&options, &server, &error);
 }
 
