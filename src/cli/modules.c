@@ -163,6 +163,24 @@ static void join(struct buf *b, const struct text_list *texts)
 		buf_printf(b, "%s%s", i ? "," : "", texts->items[i].text);
 }
 
+static json_t *texts_to_json(const struct text_list *texts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < texts->count; i++)
+		json_array_append_new(list, json_string(texts->items[i].text));
+	return list;
+}
+
+/* What it takes: of a string that has few values these. */
+static void add_type(struct buf *b, const struct option_config *o)
+{
+	if (o->choices.count)
+		option_add_choices(o, b);
+	else
+		buf_add_str(b, option_type_name(o->type));
+}
+
 static json_t *options_to_json(const struct builtin_module *b, const struct config *c)
 {
 	json_t *list = json_array();
@@ -172,12 +190,15 @@ static json_t *options_to_json(const struct builtin_module *b, const struct conf
 	for (size_t i = 0; i < c->options.count; i++) {
 		const struct option_config *o = &c->options.items[i];
 		_cleanup_buf_ struct buf fallback = {0};
+		json_t *option;
 
 		join(&fallback, &o->defaults);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name", o->name.text,
-						      "type", option_type_name(o->type), "default",
-						      buf_str(&fallback), "help",
-						      or_empty(o->help.text)));
+		option = json_pack("{s:s, s:s, s:s, s:s}", "name", o->name.text, "type",
+				   option_type_name(o->type), "default", buf_str(&fallback), "help",
+				   or_empty(o->help.text));
+		if (o->choices.count)
+			json_object_set_new(option, "choices", texts_to_json(&o->choices));
+		json_array_append_new(list, option);
 	}
 	return list;
 }
@@ -192,10 +213,12 @@ static void print_options(const struct builtin_module *b, const struct config *c
 		const struct option_config *o = &c->options.items[i];
 		_cleanup_buf_ struct buf name = {0};
 		_cleanup_buf_ struct buf fallback = {0};
+		_cleanup_buf_ struct buf type = {0};
 
+		add_type(&type, o);
 		buf_printf(&name, "%s.%s", c->name, o->name.text);
 		join(&fallback, &o->defaults);
-		columns_add(&table, buf_str(&name), option_type_name(o->type), buf_str(&fallback),
+		columns_add(&table, buf_str(&name), buf_str(&type), buf_str(&fallback),
 			    o->help.text);
 	}
 	columns_print(&table);

@@ -32,11 +32,29 @@ static void add_places(struct buf *b, const json_t *list)
 		buf_printf(b, " (%s)", mechanism);
 }
 
+/* "; lo: not native: the driver has none" of the first, and how many others there are. */
+static void add_caveats(struct buf *b, const json_t *list)
+{
+	size_t i, n = 0;
+	json_t *place;
+
+	json_array_foreach(list, i, place)
+	{
+		const char *caveat = text_of(place, "caveat");
+
+		if (*caveat && n++ == 0)
+			buf_printf(b, "; %s: %s", text_of(place, "at"), caveat);
+	}
+	if (n > 1)
+		buf_printf(b, ", and %zu more", n - 1);
+}
+
 static void describe_places(struct buf *b, const json_t *program, const json_t *list)
 {
 	const char *error = text_of(program, "error");
 
 	add_places(b, list);
+	add_caveats(b, list);
 	if (*error)
 		buf_printf(b, "; NOT EVERYWHERE: %s", error);
 }

@@ -47,6 +47,7 @@ struct key {
 	uint32_t min, max;        /* KEY_U32: the number; lists: how many, max 0 = any */
 	const char *const *names; /* entries may be NULL */
 	size_t n_names;
+	size_t option; /* KEY_ENUM: offset of a struct text that gets "$name" instead; 0 = none */
 	const char *later; /* a name that this version cannot do yet */
 	const struct schema *sub;
 	int (*named)(struct binding *at, const struct node *name, const struct node *value);

@@ -359,6 +359,37 @@ static void check_default_network(const struct binding *at, const struct text *t
 			      shown(t->text).text);
 }
 
+bool option_is_choice(const struct option_config *o, const char *value)
+{
+	for (size_t i = 0; i < o->choices.count; i++) {
+		if (STREQ(o->choices.items[i].text, value))
+			return true;
+	}
+	return o->choices.count == 0;
+}
+
+void option_add_choices(const struct option_config *o, struct buf *to)
+{
+	for (size_t i = 0; i < o->choices.count; i++)
+		buf_printf(to, "%s%s",
+			   i == 0                     ? ""
+			   : i + 1 < o->choices.count ? ", "
+						      : " or ",
+			   o->choices.items[i].text);
+}
+
+static void check_default_string(const struct binding *at, const struct option_config *o,
+				 const struct text *t)
+{
+	_cleanup_buf_ struct buf choices = {0};
+
+	if (!binding_is_right(at, "choices") || option_is_choice(o, t->text))
+		return;
+	option_add_choices(o, &choices);
+	binding_error(at, t->place, "'default': expected %s, found '%s'", buf_str(&choices),
+		      shown(t->text).text);
+}
+
 static int check_default(const struct binding *at, const struct option_config *o)
 {
 	if (!binding_is_right(at, "default"))
@@ -370,7 +401,9 @@ static int check_default(const struct binding *at, const struct option_config *o
 			      "'default': a list is for an option of type list");
 	else if (o->type == OPTION_NETWORK && o->defaults.items[0].text)
 		check_default_network(at, &o->defaults.items[0]);
-	else if (o->type != OPTION_STRING && o->defaults.items[0].text)
+	else if (o->type == OPTION_STRING && o->defaults.items[0].text)
+		check_default_string(at, o, &o->defaults.items[0]);
+	else if (o->defaults.items[0].text)
 		return normalize_default(at, o, &o->defaults.items[0]);
 	return 0;
 }
@@ -385,6 +418,8 @@ int check_option(struct binding *at, void *item)
 	if (o->max_entries.text && o->type != OPTION_UINT && binding_is_right(at, "type"))
 		binding_error(at, o->max_entries.place,
 			      "'max_entries' needs an option of type uint: it is a number");
+	if (o->choices.count && o->type != OPTION_STRING && binding_is_right(at, "type"))
+		binding_error(at, binding_place(at, "choices"), "'choices' are of type string");
 	if (o->max && o->type != OPTION_UINT && !(o->type == OPTION_LIST && o->rodata.text) &&
 	    binding_is_right(at, "type"))
 		binding_error(at, binding_place(at, "max"), "'max' is about numbers");
@@ -545,6 +580,31 @@ static void check_namespace(const struct binding *at, const struct text *t)
 			      shown(t->text).text);
 }
 
+/* "$name" stands for one of the choices of that option, and all of them are modes. */
+static void check_mode(const struct binding *at, const struct config *c, const struct text *t)
+{
+	const struct option_config *o = t->text ? config_find_option(c, t->text + 1) : NULL;
+	enum xdp_mode ignored;
+
+	if (!t->text)
+		return;
+	check_is_option(at, c, t, t->text + 1, OPTION_STRING, "string");
+	if (!o || o->type != OPTION_STRING)
+		return;
+	if (!o->choices.count || !o->defaults.count)
+		binding_error(at, o->place,
+			      "option '%s' needs choices and a default, since a mode is chosen by "
+			      "it",
+			      shown(o->name.text).text);
+	for (size_t i = 0; i < o->choices.count; i++) {
+		const struct text *choice = &o->choices.items[i];
+
+		if (choice->text && !xdp_mode_parse(choice->text, &ignored))
+			binding_error(at, choice->place, "'%s' is no mode of hook xdp",
+				      shown(choice->text).text);
+	}
+}
+
 static void check_attach_rows(const struct binding *at, const struct config *c)
 {
 	for (size_t i = 0; i < c->attach.count; i++) {
@@ -561,6 +621,7 @@ static void check_attach_rows(const struct binding *at, const struct config *c)
 			check_reference(at, c, &row->interfaces.items[j]);
 		for (size_t j = 0; j < row->netns.count; j++)
 			check_reference(at, c, &row->netns.items[j]);
+		check_mode(at, c, &row->mode_option);
 	}
 }
 

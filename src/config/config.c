@@ -344,6 +344,8 @@ static const struct key option_keys[] = {
 	 .doc = "option name: --option MODULE.NAME=VALUE"},
 	{"type", KEY_ENUM, AT(option_config, type), NAMES(option_types), .required = true,
 	 .doc = "what its value is"},
+	{"choices", KEY_TEXTS, AT(option_config, choices), .min = 1,
+	 .doc = "of string: the values that there are"},
 	{"max", KEY_U32, AT(option_config, max), .min = 1, .max = UINT32_MAX,
 	 .doc = "of uint, and of numbers in a list: the largest; without: any"},
 	{"default", KEY_ONE_OR_MORE, AT(option_config, defaults),
@@ -377,8 +379,9 @@ static const struct key attach_keys[] = {
 	 .doc = "hooks tc_… and xdp: in which network namespaces: own (default), all, names in "
 		"/run/netns with wildcards, files; '!' excludes; $NAME is the option NAME"},
 	{"mode", KEY_ENUM, AT(attach_config, mode), NAMES(xdp_modes),
+	 .option = offsetof(struct attach_config, mode_option),
 	 .doc = "hook xdp: in the driver (native), behind it (generic); default auto: native, else "
-		"generic"},
+		"generic; $NAME is the option NAME"},
 	{"family", KEY_ENUM, AT(attach_config, family), NAMES(netfilter_families),
 	 .doc = "hook netfilter: of which packets"},
 	{"netfilter_hook", KEY_ENUM, AT(attach_config, netfilter_hook), NAMES(netfilter_hooks),
@@ -686,6 +689,17 @@ const char *attach_hook_name(enum attach_hook hook)
 const char *netfilter_family_name(unsigned family)
 {
 	return netfilter_families[family];
+}
+
+bool xdp_mode_parse(const char *text, enum xdp_mode *ret)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(xdp_modes); i++) {
+		if (STREQ(xdp_modes[i], text)) {
+			*ret = (enum xdp_mode)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 const char *netfilter_hook_name(unsigned hook)

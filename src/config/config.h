@@ -178,7 +178,8 @@ struct option_config {
 	struct text name;
 	struct text help;
 	enum option_type type;
-	uint32_t max;            /* that a number may be; 0 = any */
+	uint32_t max;             /* that a number may be; 0 = any */
+	struct text_list choices; /* that a string has one of; none: any */
 	struct text rodata;      /* the `const volatile` variable it is written to; absent = none */
 	struct text max_entries; /* the map that gets room for so many entries; absent = none */
 	struct text_list defaults; /* a scalar gives one item */
@@ -215,6 +216,7 @@ struct attach_config {
 	struct text_list netns;  /* likewise, of network namespaces: "own", "all", or their names or
 				   files; absent: own */
 	enum xdp_mode mode;      /* xdp */
+	struct text mode_option; /* "$name": the option that says it instead */
 	unsigned family;         /* netfilter: NFPROTO_* */
 	unsigned netfilter_hook; /* NF_INET_* */
 	int32_t priority;        /* netfilter: lower runs first */
@@ -397,6 +399,9 @@ const char *attach_hook_name(enum attach_hook hook);
 const char *netfilter_family_name(unsigned family);
 const char *netfilter_hook_name(unsigned hook);
 
+/* XDP_NATIVE of "native"; false for what is none. */
+bool xdp_mode_parse(const char *text, enum xdp_mode *ret);
+
 /* The names in the language of these. */
 const char *column_unit_name(enum column_unit unit);
 const char *column_filter_name(enum column_filter filter);
@@ -425,6 +430,10 @@ bool column_is_histogram(const struct metric_config *m, const struct column_conf
 const struct column_config *table_find_column(const struct table_config *t, const char *name);
 
 const struct option_config *config_find_option(const struct config *c, const char *name);
+
+/* Whether a string option may be @value; its choices as "a, b or c". */
+bool option_is_choice(const struct option_config *o, const char *value);
+void option_add_choices(const struct option_config *o, struct buf *to);
 
 /* A key of a language, told to people. The texts are valid during the call only. */
 struct key_doc {

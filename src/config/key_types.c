@@ -227,6 +227,18 @@ static void describe_enum(struct buf *b, const struct key *key)
 	key_names_add(b, key->names, key->n_names, "or");
 }
 
+/* Of the item that has an enum at @to. */
+static struct text *option_text(const struct key *key, void *to)
+{
+	return (struct text *)(void *)((char *)to - key->offset + key->option);
+}
+
+static void release_enum(const struct key *key, void *from)
+{
+	if (key->option)
+		release_text(key, option_text(key, from));
+}
+
 static int bind_enum(struct binding *at, const struct key *key, const struct node *n, void *to)
 {
 	_cleanup_buf_ struct buf expected = {0}, hint = {0};
@@ -234,6 +246,8 @@ static int bind_enum(struct binding *at, const struct key *key, const struct nod
 
 	if (n->kind != NODE_SCALAR)
 		return report_unlike(at, key, n);
+	if (key->option && n->text[0] == '$')
+		return bind_text(at, key, n, option_text(key, to));
 	for (unsigned i = 0; i < key->n_names; i++) {
 		if (key->names[i] && STREQ(key->names[i], n->text)) {
 			*(unsigned *)to = i;
@@ -526,7 +540,7 @@ const struct key_type_ops key_types[] = {
 	[KEY_S32] = {describe_s32, bind_s32, release_nothing},
 	[KEY_FACTOR] = {describe_factor, bind_factor, release_nothing},
 	[KEY_DURATION] = {describe_duration, bind_duration, release_nothing},
-	[KEY_ENUM] = {describe_enum, bind_enum, release_nothing},
+	[KEY_ENUM] = {describe_enum, bind_enum, release_enum},
 	[KEY_TEXTS] = {describe_texts, bind_texts, release_texts},
 	[KEY_ONE_OR_MORE] = {describe_one_or_more, bind_one_or_more, release_texts},
 	[KEY_NUMBERS] = {describe_numbers, bind_numbers, release_numbers},

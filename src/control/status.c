@@ -56,10 +56,15 @@ static void add_attachments(const struct unit *u, const struct placement *p, jso
 	for (size_t i = 0; i < p->n_attachments; i++) {
 		const struct attachment *a = &p->attachments[i];
 		const char *mechanism = hook->mechanism(a);
+		_cleanup_buf_ struct buf caveat = {0};
+		json_t *place = json_pack("{s:s, s:o, s:s}", "hook", attach_hook_name(p->row.hook),
+					  "at", describe_place(u, a), "mechanism", mechanism);
 
-		json_array_append_new(all, json_pack("{s:s, s:o, s:s}", "hook",
-						     attach_hook_name(p->row.hook), "at",
-						     describe_place(u, a), "mechanism", mechanism));
+		if (hook->caveat)
+			hook->caveat(a, &caveat);
+		if (caveat.len)
+			json_object_set_new(place, "caveat", operation_text(buf_str(&caveat)));
+		json_array_append_new(all, place);
 		if (hook->by_interface)
 			json_array_append_new(interfaces, describe_interface(u, a, mechanism));
 	}

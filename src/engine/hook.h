@@ -72,6 +72,9 @@ struct hook {
 	/* Before maps are read for a scrape, in the scraper's thread. May be NULL. */
 	int (*run)(const struct hook_request *r, struct error *e);
 	const char *(*mechanism)(const struct attachment *a);
+	/* Adds what is worse about it than it could be, for people; nothing where all is well. May
+	 * be NULL. */
+	void (*caveat)(const struct attachment *a, struct buf *to);
 };
 
 #define HOOK_TYPE(type) (UINT64_C(1) << (type))

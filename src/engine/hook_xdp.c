@@ -50,6 +50,12 @@ static const char *mechanism(const struct attachment *a)
 	return a->xdp.mode == XDP_NATIVE ? "xdp native" : "xdp generic";
 }
 
+static void caveat(const struct attachment *a, struct buf *to)
+{
+	if (a->xdp.native_error)
+		buf_printf(to, "not native: %s", xdp_native_reason(a->xdp.native_error));
+}
+
 const struct hook hook_xdp = {
 	.types = HOOK_TYPE(BPF_PROG_TYPE_XDP),
 	.section = "SEC(\"xdp\")",
@@ -61,4 +67,5 @@ const struct hook hook_xdp = {
 	.link_fd = link_fd,
 	.detach = detach,
 	.mechanism = mechanism,
+	.caveat = caveat,
 };

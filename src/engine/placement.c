@@ -294,6 +294,8 @@ static int add_by_row(struct unit *u, const struct module *m, const struct attac
 	if (!p)
 		return -ENOMEM;
 	p->row = *row;
+	if (row->mode_option.text) /* its value was checked when it was set */
+		xdp_mode_parse(module_option(m, row->mode_option.text + 1)->items[0], &p->row.mode);
 	if (resolve_netns(m, row, &p->netns))
 		return -ENOMEM;
 	return resolve(m, &row->interfaces, &p->interfaces);

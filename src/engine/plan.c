@@ -496,6 +496,7 @@ static bool is_sampling(const struct config *c, const char *name)
 static void check_value(const struct config *c, const struct option_config *option,
 			const char *value, struct buf *wrong)
 {
+	_cleanup_buf_ struct buf choices = {0};
 	struct sampling sampling;
 	struct network network;
 	bool truth;
@@ -508,6 +509,10 @@ static void check_value(const struct config *c, const struct option_config *opti
 		add_wrong(wrong, NETWORK_TAKES, value);
 	else if (is_sampling(c, option->name.text) && !sampling_parse(value, &sampling))
 		add_wrong(wrong, SAMPLING_TAKES, value);
+	if (option_is_choice(option, value))
+		return;
+	option_add_choices(option, &choices);
+	add_wrong(wrong, buf_str(&choices), value);
 }
 
 static void check_values(const struct config *c, const struct option_config *option,

@@ -42,6 +42,8 @@ declare("bpf_object__find_map_by_name", c_void_p, c_void_p, c_char_p)
 declare("bpf_object__next_map", c_void_p, c_void_p, c_void_p)
 declare("bpf_object__find_program_by_name", c_void_p, c_void_p, c_char_p)
 declare("bpf_program__set_autoload", c_int, c_void_p, c_bool)
+declare("bpf_program__insns", c_void_p, c_void_p)
+declare("bpf_program__insn_cnt", c_size_t, c_void_p)
 declare("bpf_program__fd", c_int, c_void_p)
 declare("bpf_map__name", c_char_p, c_void_p)
 declare("bpf_map__fd", c_int, c_void_p)
@@ -200,6 +202,13 @@ class Object:
             raise KeyError(name)
         return found
 
+    def instructions(self, program):
+        """After load: (opcode, imm) of each, of the functions that it calls as well."""
+        found = self.program(program)
+        count = lib.bpf_program__insn_cnt(found)
+        data = ctypes.string_at(lib.bpf_program__insns(found), 8 * count)
+        return [(code, imm) for code, imm in struct.iter_unpack("=B3xi", data)]
+
     def choose(self, program):
         """Before load: this one too, whose SEC() begins with '?'."""
         check(lib.bpf_program__set_autoload(self.program(program), True), program)
@@ -278,6 +287,11 @@ def sum_u64(values):
     """Adds up the per-CPU values of a struct of u64."""
     rows = [struct.unpack(f"{len(value) // 8}Q", value) for value in values]
     return [sum(column) for column in zip(*rows)]
+
+
+def kernel_is_at_least(*version):
+    """For what a test expects of a kernel; the program itself never asks."""
+    return tuple(map(int, os.uname().release.split(".")[:2])) >= version
 
 
 def object_path(name):

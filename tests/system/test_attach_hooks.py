@@ -107,6 +107,10 @@ def test_xdp_is_generic_with_a_warning_where_the_driver_has_none(run_rows, here)
     daemon = run_rows("program: on_xdp, hook: xdp, interfaces: lo")
     assert places(daemon, "on_xdp") == {"lo": "xdp generic"}
     assert "lo: native XDP is refused (the driver has none)" in daemon.log()
+    (place,) = program_status(daemon, "on_xdp")["attachments"]
+    assert place["caveat"] == "not native: the driver has none"
+    shown = command("status", "--control.socket", daemon.control).stdout
+    assert "lo (xdp generic); lo: not native: the driver has none" in shown
 
 
 def test_xdp_native_where_the_driver_has_none_is_told(run_rows, here):

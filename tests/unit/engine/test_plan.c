@@ -24,7 +24,8 @@ static const char stage_manifest[] =
 	"  - {name: names, type: list, default: [a, b], help: h}\n"
 	"  - {name: ports, type: list, default: [53], help: h, rodata: p, max: 65535}\n"
 	"  - {name: small, type: uint, default: 1, help: h, max: 65535}\n"
-	"  - {name: from, type: network, default: '', help: h, rodata: a}\n";
+	"  - {name: from, type: network, default: '', help: h, rodata: a}\n"
+	"  - {name: pace, type: string, choices: [slow, brisk, fast], default: slow, help: h}\n";
 static const char pipe_manifest[] = "description: a pipeline\n"
 				    "options:\n"
 				    "  - {name: interfaces, type: list, default: ['*'], help: h}\n";
@@ -323,6 +324,7 @@ static const struct refusal refusals[] = {
 	{.settings = "one.from=10.0.0.0/33", .says = "takes an address or a network such as"},
 	{.settings = "one.from=eth0", .says = "192.0.2.0/24 or 2001:db8::/32, not 'eth0'"},
 	{.settings = "one.ports=53,dns", .says = "takes whole numbers of at most 65535, not 'dns'"},
+	{.settings = "one.pace=fats", .says = "takes slow, brisk or fast, not 'fats'"},
 	{.settings = "one.numbr=1", .says = "has no option 'numbr', did you mean 'number'?"},
 	{.settings = "oen.number=1", .says = "there is no module 'oen', did you mean 'one'?"},
 	{.settings = "nonsense", .says = "--option takes MODULE.NAME=VALUE, not 'nonsense'"},
