@@ -14,6 +14,7 @@
 #include "engine/builtin.h"
 #include "engine/interface_ids.h"
 #include "engine/placement.h"
+#include "engine/probe.h"
 #include "kernel/mapcopy.h"
 #include "kernel/pins.h"
 
@@ -58,6 +59,15 @@ static const struct module *owner_of(const struct plan *p, const char *map)
 	return &p->modules[0];
 }
 
+/* RECORDS() of events.bpf.h makes three maps. */
+static bool is_of_records(const char *map, const char *records)
+{
+	if (!has_prefix(map, records))
+		return STREQ(map, records);
+	map += strlen(records);
+	return STREQ(map, "_wanted") || STREQ(map, "_lost");
+}
+
 /* What the daemon fills when it starts, or empties while it runs, is made anew. */
 static bool is_the_daemons(const struct plan *p, const char *map)
 {
@@ -71,7 +81,7 @@ static bool is_the_daemons(const struct plan *p, const char *map)
 		for (size_t k = 0; k < c->records.count; k++) {
 			const char *records = c->records.items[k].map.text;
 
-			if (STREQ(map, records) || has_prefix(map, records))
+			if (is_of_records(map, records))
 				return true;
 		}
 	}
@@ -129,6 +139,7 @@ static void forget_former(struct persistence *p)
 void persistence_free(struct unit *u)
 {
 	forget_former(&u->persistence);
+	strv_free(&u->persistence.held);
 	free(TAKE_PTR(u->persistence.error));
 }
 
@@ -408,6 +419,18 @@ void persistence_pin_link(const struct hook_request *r, struct attachment *a)
 		a->pinned = true;
 }
 
+void persistence_hold_link(const struct hook_request *r)
+{
+	const struct attachment at = attachment_at(r->link);
+	_cleanup_buf_ struct buf name = {0};
+
+	if (!is_pinnable(r->unit) || !hook_get(r->placement->row.hook)->adopt)
+		return;
+	add_link_name(r, &at, &name);
+	if (strv_add(&r->unit->persistence.held, buf_str(&name), name.len))
+		log_warn("%s: %s: no memory", r->unit->plan->name, r->link->name);
+}
+
 void persistence_unpin_link(const struct hook_request *r, struct attachment *a)
 {
 	struct pins_removed removed = {0};
@@ -523,11 +546,11 @@ static const struct unit *find_unit(const struct agent *a, const char *part)
 	return NULL;
 }
 
-/* The names of all that @u has pinned. */
+/* The names of all that @u has pinned, and of what it has left as it was. */
 static int list_wanted(const struct unit *u, struct strv *ret)
 {
 	struct map_info map;
-	int err = 0;
+	int err = strv_add_all(ret, &u->persistence.held);
 
 	for (size_t i = 0; !err && object_map(u->object, i, &map); i++) {
 		_cleanup_buf_ struct buf name = {0};
@@ -581,11 +604,21 @@ static int list_present(const struct pins *pins, const char *part, struct strv *
 	return err;
 }
 
-/* Where a program could not be attached, the one from before goes on. */
-static bool is_everywhere(const struct unit *u)
+/* Whether @p should have a program, and has none that the kernel takes. */
+static bool lacks_program(const struct unit *u, const struct placement *p)
+{
+	const struct unit_program *program = &u->programs[p->program];
+
+	if (program->info.loaded || program->deferred || !hook_get(p->row.hook)->adopt)
+		return false;
+	return !program->probe || program->probe->state == PROBE_ABSENT;
+}
+
+/* Where there is no program for it, the one from before goes on. */
+static bool has_programs(const struct unit *u)
 {
 	for (size_t i = 0; i < u->n_placements; i++) {
-		if (u->placements[i].failed)
+		if (lacks_program(u, &u->placements[i]))
 			return false;
 	}
 	return true;
@@ -595,7 +628,7 @@ static void sweep_unit(const struct unit *u, const char *part)
 {
 	_cleanup_strv_ struct strv wanted = {0}, present = {0};
 
-	if (!u->persistence.pinned || !is_everywhere(u))
+	if (!u->persistence.pinned || !has_programs(u))
 		return;
 	if (list_wanted(u, &wanted) || list_present(u->env->pins, part, &present)) {
 		log_warn("%s: what is pinned and not needed any more could not be found",

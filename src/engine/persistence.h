@@ -49,6 +49,9 @@ int persistence_adopt_link(const struct hook_request *r, struct error *e);
 
 /* Pins the link of @a, which was just attached. */
 void persistence_pin_link(const struct hook_request *r, struct attachment *a);
+/* What is pinned for r->link is left as it is: the program of @r could not take its place. */
+void persistence_hold_link(const struct hook_request *r);
+
 void persistence_unpin_link(const struct hook_request *r, struct attachment *a);
 
 /* The daemon ends: what is pinned of @u stays when @u is freed. */

@@ -576,6 +576,7 @@ static void attach_at(struct unit *u, struct placement *p, const struct link_inf
 	/* An interface that vanished before we got there is nobody's fault. */
 	if (!err || err == -ENODEV)
 		return;
+	persistence_hold_link(&r);
 	keep_error(p, &error);
 	log_warn("%s: %s: %s", u->plan->name, link->name, error.text);
 }

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "engine/persistence.h"
 #include "engine/slices.h"
 
 /* Empty, for the labels of a next sample; one buffer for all. */
@@ -334,6 +335,20 @@ static void each_probe(const struct family *f, const struct exposition *x, struc
 	pthread_mutex_unlock(&a->lock);
 }
 
+static void persistent_is_pinned(const struct family *f, const struct exposition *x,
+				 struct buf *out)
+{
+	const struct agent *a = f->ctx;
+
+	for (size_t i = 0; i < a->n_units; i++) {
+		const struct unit *u = a->units[i];
+
+		if (plan_is_persistent(u->plan))
+			add_labelled(f, x, out, "config", u->plan->name,
+				     u->persistence.pinned && !persistence_error(u));
+	}
+}
+
 static void one_probe(const struct family *f, const struct exposition *x, struct buf *out,
 		      const struct unit *u, const struct probe *p)
 {
@@ -589,6 +604,9 @@ static const struct {
 	 "Entries in the map of a metric at this scrape", "config,map"},
 	{"wiregauge_map_max_entries", METRIC_GAUGE, map_max_entries,
 	 "Entries that the map of a metric has room for", "config,map"},
+	{"wiregauge_persistent_pinned", METRIC_GAUGE, persistent_is_pinned,
+	 "Whether a persistent config goes on when the daemon ends (1), or not all of it (0)",
+	 "config"},
 	{"wiregauge_probe_attached", METRIC_GAUGE, probe_is_attached,
 	 "Whether what a probe measures is measured, and by which of its ways; 0 and none where "
 	 "the kernel offers no way",

@@ -66,7 +66,8 @@ struct placement {
 struct persistence {
 	struct former_map *former; /* maps from before that still have to be copied */
 	size_t n_former;
-	bool adopted; /* what was learnt before is in the maps */
+	struct strv held; /* pins of links that the unit did not get, and leaves */
+	bool adopted;     /* what was learnt before is in the maps */
 	bool pinned;
 	char *error; /* why it, or one of its maps, cannot be pinned; NULL */
 };
