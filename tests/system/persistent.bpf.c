@@ -3,12 +3,15 @@
  * What is to outlive the daemon: each frame is counted, under the version of the program that saw
  * it, and what user space has put into maps of several kinds is only there.
  */
+#include <stdbool.h>
+
 #include <linux/bpf.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_helpers.h>
 
 const volatile __u32 version = 1;
+const volatile bool broken = false; /* no verifier takes what it does then */
 
 /* Frames by version. */
 struct {
@@ -74,7 +77,8 @@ int persist(struct xdp_md *xdp)
 	struct prefix prefix = {.bits = 32};
 	__u32 key = 0;
 
-	(void)xdp;
+	if (broken)
+		return *(volatile __u64 *)(long)xdp->data;
 	if (bpf_map_lookup_elem(&prefixes, &prefix) && bpf_map_lookup_elem(&nested, &key) &&
 	    bpf_map_lookup_elem(&learnt, &key))
 		bpf_ringbuf_output(&seen, &key, sizeof(key), 0);
