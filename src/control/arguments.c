@@ -61,6 +61,22 @@ int arguments_parse(const char *query, struct arguments *ret, struct error *e)
 	return 0;
 }
 
+int arguments_parse_request(const char *query, const void *body, size_t len, struct arguments *ret,
+			    struct error *e)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	*ret = (struct arguments){0};
+	if (len && memchr(body, '\0', len))
+		return error_set_usage(e, "the body is no text");
+	buf_add_str(&text, query ? query : "");
+	if (len)
+		buf_add_char(&text, '&');
+	buf_add(&text, body, len);
+	return buf_ok(&text) ? arguments_parse(buf_str(&text), ret, e)
+			     : error_set(e, -ENOMEM, "no memory");
+}
+
 void arguments_free(struct arguments *a)
 {
 	free(a->text);

@@ -24,6 +24,11 @@ struct arguments {
 int arguments_parse(const char *query, struct arguments *ret, struct error *e);
 void arguments_free(struct arguments *a);
 
+/* The same of a request: of its @query, which may be NULL, and behind it of the @len bytes of its
+ * @body, which have the same form. */
+int arguments_parse_request(const char *query, const void *body, size_t len, struct arguments *ret,
+			    struct error *e);
+
 /* The value of the last @name, or NULL. */
 const char *arguments_find(const struct arguments *a, const char *name);
 

@@ -8,7 +8,8 @@
 #include "base/cleanup.h"
 #include "control/service.h"
 
-enum { CONNECTIONS_MAX = 128 };
+/* Half of them for one who asks, as the server has it: those that do are one to it. */
+enum { CONNECTIONS_MAX = 2048 };
 
 struct control_server {
 	struct http_server *http;

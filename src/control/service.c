@@ -30,24 +30,12 @@ static void work_free(void *ctx)
 
 /* ---- asked ---- */
 
-/* The query, and behind it what a POST has brought in the same form. */
 static int parse_arguments(struct work *w, const struct http_request *r)
 {
-	_cleanup_buf_ struct buf text = {0};
-	const char *query = http_query(r), *body;
 	size_t len;
+	const char *body = http_body(r, &len);
 
-	buf_add_str(&text, query ? query : "");
-	body = http_body(r, &len);
-	if (len) {
-		if (memchr(body, '\0', len))
-			return error_set_usage(&w->error, "the body is no text");
-		buf_add_char(&text, '&');
-		buf_add(&text, body, len);
-	}
-	if (!buf_ok(&text))
-		return error_set(&w->error, -ENOMEM, "no memory");
-	return arguments_parse(buf_str(&text), &w->call.arguments, &w->error);
+	return arguments_parse_request(http_query(r), body, len, &w->call.arguments, &w->error);
 }
 
 static int check_peer(struct work *w, const struct http_request *r)

@@ -29,6 +29,27 @@ static void test_parse(void **state)
 	arguments_free(&a);
 }
 
+static void test_body(void **state)
+{
+	struct arguments a;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(arguments_parse_request("a=1", "b=2&c=%33", 9, &a, &error), 0);
+	assert_int_equal(a.count, 3);
+	assert_string_equal(arguments_find(&a, "c"), "3");
+	arguments_free(&a);
+	assert_int_equal(arguments_parse_request(NULL, "b=2c", 3, &a, &error), 0);
+	assert_int_equal(a.count, 1);
+	assert_string_equal(arguments_find(&a, "b"), "2");
+	arguments_free(&a);
+	assert_int_equal(arguments_parse_request(NULL, NULL, 0, &a, &error), 0);
+	assert_int_equal(a.count, 0);
+	arguments_free(&a);
+	assert_int_equal(arguments_parse_request("a=1", "b\0c", 3, &a, &error), -EINVAL);
+	arguments_free(&a);
+}
+
 static void test_what_is_no_text_is_refused(void **state)
 {
 	static const char *const queries[] = {"a=%", "a=%4", "a=%zz", "a=%00", "%00=1"};
@@ -79,6 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_what_is_no_text_is_refused),
 		cmocka_unit_test(test_too_many_are_refused),
 		cmocka_unit_test(test_what_is_added_is_found),
