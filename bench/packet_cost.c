@@ -9,7 +9,7 @@
  * BPF_PROG_TEST_RUN, all in turn and that many times over, so that whatever else the machine does
  * meets all alike. Medians over the rounds; a difference is the median of the differences within
  * a round. Once with all caches hot, one flow and one map entry; and once with a flow drawn at
- * random out of 100,000 for each packet (bare.bpf.c: `spread`), which costs the same before each.
+ * random out of 100,000 for each packet (spread.bpf.h), which costs the same before each.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -92,8 +92,21 @@ static const struct packet packets[] = {
 };
 /* clang-format on */
 
+/* What a pipeline of a kind of programs is measured against. */
+static const struct kind {
+	const char *section; /* SEC() of its programs, without '?' */
+	const char *bare;    /* the object that has the programs `bare` and `spread` */
+	uint32_t flags;      /* these have to have the same, as one calls the other */
+	int verdict;         /* what a program gives back that lets the packet go on */
+} kinds[] = {
+	{"tc", "bench/bare", 0, -1 /* TC_ACT_UNSPEC */},
+	{"xdp", "bench/bare_xdp", 0, XDP_PASS},
+	{"xdp.frags", "bench/bare_xdp", BPF_F_XDP_HAS_FRAGS, XDP_PASS},
+};
+
 struct bench {
 	const char *build_dir;
+	const struct kind *kind;
 	struct variant variants[VARIANTS_MAX];
 	size_t n_variants;
 };
@@ -112,16 +125,41 @@ static struct bpf_object *open_object(const struct bench *b, const char *name)
 	return object;
 }
 
+static struct bpf_program *find_program(const struct bpf_object *object, const char *name)
+{
+	struct bpf_program *found = bpf_object__find_program_by_name(object, name);
+
+	if (!found)
+		bench_fail("the object has no program '%s'", name);
+	return found;
+}
+
 static int load_object(struct bpf_object *object, const char *program)
 {
-	const struct bpf_program *found;
+	struct bpf_program *found = find_program(object, program);
 
+	/* Also one whose SEC() begins with '?'. */
+	bpf_program__set_autoload(found, true);
 	if (bpf_object__load(object))
 		bench_fail("cannot load '%s': %s; are you root?", program, strerror(errno));
-	found = bpf_object__find_program_by_name(object, program);
-	if (!found)
-		bench_fail("the object has no program '%s'", program);
 	return bpf_program__fd(found);
+}
+
+static const struct kind *find_kind(const struct bench *b, const char *pipeline,
+				    const char *program)
+{
+	struct bpf_object *object = open_object(b, pipeline);
+	const char *section = bpf_program__section_name(find_program(object, program));
+	const struct kind *found = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (STREQ(kinds[i].section, section + (section[0] == '?')))
+			found = &kinds[i];
+	}
+	bpf_object__close(object);
+	if (!found)
+		bench_fail("programs like '%s' cannot be measured here", program);
+	return found;
 }
 
 static void set_number(struct bpf_object *object, const char *variable, uint64_t value)
@@ -130,6 +168,16 @@ static void set_number(struct bpf_object *object, const char *variable, uint64_t
 
 	if (rodata_set_uint(object, variable, value, &error))
 		bench_fail("%s", error.text);
+}
+
+/* `bare` or `spread` */
+static int load_bare(const struct bench *b, struct bpf_object *object, const char *program)
+{
+	struct bpf_program *each;
+
+	/* A program array takes programs of one kind. */
+	bpf_object__for_each_program(each, object) bpf_program__set_flags(each, b->kind->flags);
+	return load_object(object, program);
 }
 
 /* "name=1,other=0" */
@@ -170,13 +218,13 @@ static void load_variant(struct bench *b, const char *pipeline, const char *prog
 /* The program that draws a flow for each @packet and calls what is in *ret_measured. */
 static int load_spread(const struct bench *b, const struct packet *packet, int *ret_measured)
 {
-	struct bpf_object *object = open_object(b, "bench/bare");
+	struct bpf_object *object = open_object(b, b->kind->bare);
 	int fd;
 
 	set_number(object, "address_offset", packet->address_offset);
 	set_number(object, "port_offset", packet->port_offset);
 	set_number(object, "flows", FLOWS);
-	fd = load_object(object, "spread");
+	fd = load_bare(b, object, "spread");
 	*ret_measured = bpf_object__find_map_fd_by_name(object, "measured");
 	return fd;
 }
@@ -188,7 +236,7 @@ static int load_spread(const struct bench *b, const struct packet *packet, int *
  * that a busy machine does not count. The kernel's own figure is of wall time, and in whole
  * nanoseconds.
  */
-static double measure(int fd, const struct packet *packet)
+static double measure(int fd, const struct packet *packet, int verdict)
 {
 	struct bpf_test_run_opts options = {
 		.sz = sizeof(options),
@@ -202,7 +250,7 @@ static double measure(int fd, const struct packet *packet)
 	if (bpf_prog_test_run_opts(fd, &options) < 0)
 		bench_fail("BPF_PROG_TEST_RUN: %s", strerror(errno));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	if ((int)options.retval != -1 /* TC_ACT_UNSPEC */)
+	if ((int)options.retval != verdict)
 		bench_fail("a program gave %d back", (int)options.retval);
 	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) /
 	       REPEAT;
@@ -222,16 +270,16 @@ static double median(double *values, size_t count)
 }
 
 /* @measured: the map of `spread`, or -1 to run each variant by itself. */
-static double measure_variant(const struct variant *v, const struct packet *packet, int spread,
-			      int measured)
+static double measure_variant(const struct bench *b, const struct variant *v,
+			      const struct packet *packet, int spread, int measured)
 {
 	const uint32_t zero = 0;
 
 	if (measured < 0)
-		return measure(v->fd, packet);
+		return measure(v->fd, packet, b->kind->verdict);
 	if (bpf_map_update_elem(measured, &zero, &v->fd, BPF_ANY))
 		bench_fail("cannot call '%s': %s", v->name, strerror(errno));
-	return measure(spread, packet);
+	return measure(spread, packet, b->kind->verdict);
 }
 
 static void print_results(const struct bench *b, double (*ns)[ROUNDS], double (*over)[ROUNDS])
@@ -247,7 +295,8 @@ static void run_rounds(const struct bench *b, const struct packet *packet, int s
 
 	for (size_t round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < b->n_variants; i++) {
-			ns[i][round] = measure_variant(&b->variants[i], packet, spread, measured);
+			ns[i][round] =
+				measure_variant(b, &b->variants[i], packet, spread, measured);
 			over[i][round] = ns[i][round] - ns[BARE][round];
 		}
 	}
@@ -274,7 +323,8 @@ int main(int argc, char **argv)
 				"NAME[:SWITCH=0|1[,…]]…\n");
 		return 2;
 	}
-	add_variant(&b, "bare", load_object(open_object(&b, "bench/bare"), "bare"));
+	b.kind = find_kind(&b, argv[2], argv[3]);
+	add_variant(&b, "bare", load_bare(&b, open_object(&b, b.kind->bare), "bare"));
 	for (int i = 4; i < argc; i++)
 		load_variant(&b, argv[2], argv[3], argv[i]);
 	printf("[\n");

@@ -261,7 +261,6 @@ static __always_inline void packet_parse_ipv4(struct packet *p)
 /* How far a walk over extension headers has come. */
 struct packet_walk {
 	__u32 offset;
-	__u32 frame_len;
 	__u8 protocol; /* of the header at `offset` */
 	__u8 fragment;
 	__u8 status;
@@ -296,7 +295,7 @@ static __always_inline bool packet_walk_step(PACKET_CONTEXT *context, struct pac
 		return false;
 	}
 	len = packet_extension_len(protocol, header.len);
-	if (w->offset + len > w->frame_len) {
+	if (w->offset + len > packet_context_len(context)) {
 		w->status = PACKET_TRUNCATED;
 		return false;
 	}
@@ -335,7 +334,6 @@ static __always_inline void packet_parse_extensions(struct packet *p)
 {
 	struct packet_walk walk = {
 		.offset = p->transport_offset,
-		.frame_len = packet_frame_len(p),
 		.protocol = p->protocol,
 	};
 
