@@ -3,6 +3,9 @@
 #pragma once
 
 #include <linux/bpf.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_helpers.h>
@@ -163,10 +166,36 @@ struct {
 
 RECORDS(guard_samples, 256 * 1024);
 
+/*
+ * Headers of a SYN or ACK, and what was found in them. In a map for the sake of the verifier: on
+ * the stack Linux 5.10 would not have the options read, as they are at no fixed place; and what it
+ * thinks to know of what is in a map is nothing, so that each turn of a loop is like the last.
+ */
+struct guard_headers {
+	union {
+		struct iphdr ipv4;
+		struct ipv6hdr ipv6;
+	};
+	union {
+		struct tcphdr tcp;
+		__u32 tcp_words[16];
+		__u8 tcp_bytes[64];
+	};
+	__u32 tcp_len;
+	__u32 at;         /* the option that is looked at */
+	__be32 timestamp; /* the client's */
+	__u8 has_timestamp;
+	__u8 has_sack;
+	__u8 scale; /* of the window, the client's; 15: none */
+	__u8 padding;
+};
+
 /* What a CPU keeps for itself. */
 struct guard_cpu {
 	__u64 insert_tat;     /* see settings.insert_cost; 1/64 ns */
 	__u64 next_sample_ns; /* see settings.sample_ns */
+	__u64 until_ns;       /* of the ban that guard_judge() has found */
+	struct guard_headers headers;
 };
 
 struct {

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: MIT
+"""The guard stage by itself, for tests: its maps as guard.h has them, and a clock that tests set.
+
+    with plane(stage) as guard:
+        guard.block("192.0.2.0/24")
+        guard.decide(packet)            # ("blocklisted", "dropped")
+"""
+
+import contextlib
+import ctypes
+import ipaddress
+import struct
+
+from bpf import XDP_DROP, XDP_PASS, XDP_TX, Object, check, declare, lib, object_path
+
+SECOND = 10**9
+REASONS = ("none allowed protected banned blocklisted source_limit port_limit syn_cookie_sent "
+           "syn_cookie_valid syn_cookie_invalid simple_syn drop_share heavy_hitter malformed "
+           "silent").split()
+VERDICTS = "passed dropped would_drop answered".split()
+ACTIONS = {"passed": XDP_PASS, "dropped": XDP_DROP, "would_drop": XDP_PASS, "answered": XDP_TX}
+TROUBLES = "cas_lost sources_full bans_full cookie_error".split()
+MONITOR, ENFORCE = 0, 1
+STATIC, KEEP, PASS = range(3)
+COOKIES_OFF, COOKIES_KERNEL, COOKIES_ORDERED = range(3)
+ALLOW_LIST, BLOCK_LIST = 0, 1
+DECLARED, RUNTIME, AUTOMATIC, PROTECTED = range(1, 5)
+PROVEN = 1
+SLOTS = 2048
+
+(EXACT, ALLOW_PREFIXES, BLOCK_PREFIXES, BANS, LIMITS, SOURCE_RATE, PORT_LIMITS, LONG_IPV6,
+ DETECTION, DEFENCE, STRICT, SIMPLE, TIMESTAMPS) = (1 << bit for bit in range(13))
+
+# struct guard_settings: name → format, in its order
+SETTINGS = {
+    "generation": "I", "lists_slot": "I",
+    **dict.fromkeys(("heartbeat_ns silence_ns simple_syn_cost simple_syn_tau simple_ban_ns "
+                     "insert_cost insert_tau sample_ns seed ipv6_mask").split(), "Q"),
+    "flags": "I", "sketch_half": "I",
+    "cookie_mss_ipv4": "H", "cookie_mss_ipv6": "H", "cookie_window": "H",
+    **dict.fromkeys("cookie_window_scale mode on_silence syn_cookies source_prefix".split(), "B"),
+}
+LAYOUT = struct.Struct("=" + "".join(SETTINGS.values()) + "5x")
+DEFAULTS = dict.fromkeys(SETTINGS, 0) | {
+    "mode": ENFORCE, "seed": 0x0123456789ABCDEF, "ipv6_mask": 2**64 - 1, "source_prefix": 64,
+    "generation": 1,
+}
+SOURCE = struct.Struct("=6QIHBB")
+SOURCE_FIELDS = ("packets_tat bytes_tat syns_tat until packets dropped generation rate verdict "
+                 "flags").split()
+BAN = struct.Struct("=3QIBB2x")
+PORT_LIMIT = struct.Struct("=8Q")
+DESTINATION = struct.Struct("=7Q16sHB5x")
+DESTINATION_FIELDS = ("packets bytes syns acks new_sources dropped answered address port "
+                      "protocol").split()
+
+MAP_LPM_TRIE, MAP_HASH, NO_PREALLOC = 11, 1, 1  # <linux/bpf.h>
+
+
+class CreateOptions(ctypes.Structure):
+    """struct bpf_map_create_opts of <bpf/bpf.h>, as far as it is needed"""
+
+    _fields_ = [("sz", ctypes.c_size_t), *((name, ctypes.c_uint32) for name in (
+        "btf_fd btf_key_type_id btf_value_type_id btf_vmlinux_value_type_id inner_map_fd map_flags"
+    ).split())]
+
+
+declare("bpf_map_create", ctypes.c_int, ctypes.c_uint32, ctypes.c_char_p, *[ctypes.c_uint32] * 3,
+        ctypes.c_void_p)
+declare("bpf_map_lookup_batch", ctypes.c_int, ctypes.c_int, *[ctypes.c_void_p] * 6)
+
+
+def mapped(address):
+    """16 bytes, IPv4 as ::ffff:a.b.c.d"""
+    packed = ipaddress.ip_address(address).packed
+    return packed if len(packed) == 16 else bytes(10) + b"\xff\xff" + packed
+
+
+def prefix(network):
+    """struct guard_prefix"""
+    network = ipaddress.ip_network(network)
+    length = network.prefixlen + (96 if network.version == 4 else 0)
+    return struct.pack("=I", length) + mapped(network.network_address)
+
+
+def source_key(address, source_prefix=64):
+    packed = ipaddress.ip_address(address).packed
+    if len(packed) == 4:
+        return struct.pack("=Q", 0xFFFFFFFF << 32 | int.from_bytes(packed, "big"))
+    upper = int.from_bytes(packed[:8], "big")
+    return struct.pack("=Q", upper >> (64 - source_prefix) << (64 - source_prefix))
+
+
+def packet_rate(rate, burst):
+    """(cost, tau) of a limit in packets a second"""
+    cost = 64 * SECOND // rate
+    return cost, cost * burst
+
+
+def byte_rate(bits, burst):
+    """The same in bits a second; @burst: bytes"""
+    cost = 64 * SECOND * 8 * 1024 // bits
+    return cost, cost * burst >> 10
+
+
+class Plane:
+    """Every change that sources have to notice stores a new generation, as user space does."""
+
+    def __init__(self, stage, program):
+        self.stage, self.program = stage, program
+        self.values = dict(DEFAULTS)
+        self.lists = {}
+        count = len(REASONS) * len(VERDICTS)
+        self.position = ctypes.create_string_buffer(4)
+        self.keys = ctypes.create_string_buffer(4 * count)
+        self.totals = ctypes.create_string_buffer(16 * stage.cpus * count)
+        self.set()
+        self.now = 1000 * SECOND
+
+    def set(self, **values):
+        self.values |= values
+        self.values["generation"] += 1
+        self.stage.update("guard_settings", bytes(4), LAYOUT.pack(*self.values.values()))
+
+    def add_flags(self, flags):
+        self.set(flags=self.values["flags"] | flags)
+
+    @property
+    def now(self):
+        return self._now
+
+    @now.setter
+    def now(self, ns):
+        self._now = ns
+        self.stage.update("guard_clock", bytes(4), struct.pack("=Q", ns))
+
+    # ---- lists ----
+
+    def _inner(self, outer, index, kind, key_size):
+        """The map at @index, made when it is first asked for."""
+        if (outer, index) not in self.lists:
+            options = CreateOptions(sz=ctypes.sizeof(CreateOptions), map_flags=NO_PREALLOC)
+            fd = check(lib.bpf_map_create(kind, b"list", key_size, 8, 1000,
+                                          ctypes.byref(options)), "a list")
+            self.stage.update(outer, struct.pack("=I", index), struct.pack("=I", fd))
+            self.lists[outer, index] = fd
+        return self.lists[outer, index]
+
+    def _put(self, fd, key, origin, flags):
+        entry = struct.pack("=BBHI", origin, flags, 0, 7)
+        check(lib.bpf_map_update_elem(fd, key, entry, 0), "an entry")
+
+    def add_exact(self, address, flags, slot=0, origin=DECLARED):
+        fd = self._inner("guard_exact", slot, MAP_HASH, 16)
+        self._put(fd, mapped(address), origin, flags)
+        self.add_flags(EXACT)
+
+    def add_prefix(self, network, which, slot=0, origin=DECLARED):
+        fd = self._inner("guard_prefixes", slot * 2 + which, MAP_LPM_TRIE, 20)
+        self._put(fd, prefix(network), origin, 1 << which)
+        self.add_flags(BLOCK_PREFIXES if which == BLOCK_LIST else ALLOW_PREFIXES)
+
+    def allow(self, network, **options):
+        self.add_prefix(network, ALLOW_LIST, **options)
+
+    def block(self, network, **options):
+        self.add_prefix(network, BLOCK_LIST, **options)
+
+    def ban(self, address, until=0):
+        ban = BAN.pack(self.now, until, 1, 1, RUNTIME, 3)
+        self.stage.update("guard_bans", mapped(address), ban)
+        self.add_flags(BANS)
+
+    # ---- limits ----
+
+    def set_rate(self, index, packets=(0, 0), octets=(0, 0)):
+        self.stage.update("guard_rates", struct.pack("=I", index),
+                          struct.pack("=4Q", *packets, *octets))
+
+    def limit_all(self, **rates):
+        self.set_rate(0, **rates)
+        self.add_flags(SOURCE_RATE)
+
+    def limit(self, network, index, **rates):
+        self.set_rate(index, **rates)
+        self.stage.update("guard_limits", prefix(network), struct.pack("=I", index))
+        self.add_flags(LIMITS)
+
+    def limit_port(self, port, udp, index, packets=(0, 0), octets=(0, 0), batches=(0, 0)):
+        self.stage.update("guard_port_limits", struct.pack("=I", index),
+                          PORT_LIMIT.pack(*packets, *octets, 0, 0, *batches))
+        self.stage.update("guard_port_rates", struct.pack("=I", port + 65536 * udp),
+                          struct.pack("=H", index))
+        self.add_flags(PORT_LIMITS)
+
+    # ---- defence ----
+
+    def defend(self, drop_share=0, fair_share=0, flags=0):
+        """All destinations alike."""
+        for slot in range(SLOTS):
+            self.stage.update("guard_defence", struct.pack("=I", slot),
+                              struct.pack("=4I", drop_share, fair_share, flags, 0))
+        self.add_flags(DEFENCE)
+
+    # ---- what comes of it ----
+
+    def source(self, address):
+        (value,) = self.stage.lookup("guard_sources", source_key(address))
+        return dict(zip(SOURCE_FIELDS, SOURCE.unpack(value)))
+
+    def destinations(self):
+        """Those that were seen, as dicts."""
+        found = []
+        for _, values in self.stage.read("guard_destinations"):
+            rows = [dict(zip(DESTINATION_FIELDS, DESTINATION.unpack(value))) for value in values]
+            total = {name: sum(row[name] for row in rows) for name in DESTINATION_FIELDS[:7]}
+            named = next((row for row in rows if row["port"] or any(row["address"])), rows[0])
+            if total["packets"]:
+                found.append(named | total)
+        return found
+
+    def counts(self):
+        """(reason, verdict) → (packets, bytes), of those that there are"""
+        counts = {}
+        for index, value in enumerate(self._read_counters()):
+            numbers = struct.unpack(f"={len(value) // 8}Q", value)
+            if total := sum(numbers[::2]):
+                counts[REASONS[index >> 2], VERDICTS[index & 3]] = total, sum(numbers[1::2])
+        return counts
+
+    def _read_counters(self):
+        """One value of all CPUs for each index; in one call where the kernel can (Linux 5.13)."""
+        count, stride = len(REASONS) * len(VERDICTS), 16 * self.stage.cpus
+        done = ctypes.c_uint32(count)
+        fd = lib.bpf_map__fd(self.stage.map("guard_counters"))
+        if lib.bpf_map_lookup_batch(fd, None, self.position, self.keys, self.totals,
+                                    ctypes.byref(done), None) == 0 and done.value == count:
+            return [self.totals.raw[at : at + stride] for at in range(0, count * stride, stride)]
+        return [b"".join(self.stage.lookup("guard_counters", struct.pack("=I", index)))
+                for index in range(count)]
+
+    def troubles(self):
+        return {TROUBLES[struct.unpack("=I", key)[0]]: total
+                for key, values in self.stage.read("guard_troubles")
+                if (total := sum(struct.unpack("=Q", value)[0] for value in values))}
+
+    def run(self, packet, repeat=1, **context):
+        """(action, packet as it is then)"""
+        return self.stage.run_xdp(self.program, bytes(packet), repeat=repeat, **context)
+
+    def decide(self, packet, **context):
+        """What became of one packet, out of what was counted; the action is looked at as well."""
+        before = self.counts()
+        action, after = self.run(packet, **context)
+        ((outcome, count),) = self._difference(before).items()
+        assert count == (1, len(bytes(packet)))
+        assert action == ACTIONS[outcome[1]]
+        if outcome[1] != "answered":
+            assert after == bytes(packet)
+        return outcome
+
+    def verdicts(self, packet, times):
+        """verdict → how often, of @times alike"""
+        before = self.counts()
+        self.run(packet, repeat=times)
+        return {name[1]: count[0] for name, count in self._difference(before).items()}
+
+    def _difference(self, before):
+        return {name: (count[0] - was[0], count[1] - was[1])
+                for name, count in self.counts().items()
+                if count != (was := before.get(name, (0, 0)))}
+
+
+@contextlib.contextmanager
+def plane(program="xdp_linear", is_clock_ours=True):
+    with Object(object_path("pipeline/xdp")) as stage:
+        stage.choose(program)
+        stage.set_rodata("stage_guard", True)
+        stage.set_rodata("guard_clock_is_test", is_clock_ours)
+        stage.load()
+        yield Plane(stage, program)
