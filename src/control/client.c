@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "control/operation.h"
 
 #define ANSWER_MAX      (64U << 20)
 #define SILENCE_MAX_SEC 60 /* objects may take the verifier long */
@@ -138,15 +139,14 @@ static const char *text_of(const json_t *object, const char *key)
 static int refusal(const char *socket, const struct answer *a, struct buf *details, struct error *e)
 {
 	json_error_t wrong;
-	json_t *json = json_loads(a->body, 0, &wrong);
+	json_auto_t *json = json_loads(a->body, 0, &wrong);
 	const json_t *what = json_object_get(json, "error");
 	const char *hint = text_of(what, "hint");
 
-	if (!what) {
-		json_decref(json);
-		return a->status == 404 ? unknown_operation(socket, e)
-					: misunderstood(socket, a->text.data, e);
-	}
+	if (!what)
+		return misunderstood(socket, a->text.data, e);
+	if (STREQ(text_of(what, "code"), OPERATION_UNKNOWN))
+		return unknown_operation(socket, e);
 	if (details)
 		buf_add_str(details, text_of(what, "details"));
 	error_set(e, -EIO, "%s", text_of(what, "message"));
@@ -155,7 +155,6 @@ static int refusal(const char *socket, const struct answer *a, struct buf *detai
 	e->exit = (enum exit_code)json_integer_value(json_object_get(what, "exit"));
 	if (e->exit == EXIT_DONE) /* from who does not say what it means */
 		e->exit = EXIT_FAILED;
-	json_decref(json);
 	return -EIO;
 }
 

@@ -190,6 +190,9 @@ const char *operation_failure_code(const struct error *e, unsigned *ret_status);
 /* {"error": {"code", "message", "hint", "exit", "details"}} */
 json_t *operation_failure(const struct error *e, const char *details, unsigned *ret_status);
 
+/* The code of what is no operation at all. */
+#define OPERATION_UNKNOWN "no_operation"
+
 /* Each code once, for docs/api.md; index from 0, false past the end. */
 struct failure_doc {
 	const char *code;

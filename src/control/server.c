@@ -24,6 +24,7 @@ int control_server_start(struct reloader *reloader, int listen_fd, const char *p
 	struct http_server_options options = {
 		.listen_fd = listen_fd,
 		.connections_max = CONNECTIONS_MAX,
+		.refuse = service_refuse,
 	};
 	int err;
 

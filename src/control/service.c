@@ -199,6 +199,31 @@ static void serve(void *ctx, struct http_request *r)
 	answer_later(w, r);
 }
 
+static const char *code_of(unsigned status)
+{
+	if (status == 404 || status == 405)
+		return OPERATION_UNKNOWN;
+	return status < 500 ? "usage" : "failed";
+}
+
+void service_refuse(struct http_request *r, unsigned status, const char *text)
+{
+	/* Without the status in front and the line end. */
+	const char *sentence = strstr(text, ": ") ? strstr(text, ": ") + 2 : text;
+	json_t *json = json_pack("{s:{s:s, s:s%, s:s, s:i}}", "error", "code", code_of(status),
+				 "message", sentence, strcspn(sentence, "\n"), "hint",
+				 "what can be asked: docs/api.md", "exit",
+				 (int)(status < 500 ? EXIT_USAGE : EXIT_FAILED));
+	char *body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	if (body)
+		http_respond(r, status, "application/json", body, strlen(body));
+	else
+		http_respond_text(r, status, text);
+	free(body);
+	json_decref(json);
+}
+
 /* ---- life ---- */
 
 int service_routes_init(struct service_routes *s, struct reloader *reloader,

@@ -32,5 +32,8 @@ struct service_routes {
 int service_routes_init(struct service_routes *s, struct reloader *reloader,
 			enum service_place place);
 
+/* For http_server_options: what is no operation is refused in the same form as by one. */
+void service_refuse(struct http_request *r, unsigned status, const char *text);
+
 /* When the server has ended. */
 void service_routes_free(struct service_routes *s);

@@ -163,7 +163,14 @@ void http_respond_text(struct http_request *r, unsigned status, const char *text
 
 void answer_status(struct http_request *r, unsigned status)
 {
-	http_respond_text(r, status, find_status(status)->text);
+	void (*refuse)(struct http_request * r, unsigned status, const char *text) =
+		r->server->options.refuse;
+	const char *text = find_status(status)->text;
+
+	if (refuse && status != 503) /* without memory the plain text is as much as can be */
+		refuse(r, status, text);
+	else
+		http_respond_text(r, status, text);
 }
 
 void http_refuse(struct http_request *r, unsigned status)

@@ -32,6 +32,9 @@ struct http_server_options {
 	size_t connections_max;
 	const struct http_route *routes; /* must outlive the server */
 	size_t n_routes;
+	/* Answers in the server's place what is no request for a path here: @status, and the
+	 * sentence that says so. NULL: that sentence as plain text. */
+	void (*refuse)(struct http_request *r, unsigned status, const char *text);
 	/* From security_load(), or NULL; taken over in any case. It is read anew when its files
 	 * change. */
 	struct http_security *security;

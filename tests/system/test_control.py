@@ -40,7 +40,12 @@ def test_what_is_wrong_is_told_to_programs(daemon):
     assert error["message"] == "'limit' takes a whole number of at most 4294967295, not 'many'"
     status, error = error_of(daemon.ask("/v1/table?module=%zz"))
     assert (status, error["code"]) == (400, "usage")
-    assert daemon.ask("/v1/nothing")[0] == 404
+    status, error = error_of(daemon.ask("/v1/nothing"))
+    assert (status, error["code"]) == (404, "no_operation")
+    status, error = error_of(daemon.ask("/v1/status", "POST"))
+    assert (status, error["code"], error["message"]) == (405, "no_operation", "not by this method")
+    status, error = error_of(daemon.ask("/v1/config/reload", "POST", "a=1&" * 100000))
+    assert (status, error["code"]) == (413, "usage")
     assert daemon.complaints() == []
 
 

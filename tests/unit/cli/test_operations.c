@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "cli/operations.h"
+#include "control/client.h"
 #include "control/server.h"
 #include "engine/agent.h"
 #include "http/listen.h"
@@ -262,6 +263,19 @@ static void test_what_the_daemon_refuses(void **state)
 				    "wiregauge run --module nowhere"));
 }
 
+static void test_a_daemon_of_another_version(void **state)
+{
+	struct error e;
+	json_t *answer;
+
+	(void)state;
+	assert_int_equal(control_ask(path, "/v1/test/none", &answer, &e), -EPROTO);
+	assert_non_null(strstr(e.text, "does not know how to do that"));
+	assert_non_null(strstr(e.hint, "it is of another version"));
+	assert_int_equal(control_do(path, "/v1/test/list", &answer, NULL, &e), -EPROTO);
+	assert_non_null(strstr(e.text, "does not know how to do that"));
+}
+
 static void test_tables(void **state)
 {
 	(void)state;
@@ -301,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_what_is_wrong_is_told_before_it_is_asked),
 		cmocka_unit_test(test_what_the_daemon_refuses),
+		cmocka_unit_test(test_a_daemon_of_another_version),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_help),
