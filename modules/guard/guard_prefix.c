@@ -32,19 +32,43 @@ struct guard_prefix guard_prefix_of(const struct network *n)
 	return p;
 }
 
+bool guard_prefix_is_ipv4(const struct guard_prefix *p)
+{
+	return p->prefixlen >= GUARD_MAPPED_BITS && memcmp(p->address, mapped, sizeof(mapped)) == 0;
+}
+
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+}
+
+bool guard_prefix_take(const struct network *n, struct guard_prefix *ret)
+{
+	struct guard_prefix p = guard_prefix_of(n);
+
+	if (!guard_prefix_is_ipv4(&p) && p.prefixlen < GUARD_MAPPED_BITS &&
+	    same_bits(p.address, mapped, p.prefixlen))
+		return false;
+	*ret = p;
+	return true;
+}
+
 bool guard_prefix_parse(const char *text, struct guard_prefix *ret)
 {
 	struct network n;
 
-	if (!network_parse(text, &n))
-		return false;
-	*ret = guard_prefix_of(&n);
-	return true;
+	return network_parse(text, &n) && guard_prefix_take(&n, ret);
 }
 
-bool guard_prefix_is_ipv4(const struct guard_prefix *p)
+struct guard_prefix guard_prefix_cut(const struct guard_prefix *p, unsigned bits)
 {
-	return p->prefixlen >= GUARD_MAPPED_BITS && memcmp(p->address, mapped, sizeof(mapped)) == 0;
+	struct guard_prefix cut = *p;
+
+	cut.prefixlen = MIN(p->prefixlen, bits);
+	clear_behind(cut.address, cut.prefixlen);
+	return cut;
 }
 
 unsigned guard_prefix_length(const struct guard_prefix *p)
@@ -74,14 +98,7 @@ void guard_prefix_add_text(const struct guard_prefix *p, struct buf *text)
 	buf_add_str(text, printed);
 }
 
-static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, whole) == 0 && (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-/* ::/0 is all of IPv6 and nothing of IPv4, though mapped addresses begin like it. */
+/* Networks of IPv6 have nothing of IPv4, though mapped addresses may begin like them. */
 bool guard_prefix_overlaps(const struct guard_prefix *a, const struct guard_prefix *b)
 {
 	return guard_prefix_is_ipv4(a) == guard_prefix_is_ipv4(b) &&

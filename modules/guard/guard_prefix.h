@@ -19,10 +19,24 @@ enum {
 	GUARD_PREFIX_TEXT = 52, /* the longest as text: 45 of an IPv6 address, '/', 128 */
 };
 
+/* Of any; see guard_prefix_take(). */
 struct guard_prefix guard_prefix_of(const struct network *n);
 
-/* False where @text is neither an address nor a network; also "any": 0.0.0.0/0 is all of IPv4. */
+/* What guard_prefix_parse() takes, for a sentence. */
+#define GUARD_NETWORK_TAKES                                                                        \
+	NETWORK_TAKES "; all of IPv4 is 0.0.0.0/0, all of IPv6 that is used 2000::/3"
+
+/*
+ * False where @text is neither an address nor a network; and for a network of IPv6 that has the
+ * mapped addresses in it, as ::/0: in the kernel's tries that would be all of IPv4, too.
+ */
 bool guard_prefix_parse(const char *text, struct guard_prefix *ret);
+
+/* The same of one that was parsed. */
+bool guard_prefix_take(const struct network *n, struct guard_prefix *ret);
+
+/* Its first @bits bits, of those that it has. */
+struct guard_prefix guard_prefix_cut(const struct guard_prefix *p, unsigned bits);
 
 /* "192.0.2.0/24"; one address without its length. */
 void guard_prefix_print(const struct guard_prefix *p, char text[GUARD_PREFIX_TEXT]);

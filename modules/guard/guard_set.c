@@ -80,16 +80,58 @@ static uint32_t trie_index(uint32_t slot, size_t list)
 	return slot * GUARD_LISTS + (uint32_t)list;
 }
 
-static int count_one(void *ctx, const void *key, const void *value)
+static bool is_exact(const struct guard_item *item)
 {
-	uint8_t by[GUARD_LISTS];
-	size_t *counts = ctx;
+	return item->prefix.prefixlen == GUARD_ADDRESS_BITS;
+}
+
+/* What it counts as: a command is more than a configuration. */
+static enum guard_entry_kind kind_of(uint8_t by)
+{
+	if (by & GUARD_BY_RUNTIME)
+		return GUARD_ENTRY_RUNTIME;
+	return by & GUARD_BY_DECLARED ? GUARD_ENTRY_DECLARED : GUARD_ENTRY_PROTECTION;
+}
+
+/* @change: 1 where @item comes, -1 where it goes. */
+static void count_item(struct guard_slot *slot, const struct guard_item *item, int change)
+{
+	size_t *counts = is_exact(item) ? slot->n_exact_in : slot->counts;
+
+	for (size_t list = 0; list < GUARD_LISTS; list++) {
+		if (!item->by[list])
+			continue;
+		counts[list] += (size_t)change;
+		slot->by[list][kind_of(item->by[list])] += (size_t)change;
+	}
+}
+
+/* Where entries are read that are there already. */
+struct counting {
+	struct guard_slot *slot;
+	bool exact;
+};
+
+static int count_entry(void *ctx, const void *key, const void *value)
+{
+	const struct counting *c = ctx;
+	struct guard_item item = {.prefix.prefixlen = c->exact ? GUARD_ADDRESS_BITS : 0};
 
 	(void)key;
-	guard_item_of_entry(value, by);
-	for (size_t i = 0; i < GUARD_LISTS; i++)
-		counts[i] += !!by[i];
+	guard_item_of_entry(value, item.by);
+	count_item(c->slot, &item, 1);
 	return 0;
+}
+
+static int count_slot(struct guard_slot *slot, struct error *e)
+{
+	struct counting c = {.slot = slot, .exact = true};
+	int err = guard_map_each(&slot->exact, count_entry, &c, e);
+
+	c.exact = false;
+	for (size_t i = 0; !err && i < GUARD_LISTS; i++)
+		err = guard_map_each(&slot->tries[i], count_entry, &c, e);
+	return err;
 }
 
 int guard_set_adopt(struct guard_set *s, struct error *e)
@@ -104,10 +146,8 @@ int guard_set_adopt(struct guard_set *s, struct error *e)
 	if (err)
 		err = error_set(e, err, "cannot open the lists that are in use: %s",
 				error_words(err));
-	for (size_t i = 0; !err && i < GUARD_LISTS; i++)
-		err = guard_map_each(&slot.tries[i], count_one, slot.counts, e);
 	if (!err)
-		err = guard_map_each(&slot.exact, count_one, slot.n_exact_in, e);
+		err = count_slot(&slot, e);
 	slot_close(err ? &slot : &s->slot);
 	if (!err)
 		s->slot = slot;
@@ -139,11 +179,6 @@ static int write_one(struct writer *w, const void *key, const struct guard_entry
 	return w->count == CHUNK ? write_out(w) : 0;
 }
 
-static bool is_exact(const struct guard_item *item)
-{
-	return item->prefix.prefixlen == GUARD_ADDRESS_BITS;
-}
-
 /* What of @item a trie of @list has. */
 static struct guard_entry entry_in(const struct guard_item *item, size_t list)
 {
@@ -155,14 +190,8 @@ static struct guard_entry entry_in(const struct guard_item *item, size_t list)
 
 static void count_items(const struct guard_items *items, struct guard_slot *slot)
 {
-	for (size_t i = 0; i < items->count; i++) {
-		const struct guard_item *item = &items->items[i];
-
-		size_t *counts = is_exact(item) ? slot->n_exact_in : slot->counts;
-
-		for (size_t list = 0; list < GUARD_LISTS; list++)
-			counts[list] += item->by[list] != 0;
-	}
+	for (size_t i = 0; i < items->count; i++)
+		count_item(slot, &items->items[i], 1);
 }
 
 static int create(const struct map_info *like, size_t entries, struct map_info *ret)
@@ -337,7 +366,11 @@ static int read_one(void *ctx, const void *key, const void *value)
 int guard_set_read(const struct guard_set *s, struct guard_items *ret, struct error *e)
 {
 	struct reading r = {.items = ret, .list = -1};
-	int err = guard_map_each(&s->slot.exact, read_one, &r, e);
+	int err;
+
+	if (s->slot.exact.fd < 0)
+		return 0;
+	err = guard_map_each(&s->slot.exact, read_one, &r, e);
 
 	for (r.list = 0; !err && r.list < GUARD_LISTS; r.list++)
 		err = guard_map_each(&s->slot.tries[r.list], read_one, &r, e);
@@ -418,15 +451,6 @@ static int put_in_place(struct guard_set *s, const struct guard_item *item)
 	return err;
 }
 
-static void count_change(struct guard_slot *slot, const struct guard_item *before,
-			 const struct guard_item *after)
-{
-	size_t *counts = is_exact(after) ? slot->n_exact_in : slot->counts;
-
-	for (size_t list = 0; list < GUARD_LISTS; list++)
-		counts[list] += !!after->by[list] - !!before->by[list];
-}
-
 /* There is no room for one more: a new set, which has. */
 static int rebuild_with(struct guard_set *s, const struct guard_item *item, struct error *e)
 {
@@ -456,7 +480,8 @@ int guard_set_put(struct guard_set *s, const struct guard_item *item, struct err
 		return error_set(e, err, "cannot change the entry of %s: %s", text,
 				 error_words(err));
 	}
-	count_change(&s->slot, &before, item);
+	count_item(&s->slot, &before, -1);
+	count_item(&s->slot, item, 1);
 	guard_settings_note_length(s->settings, &item->prefix);
 	set_list_flags(s->settings, flags_of(&s->slot));
 	guard_settings_renew(s->settings);

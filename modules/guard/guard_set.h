@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "guard.h"
+#include "guard_books.h"
 #include "guard_lists.h"
 #include "kernel/object.h"
 
@@ -15,8 +16,9 @@
 struct guard_slot {
 	struct map_info tries[GUARD_LISTS];
 	struct map_info exact;
-	size_t counts[GUARD_LISTS];     /* networks in the tries */
-	size_t n_exact_in[GUARD_LISTS]; /* addresses, of which one may be in both */
+	size_t counts[GUARD_LISTS];                /* networks in the tries */
+	size_t n_exact_in[GUARD_LISTS];            /* addresses, of which one may be in both */
+	size_t by[GUARD_LISTS][GUARD_ENTRY_KINDS]; /* of all lengths, by who put them there */
 };
 
 struct guard_set {
@@ -40,7 +42,8 @@ int guard_set_adopt(struct guard_set *s, struct error *e);
  * was. */
 int guard_set_build(struct guard_set *s, const struct guard_items *items, struct error *e);
 
-/* Appends every network that is in a list to @ret, which is then settled. */
+/* Appends every network that is in a list to @ret, which is then settled. None before a set was
+ * built or adopted. */
 int guard_set_read(const struct guard_set *s, struct guard_items *ret, struct error *e);
 
 /* Who has @p, as it stands there, in which list: all 0 where none has. */

@@ -225,7 +225,7 @@ static void test_a_rule_says_whom_it_would_cut_off(void **state)
 	assert_non_null(strstr(text, " and 2 more"));
 	assert_int_equal(explain(&s, "0.0.0.0/0", text), 6);
 	assert_int_equal(explain(&s, "127.0.0.1", text), 1);
-	assert_int_equal(explain(&s, "::/0", text), 2);
+	assert_int_equal(explain(&s, "2000::/3", text), 1);
 	assert_int_equal(s.failures.len, 0);
 }
 
