@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "guard_books.bpf.h"
 #include "guard_sources.bpf.h"
 #include "guard_syn.bpf.h"
 
