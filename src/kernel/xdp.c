@@ -27,8 +27,9 @@ static const char *const ip_words[] = {
 	[XDP_ATTACHED_HW] = "xdpoffload",
 };
 
-/* The link that holds the program at @ifindex; 0 when none does, or it is not said. */
-static uint32_t find_link(uint32_t ifindex)
+/* The link that holds @program at @ifindex; 0 when none does, or it is not said. In another network
+ * namespace there may be another interface of that index. */
+static uint32_t find_link(uint32_t ifindex, uint32_t program)
 {
 	uint32_t id = 0;
 
@@ -38,7 +39,8 @@ static uint32_t find_link(uint32_t ifindex)
 		uint32_t size = sizeof(info);
 
 		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-		    info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex)
+		    info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex &&
+		    info.prog_id == program)
 			return id;
 	}
 	return 0;
@@ -74,12 +76,13 @@ static int occupied_error(uint32_t ifindex, const char *device, struct error *e)
 {
 	char name[BPF_OBJ_NAME_LEN], advice[128];
 	unsigned mode = XDP_ATTACHED_NONE;
-	uint32_t program = find_occupant(ifindex, &mode), link = find_link(ifindex);
+	uint32_t program = find_occupant(ifindex, &mode), link;
 
 	if (!program)
 		return error_set(e, -EBUSY, "cannot attach by XDP to %s: another program is there",
 				 device);
 	name_of_program(program, name);
+	link = find_link(ifindex, program);
 	if (link)
 		snprintf(advice, sizeof(advice), "bpftool link detach id %u", link);
 	else

@@ -24,15 +24,14 @@ else:
     WAY, PROGRAM = "basic", "xdp_basic"
 
 
-def write_pipeline(folder, **changes):
-    """The pipeline's own manifest, and what switches a test's stages on."""
-    manifest = yaml.safe_load((ROOT / "pipeline/xdp.yaml").read_text())
+def write_pipeline(folder):
+    """The pipeline's own manifest, and what switches stages on; it ends with the daemon."""
+    manifest = yaml.safe_load((ROOT / "pipeline/xdp.yaml").read_text()) | {"persistent": False}
     manifest["options"] += [
         {"name": "first", "type": "bool", "default": True, "rodata": "stage_first"},
         {"name": "second", "type": "bool", "default": False, "rodata": "stage_second"},
         {"name": "verdict", "type": "uint", "default": 0xFFFFFFFF, "rodata": "first_verdict"},
     ]
-    manifest |= changes
     add_config(folder, "xdp_stages", yaml.safe_dump(manifest), "tests/packet/stages/xdp_stages")
 
 
@@ -153,6 +152,28 @@ def test_jumbo_frames(run_stages, here, there):
     assert places(daemon, PROGRAM) == {"wire": "xdp native"}
     there.send_frames("wire", [bytes(12) + b"\x88\xb5" + bytes(8000)] * 3)
     until_counted(daemon, 3, 3 * 8014)
+
+
+def test_a_link_elsewhere_is_not_in_the_way(run_stages, here, there, make_namespace, cleanup):
+    """In another namespace: `ip link` frees this one, whatever links there are elsewhere."""
+    here.ip(f"link set dev wire xdpdrv obj {object_path('tests/system/foreign_xdp')} sec xdp")
+    cleanup.callback(here.ip, "link set dev wire xdpdrv off")
+    with here.entered():
+        index = socket.if_nametoindex("wire")
+    inner, end = make_namespace(), make_namespace()
+    connect(inner, end)
+    with inner.entered():
+        assert socket.if_nametoindex("wire") == index
+    daemon = run_stages(netns=f"own,{inner.name}")
+    assert list(places(daemon, PROGRAM)) == [f"wire@{inner.name}"]
+    # Once more, now that the link elsewhere is there.
+    here.ip("link set wire down")
+    here.ip("link set wire name apart")
+    here.ip("link set apart name wire")
+    errors = until(lambda: (lines := daemon.complaints()) and len(lines) > 1 and lines,
+                   5 * PATIENCE, lambda: daemon.log())
+    for error in errors:
+        assert error.endswith("if nobody needs it: ip link set dev wire xdpdrv off")
 
 
 def test_another_program_is_left_where_it_is(run_stages, here, there, make_namespace, cleanup):
