@@ -358,6 +358,7 @@ static int adopt(const struct hook_request *r, int fd, bool *ret_there, struct e
 	*ret_there = !err;
 	if (err)
 		return error_set(e, err, "what is pinned is not there: %s", error_words(err));
+	error_set(e, -EOPNOTSUPP, "it is attached in another way"); /* replace() does not say it */
 	err = hook->replace(r, &a, e);
 	if (err)
 		return err;
