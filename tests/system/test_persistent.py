@@ -19,7 +19,7 @@ import pytest
 from bpf import Object, TestRunOpts, XdpMd, check, declare, lib, object_path
 from configs import u32, u64
 from daemon import PATIENCE, SANITIZED, command
-from kernel import Map, assert_untouched, bpftool, unowned, until_only
+from kernel import KINDS, Map, assert_released, assert_untouched, bpftool
 from netns import connect
 from attaching import places, program_status, send_to, write_config
 from waiting import until, until_stable
@@ -58,15 +58,17 @@ def write(folder, interfaces="'wire*'", layout=0, name="keeper", row=ROW, head=H
 
 @pytest.fixture
 def pinned(cleanup, here):
-    """Takes away what is left of the test."""
+    """Takes away what is left of the test: then nothing of it is in the kernel any more. {kind:
+    ids} of what it had there."""
     def remove():
         with here.entered():
             done = command("cleanup")
         assert done.returncode == 0, done.stderr
 
-    before = unowned()
-    cleanup.callback(until_only, before, "at the end")
+    held = {kind: set() for kind in KINDS}
+    cleanup.callback(assert_released, held)
     cleanup.callback(remove)
+    return held
 
 
 @pytest.fixture
@@ -81,6 +83,8 @@ def start(launch, folder, here, there, pinned):
                         through=through).wait_ready()
         if wait:
             until(lambda: places(daemon, "persist"), 5 * PATIENCE, daemon.log)
+        for kind in KINDS:
+            pinned[kind] |= daemon.bpf_objects(kind)
         return daemon
 
     return run
@@ -570,8 +574,8 @@ def test_other_mode(start, folder, here):
     write(folder, row=ROW.replace("native", "generic"))
     daemon = start()
     assert places(daemon, "persist") == {"wire": "xdp generic"}
-    assert "wire: the program from before is taken away, and the new one attached after that" \
-        in daemon.log()
+    assert "wire: the program from before is taken away, and the new one attached after that: it " \
+        "is attached in another way" in daemon.log()
     daemon.kill()
     daemon = start()
     assert not daemon.complaints()
