@@ -5,16 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/agent.h"
 #include "engine/builtin.h"
 #include "engine/interface_ids.h"
 #include "engine/placement.h"
-#include "engine/probe.h"
 #include "kernel/mapcopy.h"
 #include "kernel/pins.h"
 
@@ -96,16 +93,17 @@ static bool is_kept(const struct plan *p, const struct map_info *map)
 	       owner_of(p, map->name);
 }
 
-static void add_map_name(const struct plan *p, const char *map, struct buf *name)
+bool persistence_add_map_name(const struct plan *p, const struct map_info *map, struct buf *name)
 {
+	if (!is_kept(p, map))
+		return false;
 	pins_add_part(name, p->name);
-	buf_printf(name, "/%" PRIu32 "/maps/%s", owner_of(p, map)->config->layout, map);
+	buf_printf(name, "/%" PRIu32 "/maps/%s", owner_of(p, map->name)->config->layout, map->name);
+	return true;
 }
 
-/* At a hook that has room for one program that is the whole name; elsewhere its program's is added,
- * as a unit may have several there. */
-static void add_link_name(const struct hook_request *r, const struct attachment *a,
-			  struct buf *name)
+void persistence_add_link_name(const struct hook_request *r, const struct attachment *a,
+			       struct buf *name)
 {
 	const struct unit *u = r->unit;
 	const struct placement *p = r->placement;
@@ -160,16 +158,6 @@ static int map_of_predecessor(const struct unit *u, const char *name, int *ret_f
 	return *ret_fd < 0 ? -errno : 0;
 }
 
-static int pinned_map(const struct unit *u, const char *map, int *ret_fd, struct error *e)
-{
-	_cleanup_buf_ struct buf name = {0};
-
-	if (!is_pinnable(u))
-		return -ENOENT;
-	add_map_name(u->plan, map, &name);
-	return pins_get(u->env->pins, buf_str(&name), PIN_MAP, ret_fd, e);
-}
-
 static int keep_former(struct persistence *p, const struct map_info *info)
 {
 	struct former_map *former = reallocarray(p->former, p->n_former + 1, sizeof(*former));
@@ -209,13 +197,15 @@ static int reuse(struct unit *u, const char *name, int fd, struct error *e)
 	return 0;
 }
 
-static int reuse_if_there(struct unit *u, const struct map_info *map, struct error *e)
+/* @pin: the name that the pin of @map has. */
+static int reuse_if_there(struct unit *u, const struct map_info *map, const char *pin,
+			  struct error *e)
 {
 	struct error error;
 	int fd, err = map_of_predecessor(u, map->name, &fd);
 
-	if (err == -ENOENT)
-		err = pinned_map(u, map->name, &fd, &error);
+	if (err == -ENOENT && is_pinnable(u))
+		err = pins_get(u->env->pins, pin, PIN_MAP, &fd, &error);
 	if (!err)
 		return reuse(u, map->name, fd, e);
 	if (err == -EEXIST) {
@@ -237,8 +227,10 @@ int persistence_reuse_maps(struct unit *u, struct error *e)
 	forget_former(&u->persistence);
 	u->persistence.adopted = false;
 	for (size_t i = 0; !err && object_map(u->object, i, &map); i++) {
-		if (is_kept(u->plan, &map))
-			err = reuse_if_there(u, &map, e);
+		_cleanup_buf_ struct buf name = {0};
+
+		if (persistence_add_map_name(u->plan, &map, &name))
+			err = reuse_if_there(u, &map, buf_str(&name), e);
 	}
 	return err;
 }
@@ -295,7 +287,8 @@ static int pin_map(const struct unit *u, const struct map_info *map, struct erro
 {
 	_cleanup_buf_ struct buf name = {0};
 
-	add_map_name(u->plan, map->name, &name);
+	if (!persistence_add_map_name(u->plan, map, &name))
+		return 0;
 	return pins_put(u->env->pins, buf_str(&name), PIN_MAP, map->fd, e);
 }
 
@@ -306,7 +299,7 @@ static int pin_maps(struct unit *u)
 
 	for (size_t i = 0; object_map(u->object, i, &map); i++) {
 		struct error error;
-		int err = is_kept(u->plan, &map) ? pin_map(u, &map, &error) : 0;
+		int err = pin_map(u, &map, &error);
 
 		if (!err)
 			continue;
@@ -391,7 +384,7 @@ int persistence_adopt_link(const struct hook_request *r, struct error *e)
 
 	if (!is_pinnable(r->unit) || !hook_get(r->placement->row.hook)->adopt)
 		return 0;
-	add_link_name(r, &at, &name);
+	persistence_add_link_name(r, &at, &name);
 	err = pins_get(r->unit->env->pins, buf_str(&name), PIN_LINK, &fd, e);
 	if (err)
 		return err == -ENOENT || err == -EEXIST ? 0 : err;
@@ -412,7 +405,7 @@ void persistence_pin_link(const struct hook_request *r, struct attachment *a)
 
 	if (!r->unit->persistence.pinned || a->pinned || !hook->adopt || hook->link_fd(a) < 0)
 		return;
-	add_link_name(r, a, &name);
+	persistence_add_link_name(r, a, &name);
 	if (pins_put(r->unit->env->pins, buf_str(&name), PIN_LINK, hook->link_fd(a), &error))
 		log_warn("%s: %s: it ends with the daemon, as it cannot be pinned: %s",
 			 r->unit->plan->name, a->where, error.text);
@@ -427,7 +420,7 @@ void persistence_hold_link(const struct hook_request *r)
 
 	if (!is_pinnable(r->unit) || !hook_get(r->placement->row.hook)->adopt)
 		return;
-	add_link_name(r, &at, &name);
+	persistence_add_link_name(r, &at, &name);
 	if (strv_add(&r->unit->persistence.held, buf_str(&name), name.len))
 		log_warn("%s: %s: no memory", r->unit->plan->name, r->link->name);
 }
@@ -441,7 +434,7 @@ void persistence_unpin_link(const struct hook_request *r, struct attachment *a)
 	if (!a->pinned || !r->unit->env->pins)
 		return;
 	a->pinned = false;
-	add_link_name(r, a, &name);
+	persistence_add_link_name(r, a, &name);
 	if (pins_remove(r->unit->env->pins, buf_str(&name), &removed, &error))
 		log_warn("%s: %s: %s", r->unit->plan->name, a->where, error.text);
 }
@@ -474,18 +467,6 @@ void persistence_leave(struct unit *u)
 	}
 }
 
-static void remove_pins(struct pins *pins, const char *name, const char *why)
-{
-	struct pins_removed removed = {0};
-	struct error error;
-
-	if (pins_remove(pins, name, &removed, &error))
-		log_warn("%s", error.text);
-	if (removed.links || removed.maps)
-		log_info("%s/%s: %s: removed %u pinned links and %u maps", pins_path(pins), name,
-			 why, removed.links, removed.maps);
-}
-
 void persistence_leave_or_remove(struct unit *u)
 {
 	_cleanup_buf_ struct buf name = {0};
@@ -494,171 +475,6 @@ void persistence_leave_or_remove(struct unit *u)
 		persistence_leave(u);
 	} else if (u->persistence.pinned) {
 		pins_add_part(&name, u->plan->name);
-		remove_pins(u->env->pins, buf_str(&name), "the start failed");
+		persistence_remove(u->env->pins, buf_str(&name), "the start failed");
 	}
-}
-
-/* ---- all of them ---- */
-
-static bool any_is_persistent(const struct plans *plans)
-{
-	for (size_t i = 0; i < plans->count; i++) {
-		if (plan_is_persistent(plans->items[i]))
-			return true;
-	}
-	return false;
-}
-
-void persistence_open(struct agent *a, const struct plans *plans)
-{
-	bool needed = any_is_persistent(plans);
-	struct error error;
-	int err = a->env.pins ? 0 : pins_open(needed, &a->env.pins, &error);
-
-	free(TAKE_PTR(a->env.pins_error));
-	if (!err)
-		return;
-	if (needed) {
-		log_warn("what is persistent runs, but ends with the daemon: %s", error.text);
-		a->env.pins_error = strdup(error.text);
-	} else if (err != -ENOENT) {
-		log_debug("what may be pinned is left alone: %s", error.text);
-	}
-}
-
-static bool any_unit_is_persistent(const struct agent *a)
-{
-	for (size_t i = 0; i < a->n_units; i++) {
-		if (plan_is_persistent(a->units[i]->plan))
-			return true;
-	}
-	return false;
-}
-
-static const struct unit *find_unit(const struct agent *a, const char *part)
-{
-	for (size_t i = 0; i < a->n_units; i++) {
-		_cleanup_buf_ struct buf name = {0};
-
-		pins_add_part(&name, a->units[i]->plan->name);
-		if (plan_is_persistent(a->units[i]->plan) && STREQ(buf_str(&name), part))
-			return a->units[i];
-	}
-	return NULL;
-}
-
-/* The names of all that @u has pinned, and of what it has left as it was. */
-static int list_wanted(const struct unit *u, struct strv *ret)
-{
-	struct map_info map;
-	int err = strv_add_all(ret, &u->persistence.held);
-
-	for (size_t i = 0; !err && object_map(u->object, i, &map); i++) {
-		_cleanup_buf_ struct buf name = {0};
-
-		if (!is_kept(u->plan, &map))
-			continue;
-		add_map_name(u->plan, map.name, &name);
-		err = strv_add(ret, buf_str(&name), name.len);
-	}
-	for (size_t i = 0; i < u->n_placements; i++) {
-		struct placement *p = &u->placements[i];
-		const struct hook_request r = {.unit = (struct unit *)u, .placement = p};
-
-		for (size_t k = 0; !err && k < p->n_attachments; k++) {
-			_cleanup_buf_ struct buf name = {0};
-
-			add_link_name(&r, &p->attachments[k], &name);
-			err = strv_add(ret, buf_str(&name), name.len);
-		}
-	}
-	return err;
-}
-
-static int add_names(const struct pins *pins, const char *directory, struct strv *ret)
-{
-	_cleanup_strv_ struct strv names = {0};
-	int err = pins_list(pins, directory, &names);
-
-	for (size_t i = 0; !err && i < names.count; i++) {
-		_cleanup_buf_ struct buf name = {0};
-
-		buf_printf(&name, "%s/%s", directory, names.items[i]);
-		err = strv_add(ret, buf_str(&name), name.len);
-	}
-	return err;
-}
-
-/* The names of all that is pinned for the plan @part. */
-static int list_present(const struct pins *pins, const char *part, struct strv *ret)
-{
-	_cleanup_strv_ struct strv layouts = {0};
-	int err = pins_list(pins, part, &layouts);
-
-	for (size_t i = 0; !err && i < layouts.count; i++) {
-		_cleanup_buf_ struct buf directory = {0};
-		bool links = STREQ(layouts.items[i], "links");
-
-		buf_printf(&directory, "%s/%s%s", part, layouts.items[i], links ? "" : "/maps");
-		err = add_names(pins, buf_str(&directory), ret);
-	}
-	return err;
-}
-
-/* Whether @p should have a program, and has none that the kernel takes. */
-static bool lacks_program(const struct unit *u, const struct placement *p)
-{
-	const struct unit_program *program = &u->programs[p->program];
-
-	if (program->info.loaded || program->deferred || !hook_get(p->row.hook)->adopt)
-		return false;
-	return !program->probe || program->probe->state == PROBE_ABSENT;
-}
-
-/* Where there is no program for it, the one from before goes on. */
-static bool has_programs(const struct unit *u)
-{
-	for (size_t i = 0; i < u->n_placements; i++) {
-		if (lacks_program(u, &u->placements[i]))
-			return false;
-	}
-	return true;
-}
-
-static void sweep_unit(const struct unit *u, const char *part)
-{
-	_cleanup_strv_ struct strv wanted = {0}, present = {0};
-
-	if (!u->persistence.pinned || !has_programs(u))
-		return;
-	if (list_wanted(u, &wanted) || list_present(u->env->pins, part, &present)) {
-		log_warn("%s: what is pinned and not needed any more could not be found",
-			 u->plan->name);
-		return;
-	}
-	for (size_t i = 0; i < present.count; i++) {
-		if (!strv_has(&wanted, present.items[i]))
-			remove_pins(u->env->pins, present.items[i], "not needed any more");
-	}
-}
-
-void persistence_sweep(struct agent *a)
-{
-	_cleanup_strv_ struct strv parts = {0};
-	struct pins *pins = a->env.pins;
-
-	if (!pins || pins_list(pins, "", &parts))
-		return;
-	for (size_t i = 0; i < parts.count; i++) {
-		const struct unit *u = find_unit(a, parts.items[i]);
-
-		if (u)
-			sweep_unit(u, parts.items[i]);
-		else if (a->n_broken == 0) /* one of these may be whose it is */
-			remove_pins(pins, parts.items[i], "it does not run any more");
-	}
-	if (a->n_broken || any_unit_is_persistent(a))
-		return;
-	pins_close(pins);
-	a->env.pins = NULL;
 }

@@ -26,6 +26,15 @@ bool plan_is_persistent(const struct plan *p);
 /* Adds the path of where the pins of @u are; nothing when it is not pinned. */
 void persistence_add_path(const struct unit *u, struct buf *text);
 
+/* Appends the name that the pin of @map, of the object of @p, has; false when it has none: what
+ * the daemon fills or empties itself, and what belongs to a stage that is switched off. */
+bool persistence_add_map_name(const struct plan *p, const struct map_info *map, struct buf *name);
+
+/* The same of the link of @a: at a hook that has room for one program that is said by the interface
+ * alone; elsewhere its program's name is added, as a unit may have several there. */
+void persistence_add_link_name(const struct hook_request *r, const struct attachment *a,
+			       struct buf *name);
+
 /*
  * Before the object of @u is loaded: its maps are those of u->predecessor, or else those that are
  * pinned. What cannot be is logged, and begins anew.
@@ -64,6 +73,9 @@ void persistence_free(struct unit *u);
 
 /* Claims what is pinned, when one of @plans is persistent or something is there. */
 void persistence_open(struct agent *a, const struct plans *plans);
+
+/* Removes the pin or directory @name, and says in the log @why. */
+void persistence_remove(struct pins *pins, const char *name, const char *why);
 
 /* Once all is attached: removes what is pinned for no unit that runs. */
 void persistence_sweep(struct agent *a);

@@ -132,7 +132,7 @@ static int open_own(struct pins *p, const char *bpffs, bool make, struct error *
 {
 	_cleanup_close_ int above = -1;
 	_cleanup_free_ char *path = NULL;
-	uint64_t number;
+	uint64_t number = 0;
 	int err = netns_number(&number);
 
 	if (err)

@@ -50,9 +50,9 @@ static struct map_info make(const struct kind *kind, uint32_t max_entries)
 /* The value of entry n on CPU c: n + 1 and c, and nothing. Each is 16 bytes apart for CPUs. */
 static void fill_values(uint32_t number, size_t cpus, uint32_t *values)
 {
-	for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+	for (size_t cpu = 0; cpu < cpus; cpu++) {
 		values[cpu * 4] = number + 1;
-		values[cpu * 4 + 1] = cpu;
+		values[cpu * 4 + 1] = (uint32_t)cpu;
 	}
 }
 
