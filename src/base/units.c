@@ -151,7 +151,7 @@ static const struct {
 	const char *unit;
 	uint64_t ns;
 } times[] = {
-	{"w", 7 * 86400 * NSEC_PER_SEC},
+	{"w", 604800 * NSEC_PER_SEC},
 	{"d", 86400 * NSEC_PER_SEC},
 	{"h", 3600 * NSEC_PER_SEC},
 	{"m", 60 * NSEC_PER_SEC},
@@ -207,8 +207,7 @@ const char *timespan_text(uint64_t ns, char text[static UNITS_TEXT_MAX])
 {
 	size_t len = 0;
 
-	if (!ns)
-		return strcpy(text, "0s");
+	snprintf(text, UNITS_TEXT_MAX, "0s");
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
 		if (ns >= times[i].ns)
 			len += (size_t)snprintf(text + len, UNITS_TEXT_MAX - len, "%" PRIu64 "%s",

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-enum { GROUPS_MAX = 65536, GROUP_ENTRY_MAX = 64 << 10 };
+enum { GROUP_ENTRY_MAX = 64 << 10 };
 
 gid_t peer_group(void)
 {
@@ -28,12 +28,14 @@ gid_t peer_group(void)
  * process. */
 static bool has_group(int fd, gid_t wanted)
 {
-	socklen_t size = 0;
 	_cleanup_free_ gid_t *groups = NULL;
+	socklen_t size = 0;
+	gid_t none;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0 || errno != ERANGE)
+	/* How many there are; no error means that there is none. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, &none, &size) == 0 || errno != ERANGE)
 		return false;
-	groups = malloc(MIN(size, (socklen_t)(GROUPS_MAX * sizeof(*groups))));
+	groups = malloc(size);
 	if (!groups || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
 		return false;
 	for (size_t i = 0; i < size / sizeof(*groups); i++) {
