@@ -228,6 +228,7 @@ static void on_signal(void *ctx)
 	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
+		log_info("SIGHUP by uid %u, process %u", info.ssi_uid, info.ssi_pid);
 		reload_run(&d->reloader, &details, &error);
 		return;
 	}

@@ -3,12 +3,13 @@
 
 import base64
 import json
+import os
 import socket
 
 import pytest
 
 from configs import SINGLE, add_config, enabled
-from daemon import PATIENCE, command
+from daemon import command
 from tls import bcrypt
 
 SUCCESSFUL = "wiregauge_config_last_reload_successful"
@@ -56,6 +57,7 @@ def test_a_wrong_one_is_refused_with_its_place(daemon, folder):
 def test_sighup_counts_too(daemon, folder):
     (folder / "first.yaml").write_text("metrics: 1\n")
     assert "is refused" in daemon.reload()
+    assert f"SIGHUP by uid {os.getuid()}, process {os.getpid()}\n" in daemon.log()
     assert daemon.scrape().value(SUCCESSFUL) == 0
     assert reload(daemon)[0] == 2
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "engine/unit.h"
+#include "engine/agent.h"
 
 /* What was called, a letter each. */
 static char calls[16];
@@ -62,8 +62,16 @@ static void stop(void *state)
 	note('x');
 }
 
+static void diff(void *state, const struct module *declared, difference_fn add, void *ctx)
+{
+	const struct state *s = state;
+
+	assert_true(s->event_fd > 0);
+	add(ctx, &(struct difference){declared->config->name, "network ::1", NULL, "blocked"});
+}
+
 MODULE_PART(sample, .state_size = sizeof(struct state), .start = start, .ready = ready,
-	    .stop = stop);
+	    .diff = diff, .stop = stop);
 
 static int run(const char *name, bool builtin, bool strict, struct error *e)
 {
@@ -97,6 +105,41 @@ static void test_a_part_starts_hears_and_stops(void **state)
 	assert_string_equal(calls, "srx");
 }
 
+static void note_difference(void *ctx, const struct difference *d)
+{
+	assert_string_equal(d->module, "sample");
+	assert_string_equal(d->what, "network ::1");
+	assert_null(d->declared);
+	assert_string_equal(d->running, "blocked");
+	++*(unsigned *)ctx;
+}
+
+static void test_who_asks_for_a_part_gets_what_runs(void **state)
+{
+	struct config config = {.name = (char *)"sample"}, other = {.name = (char *)"other"};
+	struct module module = {.config = &config, .builtin = true}, of_other = {.config = &other};
+	struct plan plan = {.modules = &module, .n_modules = 1};
+	_cleanup_close_ int parts_fd = parts_open();
+	struct unit_env env = {.parts_fd = parts_fd};
+	struct unit unit = {.plan = &plan, .env = &env}, *units[] = {&unit};
+	struct agent agent = {.units = units, .n_units = ARRAY_SIZE(units)};
+	unsigned differences = 0;
+	struct error e;
+
+	(void)state;
+	fails = false;
+	memset(calls, 0, sizeof(calls));
+	assert_null(part_state(&agent, "sample"));
+	assert_int_equal(parts_start(&unit, &e), 0);
+	assert_true(((struct state *)part_state(&agent, "sample"))->event_fd > 0);
+	assert_null(part_state(&agent, "other"));
+	part_diff(&unit, &module, note_difference, &differences);
+	part_diff(&unit, &of_other, note_difference, &differences);
+	assert_int_equal(differences, 1);
+	parts_stop(&unit);
+	assert_null(part_state(&agent, "sample"));
+}
+
 static void test_only_built_in_modules_have_parts(void **state)
 {
 	struct error e;
@@ -126,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_part_starts_hears_and_stops),
+		cmocka_unit_test(test_who_asks_for_a_part_gets_what_runs),
 		cmocka_unit_test(test_only_built_in_modules_have_parts),
 		cmocka_unit_test(test_a_part_that_fails_is_an_error_only_when_strict),
 	};
