@@ -47,6 +47,30 @@ struct identity {
 
 static const char *const kind_names[] = {[PIN_MAP] = "map", [PIN_LINK] = "link"};
 
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A directory that is not there has no names. */
+static int list(const char *path, struct strv *ret)
+{
+	struct dirent *entry;
+	DIR *d = opendir(path);
+	int err = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(d))) {
+		if (!STREQ(entry->d_name, ".") && !STREQ(entry->d_name, ".."))
+			err = strv_add(ret, entry->d_name, strlen(entry->d_name));
+	}
+	closedir(d);
+	if (ret->count)
+		qsort(ret->items, ret->count, sizeof(*ret->items), compare_strings);
+	return err;
+}
+
 /* ---- claiming the directory ---- */
 
 /* One for each network namespace that ever was since the start of the host; before Linux 5.14 its
@@ -179,6 +203,50 @@ void pins_close(struct pins *p)
 	let_go(p);
 }
 
+/* One that is held, or gone meanwhile, is left out. */
+static int call_if_unheld(const char *path, pins_fn fn, void *ctx, struct error *e)
+{
+	struct pins *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return error_set(e, -ENOMEM, "no memory");
+	p->path = strdup(path);
+	p->dir_fd = -1;
+	err = p->path ? claim(p, false, e) : error_set(e, -ENOMEM, "no memory");
+	if (err) {
+		let_go(p);
+		return err == -EADDRINUSE || err == -ENOENT ? 0 : err;
+	}
+	err = fn(ctx, p, e);
+	pins_close(p);
+	return err;
+}
+
+int pins_each_unheld(pins_fn fn, void *ctx, struct error *e)
+{
+	_cleanup_free_ char *bpffs = NULL, *above = NULL;
+	_cleanup_strv_ struct strv names = {0};
+	int err = bpffs_find(false, &bpffs, e);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (asprintf(&above, "%s/" OWN_DIRECTORY, bpffs) < 0)
+		return error_set(e, -ENOMEM, "no memory");
+	err = list(above, &names);
+	if (err)
+		return error_set(e, err, "cannot read the directory %s: %s", above,
+				 error_words(err));
+	for (size_t i = 0; !err && i < names.count; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (asprintf(&path, "%s/%s", above, names.items[i]) < 0)
+			return error_set(e, -ENOMEM, "no memory");
+		err = call_if_unheld(path, fn, ctx, e);
+	}
+	return err;
+}
+
 const char *pins_path(const struct pins *p)
 {
 	return p->path;
@@ -272,31 +340,12 @@ int pins_get(const struct pins *p, const char *name, enum pin_kind kind, int *re
 		   : get(&path, kind, ret_fd, e);
 }
 
-static int compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int pins_list(const struct pins *p, const char *name, struct strv *ret)
 {
 	struct path path;
-	struct dirent *entry;
-	DIR *d;
 	int err = make_path(p, name, &path);
 
-	if (err)
-		return err;
-	d = opendir(path.text);
-	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while (!err && (entry = readdir(d))) {
-		if (!STREQ(entry->d_name, ".") && !STREQ(entry->d_name, ".."))
-			err = strv_add(ret, entry->d_name, strlen(entry->d_name));
-	}
-	closedir(d);
-	if (ret->count)
-		qsort(ret->items, ret->count, sizeof(*ret->items), compare_strings);
-	return err;
+	return err ? err : list(path.text, ret);
 }
 
 /* ---- pinning ---- */

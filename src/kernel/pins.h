@@ -26,6 +26,12 @@ enum pin_kind { PIN_MAP, PIN_LINK };
  */
 int pins_open(bool make, struct pins **ret, struct error *e);
 
+typedef int (*pins_fn)(void *ctx, const struct pins *p, struct error *e);
+
+/* Calls @fn with the directory of each network namespace that no process holds, also of those that
+ * are gone, and holds it meanwhile. Ends with the first error, which it gives back. */
+int pins_each_unheld(pins_fn fn, void *ctx, struct error *e);
+
 /* Lets go of it; without pins the directory goes too. */
 void pins_close(struct pins *p);
 

@@ -18,9 +18,9 @@ import pytest
 
 from bpf import Object, TestRunOpts, XdpMd, check, declare, lib, object_path
 from configs import u32, u64
-from daemon import PATIENCE, SANITIZED, command
+from daemon import BINARY, PATIENCE, SANITIZED, command
 from kernel import KINDS, Map, assert_released, assert_untouched, bpftool
-from netns import connect
+from netns import Namespace, connect
 from attaching import places, program_status, send_to, write_config
 from waiting import until, until_stable
 
@@ -730,3 +730,50 @@ def test_daemons_of_two_namespaces(start, launch, folder, here, there, cleanup):
     with there.entered():
         assert command("cleanup").stdout.endswith("removed 1 pinned links and 4 maps\n")
     assert names_under(paths[0]) and xdp_of(here) and xdp_of(there) is None
+
+
+@pytest.fixture
+def own_bpffs(cleanup):
+    """A command that ends by becoming another, where a bpffs is that nobody else has, and the path
+    by which that is reached from here."""
+    holder = subprocess.Popen(["unshare", "--mount", "sh", "-ec",
+                               "mount -t bpf bpffs /sys/fs/bpf; echo ready; exec sleep 600"],
+                              stdout=subprocess.PIPE, text=True)
+    cleanup.callback(holder.wait)
+    cleanup.callback(holder.kill)
+    assert holder.stdout.readline() == "ready\n"
+    return ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt"), Path(f"/proc/{holder.pid}/root")
+
+
+def test_cleanup_of_all_namespaces(launch, own_bpffs, folder, here, make_namespace):
+    """Of one that is gone and of one whose daemon was killed, but not where a daemon runs."""
+    enter, root = own_bpffs
+    paths, gone, there = [], Namespace(), make_namespace()
+    write(folder)
+
+    def clean(*arguments):
+        with here.entered():
+            done = subprocess.run([*enter, BINARY, "cleanup", *arguments], capture_output=True,
+                                  text=True, timeout=30 * PATIENCE)
+        return done.returncode
+
+    with gone:
+        for namespace in (there, gone, here):
+            namespace.ip("link add wire type veth peer name peer")
+            daemon = launch("--module=", "--config.dir", folder,
+                            through=(*enter, f"--net={namespace.path}"))
+            daemon.namespace = namespace
+            daemon.wait_ready()
+            until(lambda: places(daemon, "persist"), 5 * PATIENCE, daemon.log)
+            paths.append(root / persistence(daemon)["path"][1:])
+            if namespace != here:
+                daemon.kill()
+    assert all(names_under(path) for path in paths)
+    assert clean() == 1
+    assert clean("--all-namespaces", "--keep-pinned") == 2
+    assert clean("--all-namespaces") == 0
+    assert [path.parent.exists() for path in paths] == [False, False, True]
+    assert xdp_of(there) is None and xdp_of(here)
+    daemon.stop()
+    assert clean("--all-namespaces") == 0
+    assert not names_under(root / "sys/fs/bpf/wiregauge")
