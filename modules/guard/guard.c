@@ -293,6 +293,8 @@ static int apply(struct guard *g, struct error *e)
 		err = take_up_bans(g, e);
 	if (!err)
 		err = guard_protect_now(g, e);
+	if (!err && guard_detect_reset(g))
+		err = error_set(e, -EIO, "cannot begin to look for floods");
 	if (err)
 		return err;
 	guard_list_free(&g->declared);
@@ -334,6 +336,7 @@ static void put_gauges(const struct guard *g)
 		.pending = count_pending(g),
 		.protected_addresses = g->protected.count,
 		.list_mistakes = g->list_mistakes,
+		.defended = g->detect.defended,
 	};
 	const uint32_t first = 0;
 
@@ -354,6 +357,7 @@ static void look_after(struct guard *g, uint64_t now)
 
 	if (now - g->protected_ns >= PROTECT_NS)
 		complain(guard_protect_now(g, &error), &error);
+	complain(guard_detect_tick(g, now, &error), &error);
 	if ((g->n_bans || g->options.simple) && now - g->swept_ns >= SWEEP_NS)
 		complain(guard_bans_sweep(g, &error), &error);
 }
@@ -453,6 +457,8 @@ static int open_kernel(struct guard *g, const struct object *o, struct error *e)
 		err = guard_set_open(&g->set, o, g->settings, e);
 	if (!err)
 		err = guard_limits_open(&g->limits, o, g->settings, e);
+	if (!err)
+		err = guard_detect_open(g, o, e);
 	return err;
 }
 
@@ -474,6 +480,7 @@ static void stop(void *state)
 		munmap(g->settings, sizeof(*g->settings));
 	}
 	fd_close(g->timer_fd);
+	guard_detect_close(&g->detect);
 	guard_log_close(&g->log);
 	guard_list_free(&g->declared);
 	guard_list_free(&g->shielded);

@@ -141,10 +141,10 @@ static void note_automatic(struct sweep *s, const void *key, const struct guard_
 		return;
 	guard_prefix_print(&network, text);
 	guard_log_write(&s->g->log, protected ? "ban taken back" : "ban", text, "guard",
-			protected ? "%llu SYNs a second, for %s, but it is protected"
-				  : "%llu SYNs a second, for %s",
-			(unsigned long long)ban->evidence,
-			timespan_text(ban->expires_ns - ban->since_ns, time));
+			"more than %u connection attempts a second, for %s%s",
+			s->g->options.syn_threshold,
+			timespan_text(ban->expires_ns - ban->since_ns, time),
+			protected ? "; but it is protected" : "");
 	if (protected && s->n_ended < SWEPT_AT_ONCE)
 		memcpy(&s->ended[s->n_ended++], key, sizeof(s->ended[0]));
 }

@@ -108,6 +108,7 @@ struct guard_gauges {
 	__u64 pending;
 	__u64 protected_addresses;
 	__u64 list_mistakes;
+	__u64 defended; /* destinations */
 };
 
-_Static_assert(sizeof(struct guard_gauges) == 48, "guard.yaml: values of guard_gauges");
+_Static_assert(sizeof(struct guard_gauges) == 56, "guard.yaml: values of guard_gauges");

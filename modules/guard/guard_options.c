@@ -15,7 +15,8 @@
 
 enum {
 	SIMPLE_PACKETS = 10000, /* a second, of one source: profile simple */
-	WINDOW_SCALE_MAX = 14,  /* RFC 7323, section 2.3 */
+	PERCENT = 100,
+	WINDOW_SCALE_MAX = 14, /* RFC 7323, section 2.3 */
 	WINDOW_BITS = 16,
 };
 
@@ -66,6 +67,7 @@ static void read_words(const struct module *m, struct guard_options *o)
 	o->syn_cookies = read_word(m, "syn_cookies", cookies);
 	o->simple = read_word(m, "profile", profiles);
 	o->strict = module_option_is_on(m, "strict");
+	o->detect.on = module_option_is_on(m, "detection");
 }
 
 /* ---- numbers ---- */
@@ -109,8 +111,32 @@ static int read_prefix(const struct module *m, struct guard_options *o, struct e
 	return err;
 }
 
+static int read_seconds(const struct module *m, const char *name, uint32_t *ret, struct error *e)
+{
+	uint64_t ns;
+	int err = read_time(m, name, &ns, e);
+
+	if (!err)
+		*ret = (uint32_t)MIN(ns / NSEC_PER_SEC, (uint64_t)UINT32_MAX);
+	return err;
+}
+
+static int read_times(const struct module *m, struct guard_options *o, struct error *e)
+{
+	int err = read_time(m, "silence", &o->silence_ns, e);
+
+	if (!err)
+		err = read_time(m, "ban_time", &o->ban_ns, e);
+	if (!err)
+		err = read_time(m, "detection_learn", &o->detect.learn_ns, e);
+	if (!err)
+		err = read_seconds(m, "detection_hold", &o->detect.hold_s, e);
+	return err ? err : read_seconds(m, "detection_longest", &o->detect.longest_s, e);
+}
+
 static int read_numbers(const struct module *m, struct guard_options *o, struct error *e)
 {
+	struct guard_detect_options *d = &o->detect;
 	const struct {
 		const char *name;
 		uint64_t least, most;
@@ -120,6 +146,9 @@ static int read_numbers(const struct module *m, struct guard_options *o, struct 
 		{"samples", 1, 100000, &o->samples},
 		{"new_sources", 0, UINT32_MAX, &o->new_sources},
 		{"syn_threshold", 1, 1000000, &o->syn_threshold},
+		{"detection_factor", 2, 1000, &d->factor},
+		{"detection_packets", 1, UINT32_MAX, &d->least},
+		{"detection_syns", 1, UINT32_MAX, &d->least_syns},
 	};
 	uint64_t n;
 	int err = read_prefix(m, o, e);
@@ -129,11 +158,11 @@ static int read_numbers(const struct module *m, struct guard_options *o, struct 
 		if (!err)
 			*numbers[i].to = (uint32_t)n;
 	}
+	if (!err && !(err = read_number(m, "detection_drop", 0, PERCENT, &n, e)))
+		d->drop_share_max = (double)n / PERCENT;
 	if (!err && !(err = read_number(m, "log_size", 4096, 1 << 30, &n, e)))
 		o->log_size = n;
-	if (!err)
-		err = read_time(m, "silence", &o->silence_ns, e);
-	return err ? err : read_time(m, "ban_time", &o->ban_ns, e);
+	return err ? err : read_times(m, o, e);
 }
 
 /* ---- lists ---- */

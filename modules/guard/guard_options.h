@@ -10,6 +10,7 @@
 #include "engine/plan.h"
 #include "guard.h"
 #include "guard_books.h"
+#include "guard_detect.h"
 
 struct guard_declared_limit {
 	struct guard_target target;
@@ -30,6 +31,7 @@ struct guard_options {
 	uint32_t samples;        /* a second and CPU */
 	uint32_t new_sources;    /* likewise, that are remembered */
 	uint32_t syn_threshold;  /* profile: simple; of a source a second */
+	struct guard_detect_options detect;
 	const char *log_file;
 	size_t log_size;
 	const struct strv *lists[GUARD_LISTS]; /* networks */

@@ -18,6 +18,7 @@
 
 #include "engine/part.h"
 #include "guard_books.h"
+#include "guard_detect.h"
 #include "guard_limits.h"
 #include "guard_log.h"
 #include "guard_options.h"
@@ -36,6 +37,7 @@ struct guard {
 	struct map_info entries;
 	struct map_info heartbeat;
 	size_t n_bans;
+	struct guard_detect detect;
 	struct guard_log log;
 	struct guard_items declared; /* until they are in the kernel */
 	size_t list_mistakes;

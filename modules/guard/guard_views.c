@@ -114,12 +114,19 @@ static const char *const silences[] = {
 	[GUARD_SILENCE_PASS] = "pass",
 };
 
+static json_t *describe_detection(const struct guard *g)
+{
+	bool learns = guard_detect_learns(g, clock_monotonic_ns());
+
+	return json_string(!g->options.detect.on ? "off" : learns ? "learning" : "watching");
+}
+
 static int run_status(struct operation_call *c, struct error *e)
 {
 	struct guard *g = c->part;
 
 	(void)e;
-	c->answer = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:o}", "mode",
+	c->answer = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I, s:o, s:I, s:o}", "mode",
 			      guard_mode_name(g->settings->mode), "on_silence",
 			      silences[g->options.on_silence], "allow",
 			      describe_list(g, GUARD_ALLOW_LIST), "block",
@@ -129,8 +136,8 @@ static int run_status(struct operation_call *c, struct error *e)
 			      (json_int_t)(g->limits.counts[GUARD_TARGET_SOURCES] +
 					   g->limits.counts[GUARD_TARGET_NETWORK] +
 					   g->limits.counts[GUARD_TARGET_PORT]),
-			      "generation", (json_int_t)g->settings->generation, "protected",
-			      describe_protected(g));
+			      "detection", describe_detection(g), "defended",
+			      (json_int_t)g->detect.defended, "protected", describe_protected(g));
 	if (g->protected.failures.len)
 		json_object_set_new(c->answer, "protection_incomplete",
 				    json_of(&g->protected.failures));

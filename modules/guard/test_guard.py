@@ -2,16 +2,21 @@
 """Guard as whoever uses it sees it: rules by command and by configuration, real sessions through
 real interfaces, nobody locked out, and nothing forgotten by a restart."""
 
+import itertools
 import json
+import multiprocessing
 import select
 import socket
 import subprocess
+import time
 
 import pytest
 import yaml
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.l2 import Ether
 
 from daemon import BINARY, PATIENCE, command
-from netns import address_pair, connect
+from netns import address_pair, mac
 from waiting import until
 
 HERE, THERE = "10.0.0.1", "10.0.0.2"
@@ -457,6 +462,116 @@ def test_wrong_options(launch, start, tmp_path, option, value, words):
                        "--config.strict").fails()
     assert code != 0
     assert words in log
+
+
+# ---- what guard does by itself ----
+
+EAGER = {"detection": True, "detection_packets": 300, "detection_syns": 60,
+         "detection_learn": "1s", "detection_hold": "2s"}
+
+
+class Sender:
+    """Sends frames from @there at a steady rate, until it is left. A process: it has to keep time
+    while the test asks the daemon."""
+
+    def __init__(self, there, frames, per_second):
+        self.socket = there.packet_socket("wire")
+        self.frames, self.pause = itertools.cycle(frames), 1 / per_second
+        self.process = multiprocessing.get_context("fork").Process(target=self.send)
+
+    def send(self):
+        due = time.monotonic()
+        while True:
+            self.socket.send(next(self.frames))
+            due += self.pause
+            time.sleep(max(0, due - time.monotonic()))
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.process.join()
+        self.socket.close()
+
+
+def frames(here, there, layers):
+    ether = Ether(src=mac(there, "wire"), dst=mac(here, "wire"))
+    return [bytes(ether / layer) for layer in layers]
+
+
+def defended(guard):
+    return guard.daemon.scrape().value("wiregauge_guard_defended_destinations")
+
+
+def start_watching(start, **options):
+    guard = start(mode="enforce", **EAGER, **options)
+    until(lambda: guard.status()["detection"] == "watching", 10 * PATIENCE, "it has learnt")
+    return guard
+
+
+def test_a_flood_is_held_back(start, here, there):
+    guard = start_watching(start)
+    packets = frames(here, there, [IP(src=f"192.0.2.{i}", dst=HERE) / UDP(dport=9) / (b"x" * 50)
+                                   for i in range(250)])
+    with Sender(there, packets, 1500):
+        until(lambda: guard.packets("drop_share", "dropped") or
+              guard.packets("heavy_hitter", "dropped"), 30 * PATIENCE, guard.daemon.log)
+        assert defended(guard) == 1
+        assert gets_through(there)  # nobody else is
+        entry = guard.json("log")["rows"][-1]
+        assert (entry["action"], entry["subject"]) == ("defend", f"{HERE} 9/udp")
+        assert "packets/s" in entry["why"]
+    until(lambda: defended(guard) == 0, 30 * PATIENCE, guard.daemon.log)
+    assert guard.json("log")["rows"][-1]["action"] == "defend no more"
+    before = guard.packets("drop_share", "dropped") + guard.packets("heavy_hitter", "dropped")
+    flood(there, 50)
+    assert guard.packets("drop_share", "dropped") + guard.packets(
+        "heavy_hitter", "dropped") == before
+
+
+def test_a_flood_of_syns_is_answered(start, here, there):
+    here.sysctl("net/ipv4/tcp_syncookies", 2)
+    guard = start_watching(start, syn_cookies="defence")
+    packets = frames(here, there, [IP(src=f"192.0.2.{i}", dst=HERE) / TCP(dport=80, seq=i)
+                                   for i in range(250)])
+    with here.entered(), socket.create_server((HERE, 80)), Sender(there, packets, 200):
+        until(lambda: guard.packets("syn_cookie_sent", "answered"), 30 * PATIENCE,
+              guard.daemon.log)
+        entry = guard.json("log")["rows"][-1]
+        assert (entry["action"], entry["subject"]) == ("defend", f"{HERE} 80/tcp")
+        assert entry["why"].endswith(": cookies")
+        assert guard.packets("drop_share", "dropped") == 0
+    until(lambda: defended(guard) == 0, 30 * PATIENCE, guard.daemon.log)
+
+
+def test_profile_simple(start, here, there):
+    guard = start(mode="enforce", profile="simple", syn_threshold=5, ban_time="1h",
+                  automatic_bans=3, protect=[f"{THERE}/32"], syn_cookies="off")
+
+    def attack(source):
+        there.send_frames("wire", frames(here, there, [
+            IP(src=source, dst=HERE) / TCP(sport=port, dport=80) for port in range(2000, 2020)]))
+
+    assert guard.json("limits")["rows"][0]["limit"] == "10kpps"
+    attack("192.0.2.1")
+    assert guard.packets("simple_syn", "dropped") == 1
+    assert guard.packets("banned", "dropped") > 0
+    until(lambda: [(row["action"], row["subject"]) for row in guard.json("log")["rows"]][-1:] ==
+          [("ban", "192.0.2.1")], 10 * PATIENCE, guard.daemon.log)
+    attack(THERE)
+    assert gets_through(there)  # allowed by `protect`
+    for i in range(2, 5):
+        attack(f"192.0.2.{i}")
+    until(lambda: guard.json("log")["rows"][-1]["action"] == "no more automatic bans",
+          10 * PATIENCE, guard.daemon.log)
+    attack("192.0.2.99")
+    assert ("ban", "192.0.2.99") not in guard.rows()
+    assert ("ban", "192.0.2.1") in guard.rows()
+    guard("unblock", "192.0.2.1", "192.0.2.2")
+    until(lambda: guard.json("log")["rows"][-1]["action"] == "automatic bans",
+          10 * PATIENCE, guard.daemon.log)
 
 
 # ---- metrics ----
