@@ -63,6 +63,8 @@ static void print_operation(const struct operation *o)
 	print_command(o);
 	print_arguments(o);
 	print_answer(o);
+	if (operation_on_web(o))
+		puts("\nAlso at the listener of the metrics, with `--web.api`.");
 }
 
 /* The first path behind @last, or of all with NULL: the linker has them in no order that stays. */

@@ -33,7 +33,7 @@ static int run_diff(struct operation_call *c, struct error *e)
 }
 
 OPERATION(config_diff, .path = "/v1/config/diff", .command = "config diff", .order = 405,
-	  .in_loop = true, .summary = "Show where what is declared is not what runs",
+	  .in_loop = true, .local = true, .summary = "Show where what is declared is not what runs",
 	  .text = "Reads the configuration as `config reload` would, and changes nothing. Modules "
 		  "and "
 		  "their options are compared, and what a module has been told while running.",

@@ -37,5 +37,6 @@ static const struct operation_argument arguments[] = {
 };
 
 OPERATION(hold, .path = "/v1/hold", .arguments = arguments, .n_arguments = ARRAY_SIZE(arguments),
+	  .local = true,
 	  .summary = "Keep what a module samples attached for ten seconds, as somebody looks",
 	  .answer = "`{\"seconds\": number}`: for how long", .run = run_hold);

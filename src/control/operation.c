@@ -32,6 +32,11 @@ const struct operation *operation_find(const char *path)
 	return NULL;
 }
 
+bool operation_on_web(const struct operation *o)
+{
+	return !o->changes && !o->local;
+}
+
 bool operation_in_loop(const struct operation *o)
 {
 	return o->changes || o->module || o->in_loop;

@@ -105,6 +105,7 @@ struct operation {
 	unsigned order; /* of its command in the help, lower first; 0: with those of its module */
 	/* POST, and by the control socket alone. What was changed by whom is logged. */
 	bool changes;
+	bool local;   /* at the control socket alone, though it only looks */
 	bool in_loop; /* for what only looks, too */
 	/*
 	 * What changes, is about a module's part, or says in_loop, runs in the agent's loop, and
@@ -124,6 +125,9 @@ const struct operation *operation_at(size_t index);
 
 /* NULL when there is none. */
 const struct operation *operation_find(const char *path);
+
+/* Whether it can be asked at the web listener, where that is wanted. */
+bool operation_on_web(const struct operation *o);
 
 /* Whether it runs in the agent's loop, else in the server's thread. */
 bool operation_in_loop(const struct operation *o);

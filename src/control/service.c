@@ -241,7 +241,7 @@ int service_routes_init(struct service_routes *s, struct reloader *reloader,
 	for (size_t i = 0; (o = operation_at(i)); i++) {
 		struct service *item = &s->items[s->count];
 
-		if (o->changes && place == SERVICE_WEB)
+		if (place == SERVICE_WEB && !operation_on_web(o))
 			continue;
 		*item = (struct service){reloader, o, place};
 		s->routes[s->count++] = (struct http_route){
