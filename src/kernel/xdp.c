@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
 
@@ -72,26 +73,39 @@ static uint32_t find_occupant(uint32_t ifindex, unsigned *ret_mode)
 				   : there.hw_prog_id;
 }
 
+/* libxdp's program that calls others, which xdp-loader(8) attached and knows of. */
+static const char dispatcher[] = "xdp_dispatcher";
+
+/* The command that takes @program, called @name, away from @device. */
+static void advise(uint32_t ifindex, const char *device, uint32_t program, const char *name,
+		   unsigned mode, struct buf *to)
+{
+	uint32_t link = find_link(ifindex, program);
+
+	if (STREQ(name, dispatcher))
+		buf_printf(to, "xdp-loader unload %s --all", device);
+	else if (link)
+		buf_printf(to, "bpftool link detach id %u", link);
+	else
+		buf_printf(to, "ip link set dev %s %s off", device, ip_words[mode]);
+}
+
 static int occupied_error(uint32_t ifindex, const char *device, struct error *e)
 {
-	char name[BPF_OBJ_NAME_LEN], advice[128];
+	_cleanup_buf_ struct buf advice = {0};
 	unsigned mode = XDP_ATTACHED_NONE;
-	uint32_t program = find_occupant(ifindex, &mode), link;
+	uint32_t program = find_occupant(ifindex, &mode);
+	char name[BPF_OBJ_NAME_LEN];
 
 	if (!program)
 		return error_set(e, -EBUSY, "cannot attach by XDP to %s: another program is there",
 				 device);
 	name_of_program(program, name);
-	link = find_link(ifindex, program);
-	if (link)
-		snprintf(advice, sizeof(advice), "bpftool link detach id %u", link);
-	else
-		snprintf(advice, sizeof(advice), "ip link set dev %s %s off", device,
-			 ip_words[mode]);
+	advise(ifindex, device, program, name, mode, &advice);
 	return error_set(e, -EBUSY,
 			 "cannot attach by XDP to %s: the program %u (%s) is there, and it is not "
 			 "replaced; if nobody needs it: %s",
-			 device, program, name, advice);
+			 device, program, name, buf_str(&advice));
 }
 
 static int create(enum xdp_mode mode, int prog_fd, uint32_t ifindex)

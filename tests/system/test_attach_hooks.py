@@ -174,6 +174,17 @@ def test_xdp_of_another_is_never_replaced(run_rows, here, there, foreign_xdp, mo
     assert advice == "ip link set dev wire xdpdrv off"
 
 
+def test_what_xdp_loader_attached_it_takes_away(run_rows, here, there, cleanup):
+    """Its dispatcher is one program for several."""
+    foreign = object_path("tests/system/foreign_xdp")
+    here.ip(f"link set dev wire xdpdrv obj {foreign} sec xdp/dispatcher")
+    cleanup.callback(here.ip, "link set dev wire xdpdrv off")
+    daemon = run_rows(XDP)
+    error = program_status(daemon, "on_xdp")["error"]
+    assert "(xdp_dispatcher) is there, and it is not replaced" in error
+    assert error.endswith("if nobody needs it: xdp-loader unload wire --all")
+
+
 def test_xdp_link_of_another_daemon_is_never_replaced(run, run_rows, here, there, tmp_path):
     run_rows(XDP)
     before = xdp_program(here, "wire")
