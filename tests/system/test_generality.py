@@ -41,6 +41,7 @@ ALLOWED = {'"tc.mechanism"'}
 # Words of the configuration language, and names of protocols, that modules happen to be called by
 # as well.
 WORDS = {
+    "src/base/units.c": ['"tcp"'],  # a port's protocol: 53/tcp
     # A unit of columns; whose names for ports; a kind of hook.
     "src/config/config.c": ['"packets"', '"tcp"', '"xdp"'],
     "src/decode/ip_proto.c": ['"tcp"'],  # IP's protocol 6
