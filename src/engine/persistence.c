@@ -353,6 +353,8 @@ static int adopt(const struct hook_request *r, int fd, bool *ret_there, struct e
 		return error_set(e, err, "what is pinned is not there: %s", error_words(err));
 	error_set(e, -EOPNOTSUPP, "it is attached in another way"); /* replace() does not say it */
 	err = hook->replace(r, &a, e);
+	if (is_final(err))
+		pins_detach_link(link); /* the next one needs its place right now */
 	if (err)
 		return err;
 	(void)TAKE_FD(link);

@@ -411,6 +411,11 @@ int pins_put(const struct pins *p, const char *name, enum pin_kind kind, int fd,
 
 /* ---- removing ---- */
 
+void pins_detach_link(int fd)
+{
+	bpf_link_detach(fd);
+}
+
 static int remove_error(const struct path *path, int code, struct error *e)
 {
 	return error_set(e, code, "cannot remove %s: %s", path->text, error_words(code));
