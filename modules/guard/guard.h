@@ -235,12 +235,14 @@ _Static_assert(sizeof(struct guard_rate) == 32, "value of guard_rates");
 /* guard_sources' key is a u64: IPv4 0xffffffff << 32 | address, IPv6 the upper 64 bits under
  * ipv6_mask; both in host order. */
 struct guard_source {
+	__u64 since_ns;    /* when it was seen first */
 	__u64 packets_tat; /* 1/64 ns */
 	__u64 bytes_tat;
 	__u64 syns_tat;
 	__u64 until_ns; /* while verdict is GUARD_REASON_BANNED: the ban's end, 0: none */
 	__u64 packets;  /* all, and those of them that were dropped or would have been; CPUs may */
-	__u64 dropped;  /* lose some to each other */
+	__u64 bytes;    /* lose some to each other */
+	__u64 dropped;
 	__u32 generation; /* that verdict and rate are of */
 	__u16 rate;       /* index into guard_rates */
 	__u8 verdict;     /* enum guard_reason: NONE, ALLOWED, PROTECTED, BANNED, BLOCKLISTED */
@@ -251,7 +253,9 @@ enum guard_source_flags {
 	GUARD_SOURCE_PROVEN = 1 << 0, /* it answered a cookie: its address is its own */
 };
 
-_Static_assert(sizeof(struct guard_source) == 56, "with the key a cache line");
+/* With the kernel's struct htab_elem (48 bytes) and the key 128: of two cache lines side by side
+ * one has the key, the other all that each packet needs. */
+_Static_assert(sizeof(struct guard_source) == 72, "value of guard_sources");
 
 /*
  * guard_port_rates: u16 at port (TCP), GUARD_PORTS + port (UDP); an index here, 0: no limit. The

@@ -153,6 +153,7 @@ static __always_inline void guard_see_source(const struct guard_packet *g, __u32
 	if (!g->source)
 		return;
 	g->source->packets++;
+	g->source->bytes += g->p->len;
 	if (decision & GUARD_DECISION_DROP)
 		g->source->dropped++;
 }

@@ -25,47 +25,45 @@ static __always_inline void guard_count_trouble(__u32 trouble)
 		(*count)++;
 }
 
-/* One a CPU every sample_ns. */
-static __always_inline bool guard_may_sample(const struct guard_packet *g)
+static __always_inline struct guard_cpu *guard_this_cpu(void)
 {
 	const __u32 first = 0;
+
+	return bpf_map_lookup_elem(&guard_cpus, &first);
+}
+
+static __always_inline void guard_fill_sample(const struct guard_packet *g, __u32 reason,
+					      __u32 verdict, struct guard_sample *sample)
+{
+	const struct packet *p = g->p;
+
+	sample->time_ns = g->now;
+	__builtin_memcpy(sample->source, g->from, sizeof(sample->source));
+	__builtin_memcpy(sample->destination, g->to, sizeof(sample->destination));
+	sample->interface = p->interface;
+	sample->bytes = p->len;
+	sample->source_port = p->source_port;
+	sample->destination_port = p->destination_port;
+	sample->vlan = p->vlan & GUARD_VLAN_MASK;
+	sample->ethertype = p->ethertype;
+	sample->protocol = p->protocol;
+	sample->ip_version = p->ip_version;
+	sample->tcp_flags = p->tcp_flags;
+	sample->reason = reason;
+	sample->verdict = verdict;
+}
+
+/* One a CPU every sample_ns. */
+static __always_inline void guard_sample(const struct guard_packet *g, __u32 reason, __u32 verdict)
+{
 	struct guard_cpu *cpu;
 
 	if (!records_wanted(guard_samples))
-		return false;
-	cpu = bpf_map_lookup_elem(&guard_cpus, &first);
+		return;
+	cpu = guard_this_cpu();
 	if (!cpu || cpu->next_sample_ns > g->now)
-		return false;
+		return;
 	cpu->next_sample_ns = g->now + g->settings->sample_ns;
-	return true;
-}
-
-static __always_inline void guard_send_sample(const struct guard_packet *g, __u32 reason,
-					      __u32 verdict)
-{
-	const struct packet *p = g->p;
-	struct guard_sample sample = {
-		.time_ns = g->now,
-		.interface = p->interface,
-		.bytes = p->len,
-		.source_port = p->source_port,
-		.destination_port = p->destination_port,
-		.vlan = p->vlan & GUARD_VLAN_MASK,
-		.ethertype = p->ethertype,
-		.protocol = p->protocol,
-		.ip_version = p->ip_version,
-		.tcp_flags = p->tcp_flags,
-		.reason = reason,
-		.verdict = verdict,
-	};
-
-	__builtin_memcpy(sample.source, g->from, sizeof(sample.source));
-	__builtin_memcpy(sample.destination, g->to, sizeof(sample.destination));
-	records_send(guard_samples, &sample);
-}
-
-static __always_inline void guard_sample(const struct guard_packet *g, __u32 reason, __u32 verdict)
-{
-	if (guard_may_sample(g))
-		guard_send_sample(g, reason, verdict);
+	guard_fill_sample(g, reason, verdict, &cpu->sample);
+	records_send(guard_samples, &cpu->sample);
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "guard_packet.bpf.h"
+#include "guard_counters.bpf.h"
 
 /* What is asked. */
 struct guard_question {
@@ -43,12 +43,11 @@ static __always_inline const struct guard_entry *guard_find_prefix(const struct 
 static __always_inline bool guard_find_ban(const void *address, __u64 now)
 {
 	const struct guard_ban *ban = bpf_map_lookup_elem(&guard_bans, address);
-	const __u32 first = 0;
 	struct guard_cpu *cpu;
 
 	if (!ban || (ban->expires_ns && ban->expires_ns <= now))
 		return false;
-	cpu = bpf_map_lookup_elem(&guard_cpus, &first);
+	cpu = guard_this_cpu();
 	if (cpu)
 		cpu->until_ns = ban->expires_ns;
 	return true;

@@ -166,10 +166,21 @@ struct {
 
 RECORDS(guard_samples, 256 * 1024);
 
+/* The answer's TCP header: all of it, or only as far as the MSS. */
+struct guard_answer {
+	struct tcphdr tcp;
+	__u8 mss_kind, mss_len;
+	__be16 mss;
+	__u8 sack_kind, sack_len; /* or padding */
+	__u8 timestamp_kind, timestamp_len;
+	__be32 timestamp, echo;
+	__u8 padding, scale_kind, scale_len, scale; /* or padding */
+};
+
 /*
- * Headers of a SYN or ACK, and what was found in them. In a map for the sake of the verifier: on
- * the stack Linux 5.10 would not have the options read, as they are at no fixed place; and what it
- * thinks to know of what is in a map is nothing, so that each turn of a loop is like the last.
+ * Headers of a SYN or ACK, what was found in them, and the answer. In a map for the sake of the
+ * verifier: on the stack Linux 5.10 would not have the options read, as they are at no fixed place;
+ * and of what is in a map it thinks to know nothing, so that each turn of a loop is like the last.
  */
 struct guard_headers {
 	union {
@@ -188,6 +199,7 @@ struct guard_headers {
 	__u8 has_sack;
 	__u8 scale; /* of the window, the client's; 15: none */
 	__u8 padding;
+	struct guard_answer answer;
 };
 
 /* What a CPU keeps for itself. */
@@ -196,6 +208,7 @@ struct guard_cpu {
 	__u64 next_sample_ns; /* see settings.sample_ns */
 	__u64 until_ns;       /* of the ban that guard_judge() has found */
 	struct guard_headers headers;
+	struct guard_sample sample; /* what is on its way into guard_samples */
 };
 
 struct {

@@ -15,58 +15,67 @@ static __always_inline bool guard_is_answer_kept(const struct guard_packet *g)
 }
 
 /* The end of the ban that was found. */
-static __always_inline __u64 guard_until(const struct guard_packet *g)
+static __always_inline __u64 guard_until(__u32 verdict)
 {
-	const __u32 first = 0;
 	const struct guard_cpu *cpu;
 
-	if (g->verdict != GUARD_REASON_BANNED)
+	if (verdict != GUARD_REASON_BANNED)
 		return 0;
-	cpu = bpf_map_lookup_elem(&guard_cpus, &first);
+	cpu = guard_this_cpu();
 	return cpu ? cpu->until_ns : 0;
 }
 
 /* What is new costs a write into the map: a flood of sources that nobody sees again must not make
  * each of them pay it, nor push out those that are known. */
-static __always_inline bool guard_may_insert(const struct guard_packet *g)
+static __always_inline bool guard_may_insert(const struct guard_settings *settings, __u64 now)
 {
-	const __u32 first = 0;
-	struct guard_cpu *cpu = bpf_map_lookup_elem(&guard_cpus, &first);
+	struct guard_cpu *cpu = guard_this_cpu();
 	__u64 next;
 
 	if (!cpu)
 		return false;
-	if (!g->settings->insert_cost)
+	if (!settings->insert_cost)
 		return true;
-	if (!guard_conforms(cpu->insert_tat, guard_time(g->now), g->settings->insert_cost,
-			    g->settings->insert_tau, &next))
+	if (!guard_conforms(cpu->insert_tat, guard_time(now), settings->insert_cost,
+			    settings->insert_tau, &next))
 		return false;
 	cpu->insert_tat = next;
 	return true;
 }
 
-static __always_inline void guard_add_source(struct guard_packet *g)
+/* @judged: of guard_judge(). By itself, as the stack is too small for all of what is seldom. */
+__noinline int guard_insert_source(__u64 key, __u64 now, __u32 judged)
 {
+	const __u32 first = 0;
+	const struct guard_settings *settings = bpf_map_lookup_elem(&guard_settings, &first);
 	struct guard_source source = {
-		.until_ns = guard_until(g),
-		.generation = g->settings->generation,
-		.rate = g->rate,
-		.verdict = g->verdict,
+		.since_ns = now,
+		.rate = judged >> GUARD_JUDGED_RATE_SHIFT,
+		.verdict = judged & GUARD_JUDGED_VERDICT,
 	};
+
+	if (!settings || !guard_may_insert(settings, now))
+		return 0;
+	source.until_ns = guard_until(source.verdict);
+	source.generation = settings->generation;
+	bpf_map_update_elem(&guard_sources, &key, &source, BPF_NOEXIST);
+	return 0;
+}
+
+static __always_inline void guard_add_source(struct guard_packet *g, __u32 judged)
+{
 	__u64 key = g->key;
 
 	g->is_new = true;
-	if (guard_may_insert(g)) {
-		bpf_map_update_elem(&guard_sources, &key, &source, BPF_NOEXIST);
-		g->source = bpf_map_lookup_elem(&guard_sources, &key);
-	}
+	guard_insert_source(key, g->now, judged);
+	g->source = bpf_map_lookup_elem(&guard_sources, &key);
 	if (!g->source)
 		guard_count_trouble(GUARD_SOURCES_FULL);
 }
 
 static __always_inline void guard_keep_answer(struct guard_packet *g)
 {
-	g->source->until_ns = guard_until(g);
+	g->source->until_ns = guard_until(g->verdict);
 	g->source->rate = g->rate;
 	g->source->verdict = g->verdict;
 	g->source->generation = g->settings->generation;
@@ -81,7 +90,7 @@ static __always_inline void guard_ask(struct guard_packet *g)
 	if (g->source)
 		guard_keep_answer(g);
 	else
-		guard_add_source(g);
+		guard_add_source(g, judged);
 }
 
 static __always_inline bool guard_is_answer_good(const struct guard_packet *g)
@@ -109,23 +118,35 @@ static __always_inline void guard_find_source(struct guard_packet *g)
 
 /* ---- profile: simple ---- */
 
-static __always_inline void guard_ban_source(const struct guard_packet *g)
+/* Until when, or 0: there was no room. */
+__noinline __u64 guard_insert_ban(__u64 from_high, __u64 from_low, __u64 now, __u32 is_ipv6)
 {
-	const struct guard_settings *settings = g->settings;
+	const __u32 first = 0;
+	const struct guard_settings *settings = bpf_map_lookup_elem(&guard_settings, &first);
+	const __u64 from[2] = {from_high, from_low};
 	struct guard_ban ban = {
-		.since_ns = g->now,
-		.expires_ns = g->now + settings->simple_ban_ns,
+		.since_ns = now,
 		.origin = GUARD_AUTOMATIC,
 		.reason = GUARD_REASON_SIMPLE_SYN,
 	};
 	__u64 key[2];
 
-	guard_ban_key(settings, g->p->ip_version == 6, g->from, key);
-	if (bpf_map_update_elem(&guard_bans, key, &ban, BPF_ANY) < 0) {
+	if (!settings)
+		return 0;
+	ban.expires_ns = now + settings->simple_ban_ns;
+	guard_ban_key(settings, is_ipv6, from, key);
+	return bpf_map_update_elem(&guard_bans, key, &ban, BPF_ANY) < 0 ? 0 : ban.expires_ns;
+}
+
+static __always_inline void guard_ban_source(const struct guard_packet *g)
+{
+	__u64 until = guard_insert_ban(g->from[0], g->from[1], g->now, g->p->ip_version == 6);
+
+	if (!until) {
 		guard_count_trouble(GUARD_BANS_FULL);
 		return;
 	}
-	g->source->until_ns = ban.expires_ns;
+	g->source->until_ns = until;
 	g->source->verdict = GUARD_REASON_BANNED;
 }
 

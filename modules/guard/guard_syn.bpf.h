@@ -44,17 +44,6 @@ struct guard_handshake {
 	__u8 padding;
 };
 
-/* The answer's TCP header: all of it, or only as far as the MSS. */
-struct guard_answer {
-	struct tcphdr tcp;
-	__u8 mss_kind, mss_len;
-	__be16 mss;
-	__u8 sack_kind, sack_len; /* or padding */
-	__u8 timestamp_kind, timestamp_len;
-	__be32 timestamp, echo;
-	__u8 padding, scale_kind, scale_len, scale; /* or padding */
-};
-
 enum { GUARD_ANSWER_SHORT = 24, GUARD_ANSWER_LONG = 40 };
 
 _Static_assert(sizeof(struct guard_answer) == GUARD_ANSWER_LONG, "RFC 9293, 3.1; RFC 7323, 3.2");
@@ -114,8 +103,7 @@ static __always_inline bool guard_copy_tcp(struct xdp_md *xdp, const struct guar
 static __always_inline struct guard_headers *guard_copy_headers(struct xdp_md *xdp,
 								struct guard_handshake *s)
 {
-	const __u32 first = 0;
-	struct guard_cpu *cpu = bpf_map_lookup_elem(&guard_cpus, &first);
+	struct guard_cpu *cpu = guard_this_cpu();
 
 	if (!cpu || !guard_copy_ip(xdp, s, &cpu->headers) || !guard_copy_tcp(xdp, s, &cpu->headers))
 		return NULL;
@@ -410,21 +398,22 @@ static __always_inline bool guard_make_cookie(struct xdp_md *xdp, struct guard_h
 static __always_inline bool guard_answer(struct xdp_md *xdp, const struct guard_settings *settings,
 					 const struct guard_handshake *s, struct guard_headers *h)
 {
-	struct guard_answer answer = {};
+	struct guard_answer *answer = &h->answer;
 	__u32 len;
 
+	__builtin_memset(answer, 0, sizeof(*answer));
 	guard_read_options(h);
 	if (!(settings->flags & GUARD_TIMESTAMPS))
 		h->has_timestamp = false;
-	guard_fill_tcp(settings, s, h, &answer);
+	guard_fill_tcp(settings, s, h, answer);
 	if (h->has_timestamp)
-		guard_fill_options(settings, h, &answer);
+		guard_fill_options(settings, h, answer);
 	len = h->has_timestamp ? GUARD_ANSWER_LONG : GUARD_ANSWER_SHORT;
 	if (s->is_ipv6)
-		guard_fill_ipv6(h, &answer, len);
+		guard_fill_ipv6(h, answer, len);
 	else
-		guard_fill_ipv4(h, &answer, len);
-	return guard_write_answer(xdp, s, h, &answer);
+		guard_fill_ipv4(h, answer, len);
+	return guard_write_answer(xdp, s, h, answer);
 }
 
 static __always_inline void guard_begin_handshake(struct guard_handshake *s, __u32 offsets,

@@ -45,9 +45,9 @@ DEFAULTS = dict.fromkeys(SETTINGS, 0) | {
     "mode": ENFORCE, "seed": 0x0123456789ABCDEF, "ipv6_mask": 2**64 - 1, "source_prefix": 64,
     "generation": 1,
 }
-SOURCE = struct.Struct("=6QIHBB")
-SOURCE_FIELDS = ("packets_tat bytes_tat syns_tat until packets dropped generation rate verdict "
-                 "flags").split()
+SOURCE = struct.Struct("=8QIHBB")
+SOURCE_FIELDS = ("since packets_tat bytes_tat syns_tat until packets bytes dropped generation rate "
+                 "verdict flags").split()
 BAN = struct.Struct("=3QIBB2x")
 PORT_LIMIT = struct.Struct("=8Q")
 DESTINATION = struct.Struct("=7Q16sHB5x")

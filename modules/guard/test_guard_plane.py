@@ -469,6 +469,26 @@ def test_later_fragments_have_no_port(guard):
     assert guard.verdicts(later, 5) == {"passed": 5}
 
 
+@pytest.mark.parametrize("program", ["xdp_ingress", "xdp_basic"])
+def test_the_other_programs_decide_alike(program):
+    """Packets of several buffers need Linux 5.18; basic has no compare-and-swap."""
+    try:
+        with plane.plane(program) as guard:
+            guard.limit_all(packets=plane.packet_rate(100, 20),
+                            octets=plane.byte_rate(10**6, 10**5))
+            guard.limit_port(53, True, 1, packets=plane.packet_rate(100, 10))
+            guard.block("203.0.113.0/24")
+            assert guard.verdicts(udp("203.0.113.1"), 5) == {"dropped": 5}
+            assert guard.verdicts(udp(port=80), 50) == {"passed": 20, "dropped": 30}
+            guard.now += SECOND // 10
+            assert guard.verdicts(udp(port=80), 50) == {"passed": 10, "dropped": 40}
+            assert guard.verdicts(udp("192.0.2.2"), 20) == {"passed": 10, "dropped": 10}
+    except OSError:
+        if program == "xdp_basic":
+            raise
+        pytest.skip("this kernel has no XDP packets of several buffers (Linux 5.18 does)")
+
+
 # ---- sources ----
 
 
@@ -494,6 +514,7 @@ def test_what_is_known_of_a_source(guard):
     source = guard.source("192.0.2.9")
     assert (source["packets"], source["dropped"], source["verdict"]) == \
         (4, 1, plane.REASONS.index("blocklisted"))
+    assert (source["since"], source["bytes"]) == (guard.now, 4 * len(udp()))
 
 
 # ---- profile: simple ----
