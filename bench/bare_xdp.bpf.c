@@ -13,6 +13,12 @@ int bare(struct xdp_md *xdp)
 }
 
 SEC("xdp")
+int drop(struct xdp_md *xdp)
+{
+	return XDP_DROP;
+}
+
+SEC("xdp")
 int spread(struct xdp_md *xdp)
 {
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;

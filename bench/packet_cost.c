@@ -26,10 +26,9 @@
 #include "base/file.h"
 #include "daemon.h"
 #include "kernel/rodata.h"
+#include "prog_run.h"
 
 enum {
-	ROUNDS = 15,
-	REPEAT = 200000, /* runs of a program in a round, some ten milliseconds */
 	FLOWS = 100000,
 	VARIANTS_MAX = 32,
 	BARE = 0, /* the first variant */
@@ -231,44 +230,6 @@ static int load_spread(const struct bench *b, const struct packet *packet, int *
 
 /* ---- measuring ---- */
 
-/*
- * Nanoseconds per packet: the CPU time of this thread, in which the kernel runs the program, so
- * that a busy machine does not count. The kernel's own figure is of wall time, and in whole
- * nanoseconds.
- */
-static double measure(int fd, const struct packet *packet, int verdict)
-{
-	struct bpf_test_run_opts options = {
-		.sz = sizeof(options),
-		.data_in = packet->bytes,
-		.data_size_in = (uint32_t)packet->len,
-		.repeat = REPEAT,
-	};
-	struct timespec from, to;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	if (bpf_prog_test_run_opts(fd, &options) < 0)
-		bench_fail("BPF_PROG_TEST_RUN: %s", strerror(errno));
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	if ((int)options.retval != verdict)
-		bench_fail("a program gave %d back", (int)options.retval);
-	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) /
-	       REPEAT;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-	qsort(values, count, sizeof(*values), compare);
-	return values[count / 2];
-}
-
 /* @measured: the map of `spread`, or -1 to run each variant by itself. */
 static double measure_variant(const struct bench *b, const struct variant *v,
 			      const struct packet *packet, int spread, int measured)
@@ -276,24 +237,26 @@ static double measure_variant(const struct bench *b, const struct variant *v,
 	const uint32_t zero = 0;
 
 	if (measured < 0)
-		return measure(v->fd, packet, b->kind->verdict);
+		return prog_run_ns(v->fd, packet->bytes, packet->len, b->kind->verdict);
 	if (bpf_map_update_elem(measured, &zero, &v->fd, BPF_ANY))
 		bench_fail("cannot call '%s': %s", v->name, strerror(errno));
-	return measure(spread, packet, b->kind->verdict);
+	return prog_run_ns(spread, packet->bytes, packet->len, b->kind->verdict);
 }
 
-static void print_results(const struct bench *b, double (*ns)[ROUNDS], double (*over)[ROUNDS])
+static void print_results(const struct bench *b, double (*ns)[PROG_RUN_ROUNDS],
+			  double (*over)[PROG_RUN_ROUNDS])
 {
 	for (size_t i = 0; i < b->n_variants; i++)
 		printf("%s\"%s\": {\"ns\": %.2f, \"over_bare\": %.2f}", i ? ",\n    " : "",
-		       b->variants[i].name, median(ns[i], ROUNDS), median(over[i], ROUNDS));
+		       b->variants[i].name, median(ns[i], PROG_RUN_ROUNDS),
+		       median(over[i], PROG_RUN_ROUNDS));
 }
 
 static void run_rounds(const struct bench *b, const struct packet *packet, int spread, int measured)
 {
-	double ns[VARIANTS_MAX][ROUNDS], over[VARIANTS_MAX][ROUNDS];
+	double ns[VARIANTS_MAX][PROG_RUN_ROUNDS], over[VARIANTS_MAX][PROG_RUN_ROUNDS];
 
-	for (size_t round = 0; round < ROUNDS; round++) {
+	for (size_t round = 0; round < PROG_RUN_ROUNDS; round++) {
 		for (size_t i = 0; i < b->n_variants; i++) {
 			ns[i][round] =
 				measure_variant(b, &b->variants[i], packet, spread, measured);
