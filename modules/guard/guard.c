@@ -524,4 +524,4 @@ static int start(const struct part_context *c, void *state, int *ret_fd, struct 
 }
 
 MODULE_PART(guard, .state_size = sizeof(struct guard), .start = start, .ready = ready, .fill = fill,
-	    .stop = stop);
+	    .diff = guard_diff, .stop = stop);

@@ -13,6 +13,7 @@
  *	guard_log.c		what was done, why, and by whom
  *	guard_detect.c		what is not as usual, and what is done about it
  *	guard_operations.c	the same for people
+ *	guard_diff.c		what was commanded, against what is configured
  */
 #pragma once
 
@@ -59,6 +60,9 @@ int guard_take_declared(struct guard *g, const struct guard_items *declared, str
 
 /* Heartbeat, what is due, and the numbers for the metrics. */
 void guard_tick(struct guard *g);
+
+/* For wiregauge config diff (engine/part.h). */
+void guard_diff(void *state, const struct module *declared, difference_fn add, void *ctx);
 
 /* Looks up who is protected now, and lets them through whatever the lists say. */
 int guard_protect_now(struct guard *g, struct error *e);

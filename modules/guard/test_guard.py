@@ -445,6 +445,31 @@ def test_the_configuration_is_read_again(start, there):
     assert gets_through(there)
 
 
+def test_what_differs_from_the_configuration(start, tmp_path):
+    listed = tmp_path / "list"
+    listed.write_text("192.0.2.0/24\n198.51.100.0/24\n")
+    guard = start(block_files=[str(listed)], limits=["53/udp 1kpps"])
+
+    def differences():
+        done = command("config", "diff", "--json", "--control.socket", guard.daemon.control)
+        assert done.returncode == 0, done.stderr
+        return {(row["what"], row["declared"], row["running"])
+                for row in json.loads(done.stdout)["rows"]}
+
+    assert differences() == set()
+    guard("mode", "enforce")
+    guard("allow", "203.0.113.7")
+    guard("block", "192.0.2.0/24")  # is configured
+    guard("limit", "53/udp", "2kpps")
+    guard("limit", "sources", "3kpps")
+    listed.write_text("192.0.2.0/24\n2001:db8::/32\n")
+    assert differences() == {
+        ("mode", "monitor", "enforce"), ("allow 203.0.113.7", None, "by command"),
+        ("limit 53/udp", "1kpps", "2kpps"), ("limit sources", None, "3kpps"),
+        ("block 2001:db8::/32", "by configuration", None),
+        ("block 198.51.100.0/24", None, "by configuration")}
+
+
 @pytest.mark.parametrize("option, value, words", [
     ("mode", "off", "takes monitor or enforce, not 'off'"),
     ("block", ["10.0.0.0/40"], "option block: '10.0.0.0/40' is not an address"),
