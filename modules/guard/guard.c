@@ -330,9 +330,7 @@ static void put_gauges(const struct guard *g)
 	const struct guard_gauges gauges = {
 		.enforcing = g->settings->mode == GUARD_ENFORCE,
 		.bans = g->n_bans,
-		.limits = g->limits.counts[GUARD_TARGET_SOURCES] +
-			  g->limits.counts[GUARD_TARGET_NETWORK] +
-			  g->limits.counts[GUARD_TARGET_PORT],
+		.limits = guard_limits_count(&g->limits),
 		.pending = count_pending(g),
 		.protected_addresses = g->protected.count,
 		.list_mistakes = g->list_mistakes,

@@ -41,6 +41,15 @@ const struct guard_amount *guard_limit_amount(const struct guard_limit_book *boo
 	return is_none(&book->runtime) ? &book->declared : &book->runtime;
 }
 
+size_t guard_limits_count(const struct guard_limits *l)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(l->counts); i++)
+		count += l->counts[i];
+	return count;
+}
+
 int guard_limits_get(const struct guard_limits *l, const struct guard_target *t,
 		     struct guard_limit_book *ret)
 {

@@ -44,5 +44,8 @@ int guard_limits_find(const struct guard_limits *l, const struct guard_prefix *a
 int guard_limits_command(struct guard_limits *l, const struct guard_target *t,
 			 const struct guard_amount *amount, struct error *e);
 
+/* How many there are, of all kinds. */
+size_t guard_limits_count(const struct guard_limits *l);
+
 /* What holds by @book. */
 const struct guard_amount *guard_limit_amount(const struct guard_limit_book *book);

@@ -394,7 +394,7 @@ static uint8_t trie_get(const struct map_info *trie, const struct guard_prefix *
 
 int guard_set_get(const struct guard_set *s, const struct guard_prefix *p, struct guard_item *ret)
 {
-	struct guard_entry entry;
+	struct guard_entry entry = {0};
 	int err = 0;
 
 	*ret = (struct guard_item){.prefix = *p};

@@ -126,18 +126,16 @@ static int run_status(struct operation_call *c, struct error *e)
 	struct guard *g = c->part;
 
 	(void)e;
-	c->answer = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I, s:o, s:I, s:o}", "mode",
-			      guard_mode_name(g->settings->mode), "on_silence",
-			      silences[g->options.on_silence], "allow",
-			      describe_list(g, GUARD_ALLOW_LIST), "block",
-			      describe_list(g, GUARD_BLOCK_LIST), "wrong_lines",
-			      (json_int_t)g->list_mistakes, "bans", (json_int_t)g->n_bans,
-			      "pending", describe_pending(g), "limits",
-			      (json_int_t)(g->limits.counts[GUARD_TARGET_SOURCES] +
-					   g->limits.counts[GUARD_TARGET_NETWORK] +
-					   g->limits.counts[GUARD_TARGET_PORT]),
-			      "detection", describe_detection(g), "defended",
-			      (json_int_t)g->detect.defended, "protected", describe_protected(g));
+	c->answer =
+		json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:o, s:I, s:o, s:I, s:o}", "mode",
+			  guard_mode_name(g->settings->mode), "on_silence",
+			  silences[g->options.on_silence], "allow",
+			  describe_list(g, GUARD_ALLOW_LIST), "block",
+			  describe_list(g, GUARD_BLOCK_LIST), "wrong_lines",
+			  (json_int_t)g->list_mistakes, "bans", (json_int_t)g->n_bans, "pending",
+			  describe_pending(g), "limits", (json_int_t)guard_limits_count(&g->limits),
+			  "detection", describe_detection(g), "defended",
+			  (json_int_t)g->detect.defended, "protected", describe_protected(g));
 	if (g->protected.failures.len)
 		json_object_set_new(c->answer, "protection_incomplete",
 				    json_of(&g->protected.failures));

@@ -38,7 +38,7 @@ static void test_targets(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct guard_target t;
+		struct guard_target t = {0};
 		struct buf text = {0};
 
 		assert_int_equal(guard_target_parse(rows[i].text, &t), rows[i].written != NULL);
@@ -139,7 +139,7 @@ static void test_what_passes_is_the_rate_and_a_burst(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
 		const struct guard_amount packets = {.packets = rates[i]};
-		const struct guard_amount bits = {.bits = 8 * BYTES * rates[i]};
+		const struct guard_amount bits = {.bits = UINT64_C(8) * BYTES * rates[i]};
 		struct guard_rate r = guard_amount_rate(&packets);
 		uint64_t burst = MAX((uint64_t)GUARD_BURST_PACKETS, rates[i] / 10);
 		uint64_t passed = flood(&r, BYTES, SECONDS);

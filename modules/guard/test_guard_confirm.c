@@ -107,7 +107,7 @@ static uint32_t change(struct guard *g, uint16_t port, uint64_t bits, uint64_t n
 {
 	struct guard_change before = limit(port, limits[port]);
 	struct error error;
-	uint32_t id;
+	uint32_t id = 0;
 
 	assert_int_equal(guard_confirm_arm(g, &before, ns, &id, &error), 0);
 	limits[port] = bits;
@@ -199,8 +199,8 @@ static void test_too_many_wait(void **state)
 	struct error error;
 	uint32_t id;
 
-	for (uint16_t port = 1; port <= GUARD_PENDING_MAX; port++)
-		change(g, port, 1, 60 * NSEC_PER_SEC);
+	for (int port = 1; port <= GUARD_PENDING_MAX; port++)
+		change(g, (uint16_t)port, 1, 60 * NSEC_PER_SEC);
 	assert_int_equal(guard_confirm_arm(g, &before, 1, &id, &error), -ENOSPC);
 	assert_int_equal(change(g, 7, 2, 60 * NSEC_PER_SEC), 7); /* waits already */
 	assert_int_equal(guard_confirm_settle(g, 0, true, "me", &error), GUARD_PENDING_MAX);

@@ -59,7 +59,7 @@ static void test_networks_are_read_and_written(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char text[GUARD_PREFIX_TEXT];
-		struct guard_prefix p;
+		struct guard_prefix p = {0};
 
 		assert_int_equal(guard_prefix_parse(rows[i].text, &p), rows[i].written != NULL);
 		if (!rows[i].written)
@@ -224,8 +224,8 @@ struct kernel {
 static struct map_info make_map(uint32_t type, uint32_t key_size, uint32_t value_size,
 				uint32_t flags, uint32_t entries, int inner)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags,
-			    .inner_map_fd = (uint32_t)MAX(inner, 0));
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags,
+		    .inner_map_fd = (uint32_t)MAX(inner, 0));
 	struct map_info map = {.name = "test",
 			       .type = type,
 			       .key_size = key_size,

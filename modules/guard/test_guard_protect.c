@@ -192,7 +192,7 @@ static void test_files(void **state)
 
 static size_t explain(const struct guard_protected_set *s, const char *network, char text[512])
 {
-	struct guard_prefix p;
+	struct guard_prefix p = {0};
 	struct buf b = {0};
 	size_t count;
 

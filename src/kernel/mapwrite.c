@@ -39,7 +39,7 @@ static int put_one_by_one(const struct map_info *map, const uint8_t *keys, const
 int mapwrite_put_all(const struct map_info *map, const void *keys, const void *values,
 		     uint32_t count)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = BPF_ANY);
+	LIBBPF_OPTS(bpf_map_batch_opts, options, .elem_flags = BPF_ANY);
 	uint32_t done = count;
 
 	if (count == 0)
@@ -51,7 +51,7 @@ int mapwrite_put_all(const struct map_info *map, const void *keys, const void *v
 
 int mapwrite_create_like(const struct map_info *like, uint32_t flags, uint32_t entries)
 {
-	DECLARE_LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
 	int fd = bpf_map_create(like->type, like->name, like->key_size, like->value_size, entries,
 				&options);
 
