@@ -29,17 +29,34 @@ int guard_request_network(const struct operation_value *v, struct guard_prefix *
 	return error_set_usage(e, "'%s' is not " GUARD_NETWORK_TAKES, v->text);
 }
 
+/* Whether what the option `protect` names is among them: that stands above commands. */
+static bool is_for_good(const struct guard *g, const struct guard_prefix *network)
+{
+	const struct guard_protected *p;
+	size_t at = 0;
+
+	while ((p = guard_protected_next(&g->protected, network, &at))) {
+		if (p->kind == GUARD_PROTECTED_OPTION)
+			return true;
+	}
+	return false;
+}
+
 int guard_request_check(struct guard_request *r, const char *verb, const char *effect,
 			const struct guard_prefix *network, struct error *e)
 {
 	_cleanup_buf_ struct buf whom = {0};
 	char text[GUARD_PREFIX_TEXT];
 	int err = guard_protect_now(r->g, e);
+	bool for_good = !err && is_for_good(r->g, network);
 
-	if (err || r->force || !guard_protected_explain(&r->g->protected, network, &whom))
+	if (err || (r->force && !for_good) ||
+	    !guard_protected_explain(&r->g->protected, network, &whom))
 		return err;
 	guard_prefix_print(network, text);
 	error_set(e, -EBUSY, "will not %s %s: it would %s %s", verb, text, effect, buf_str(&whom));
+	if (for_good)
+		return error_hint(e, "what the option protect names has to be taken out there");
 	return error_hint(e, "to do it all the same, and have it taken back unless you still get "
 			     "through: --force --confirm 60");
 }

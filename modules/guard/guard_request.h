@@ -34,7 +34,7 @@ int guard_request_network(const struct operation_value *v, struct guard_prefix *
 			  struct error *e);
 
 /* -EBUSY, with whom that are protected a rule to @verb @network would @effect, "cut off", unless
- * --force is given. */
+ * --force is given; that of the option protect also then. */
 int guard_request_check(struct guard_request *r, const char *verb, const char *effect,
 			const struct guard_prefix *network, struct error *e);
 

@@ -170,7 +170,7 @@ def test_monitor_counts_what_enforce_drops(start, there):
 @pytest.mark.parametrize("network, address", [(f"{THERE}/31", HERE), ("fd00::/64", "fd00::1"),
                                               ("fd00::2", "fd00::1"), ("0.0.0.0/0", HERE)])
 def test_networks(start, there, network, address):
-    guard = start(mode="enforce", protect=["192.0.2.0/24"])
+    guard = start(mode="enforce")
     assert gets_through(there, address)
     guard("block", network, "--force")
     assert not gets_through(there, address)
@@ -291,6 +291,7 @@ def test_gateways_and_servers_are_not_cut_off(start, here, there):
     for server in servers:
         if not server.startswith("127."):
             assert "a DNS server" in guard.refused("block", server)
+    assert "taken out there" in guard.refused("block", "198.51.100.7", "--force")
     guard("block", "198.51.100.128/25")
     assert {"gateway 10.0.0.254", "gateway fd00::254", "option 198.51.100.0/25"} <= set(
         guard.status()["protected"])
