@@ -9,6 +9,7 @@
 import contextlib
 import ctypes
 import ipaddress
+import socket
 import struct
 
 from bpf import XDP_DROP, XDP_PASS, XDP_TX, Object, check, declare, lib, object_path
@@ -55,6 +56,9 @@ DESTINATION_FIELDS = ("packets bytes syns acks new_sources dropped answered addr
                       "protocol").split()
 
 MAP_LPM_TRIE, MAP_HASH, NO_PREALLOC = 11, 1, 1  # <linux/bpf.h>
+DRIVER_MODE = 1 << 2  # XDP_FLAGS_DRV_MODE
+declare("bpf_xdp_attach", ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_uint32,
+        ctypes.c_void_p)
 
 
 class CreateOptions(ctypes.Structure):
@@ -279,3 +283,27 @@ def plane(program="xdp_linear", is_clock_ours=True):
         stage.set_rodata("guard_clock_is_test", is_clock_ours)
         stage.load()
         yield Plane(stage, program)
+
+
+# ---- at an interface ----
+
+@contextlib.contextmanager
+def attached(namespace, stage, program):
+    with namespace.entered():
+        index = socket.if_nametoindex("wire")
+        fd = lib.bpf_program__fd(stage.program(program))
+        check(lib.bpf_xdp_attach(index, fd, DRIVER_MODE, None), "bpf_xdp_attach")
+        try:
+            yield
+        finally:
+            lib.bpf_xdp_attach(index, -1, DRIVER_MODE, None)
+
+
+@contextlib.contextmanager
+def passing(namespace):
+    """A veth takes what its peer sends back at XDP if it has such a program itself."""
+    with Object(object_path("pipeline/xdp")) as stage:
+        stage.choose("xdp_linear")
+        stage.load()
+        with attached(namespace, stage, "xdp_linear"):
+            yield

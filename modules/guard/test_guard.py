@@ -11,97 +11,15 @@ import subprocess
 import time
 
 import pytest
-import yaml
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from daemon import BINARY, PATIENCE, command
-from netns import address_pair, mac
+from guarding import HERE, THERE, gets_through
+from netns import mac
 from waiting import until
 
-HERE, THERE = "10.0.0.1", "10.0.0.2"
-LOADED = 20 * PATIENCE  # s: the verifier reads a long program
 SSH = 22
-
-
-class Guard:
-    """`wiregauge guard …` of one daemon."""
-
-    def __init__(self, daemon):
-        self.daemon = daemon
-
-    def ask(self, *arguments):
-        return command("guard", *arguments, "--control.socket", self.daemon.control)
-
-    def __call__(self, *arguments):
-        done = self.ask(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def refused(self, *arguments, code=1):
-        done = self.ask(*arguments)
-        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-        return done.stderr
-
-    def json(self, *arguments):
-        return json.loads(self(*arguments, "--json"))
-
-    def rows(self, *arguments):
-        """{(list, network): by}"""
-        return {(row["list"], row["network"]): row["by"]
-                for row in self.json("list", *arguments)["rows"]}
-
-    def status(self):
-        return self.json("status")
-
-    def packets(self, reason, verdict):
-        return self.daemon.scrape().value("wiregauge_guard_packets_total", reason=reason,
-                                          verdict=verdict)
-
-
-@pytest.fixture
-def pair(here, there):
-    address_pair(here, there)
-    return here, there
-
-
-@pytest.fixture
-def start(launch, cleanup, here, pair, tmp_path):
-    """Runs guard with these options at the interface "wire", until it is attached."""
-
-    def remove():
-        with here.entered():
-            done = command("cleanup")
-        assert done.returncode == 0, done.stderr
-
-    cleanup.callback(remove)
-    path = tmp_path / "wiregauge.yaml"
-
-    def write(**options):
-        options.setdefault("log_file", str(tmp_path / "guard.log"))
-        options.setdefault("protect", [])
-        path.write_text(yaml.safe_dump({"modules": {
-            "guard": {"enabled": True, **options}, "xdp": {"interfaces": ["wire"]}}}))
-
-    def run(**options):
-        write(**options)
-        daemon = launch("--module=guard", "--config", path)
-        until(lambda: "ready: " in daemon.log() or daemon.process.poll() is not None, LOADED,
-              daemon.log)
-        until(lambda: any(daemon.attached(name)
-                          for name in ("xdp_ingress", "xdp_linear", "xdp_basic")), LOADED,
-              daemon.log)
-        return Guard(daemon)
-
-    run.write = write
-    return run
-
-
-def gets_through(there, address=HERE):
-    """Whether an echo request is answered."""
-    with there.entered():
-        return subprocess.run(["ping", "-c1", "-W1", address], capture_output=True,
-                              check=False).returncode == 0
 
 
 class Session:

@@ -2,7 +2,6 @@
 """SYN cookies of the guard stage: the packets byte by byte, and connections to a real listener."""
 
 import contextlib
-import ctypes
 import itertools
 import os
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import cases
 import pytest
-from bpf import XDP_PASS, XDP_TX, Object, check, declare, lib, object_path
+from bpf import XDP_PASS, XDP_TX
 from netns import connect
 from scapy.layers.inet import IP, TCP, UDP, IPOption_RR
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
@@ -32,9 +31,6 @@ TAGS = {"plain": None, "vlan": Dot1Q(vlan=100, prio=3),
 LINUX = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (123456, 0)), ("NOP", None), ("WScale", 9)]
 WINDOWS = [("MSS", 1440), ("NOP", None), ("WScale", 8), ("NOP", None), ("NOP", None),
            ("SAckOK", b"")]
-DRIVER_MODE = 1 << 2  # XDP_FLAGS_DRV_MODE
-declare("bpf_xdp_attach", ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_uint32,
-        ctypes.c_void_p)
 
 
 @pytest.fixture
@@ -244,28 +240,6 @@ def test_acks_are_looked_at_where_cookies_went(guard, listener):
 # ---- connections ----
 
 
-@contextlib.contextmanager
-def attached(namespace, stage, program):
-    with namespace.entered():
-        index = socket.if_nametoindex("wire")
-        fd = lib.bpf_program__fd(stage.program(program))
-        check(lib.bpf_xdp_attach(index, fd, DRIVER_MODE, None), "bpf_xdp_attach")
-        try:
-            yield
-        finally:
-            lib.bpf_xdp_attach(index, -1, DRIVER_MODE, None)
-
-
-@contextlib.contextmanager
-def passing(namespace):
-    """A veth takes what its peer sends back at XDP if it has such a program itself."""
-    with Object(object_path("pipeline/xdp")) as stage:
-        stage.choose("xdp_linear")
-        stage.load()
-        with attached(namespace, stage, "xdp_linear"):
-            yield
-
-
 @pytest.fixture
 def server(make_namespace):
     namespace = make_namespace()
@@ -286,17 +260,10 @@ def client(make_namespace, server):
 
 @pytest.fixture
 def live(server, client):
-    with plane.plane(is_clock_ours=False) as guard, passing(client), \
-            attached(server, guard.stage, guard.program):
+    with plane.plane(is_clock_ours=False) as guard, plane.passing(client), \
+            plane.attached(server, guard.stage, guard.program):
         guard.set(syn_cookies=plane.COOKIES_KERNEL)
         yield guard
-
-
-def extended(namespace, field):
-    """A counter of TcpExt, as nstat has them."""
-    with namespace.entered(), open("/proc/net/netstat") as file:
-        names, values = (line.split() for line in file if line.startswith("TcpExt:"))
-    return int(values[names.index(field)])
 
 
 @contextlib.contextmanager
@@ -348,9 +315,9 @@ def test_connections_to_a_real_listener(live, server, client, version, timestamp
         live.set(flags=plane.TIMESTAMPS, cookie_window_scale=7)
     with echoing(server):
         assert all(converse(client, version) for _ in range(10))
-    assert extended(server, "SyncookiesSent") == 0
-    assert extended(server, "SyncookiesRecv") == 10
-    assert extended(server, "SyncookiesFailed") == 0
+    assert server.extended("SyncookiesSent") == 0
+    assert server.extended("SyncookiesRecv") == 10
+    assert server.extended("SyncookiesFailed") == 0
     counts = live.counts()
     assert counts["syn_cookie_sent", "answered"][0] == 10
     assert counts["syn_cookie_valid", "passed"][0] == 10
@@ -375,13 +342,13 @@ def test_what_is_negotiated_is_what_the_kernel_s_own_cookies_do(live, server, cl
     server.sysctl("net/ipv4/tcp_timestamps", 2)
     live.set(syn_cookies=plane.COOKIES_OFF)
     kernel = negotiated(server, client, version)
-    assert extended(server, "SyncookiesSent") == 1
+    assert server.extended("SyncookiesSent") == 1
     assert kernel[0][0] & 7 == 7
     live.set(syn_cookies=plane.COOKIES_KERNEL, flags=plane.TIMESTAMPS,
              cookie_window_scale=kernel[0][1] & 15)
     assert negotiated(server, client, version) == kernel
     assert live.counts()["syn_cookie_sent", "answered"][0] == 1
-    assert extended(server, "SyncookiesSent") == 1
+    assert server.extended("SyncookiesSent") == 1
 
 
 def test_forged_acks_open_nothing(live, server, client):
@@ -393,7 +360,7 @@ def test_forged_acks_open_nothing(live, server, client):
         client.send_frames("wire", forged)
         until(lambda: live.counts().get(("syn_cookie_invalid", "dropped"), (0, 0))[0] == 100, 10,
               "100 forged ACKs are dropped")
-    assert extended(server, "SyncookiesFailed") == 0
+    assert server.extended("SyncookiesFailed") == 0
 
 
 def test_a_flood_of_syns_costs_the_kernel_nothing(live, server, client):
@@ -407,4 +374,4 @@ def test_a_flood_of_syns_costs_the_kernel_nothing(live, server, client):
         until(lambda: live.counts()["syn_cookie_sent", "answered"][0] >= 1001, 10,
               "1,000 SYNs and ours are answered")
     assert server.snmp("Tcp", "InSegs") < 1000
-    assert extended(server, "ListenDrops") == 0
+    assert server.extended("ListenDrops") == 0

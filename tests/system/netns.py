@@ -104,7 +104,14 @@ class Namespace:
 
     def snmp(self, protocol, field):
         """A counter of the namespace's protocol stack, as nstat has them."""
-        with self.entered(), open("/proc/net/snmp") as file:
+        return self._stack_counter("/proc/net/snmp", protocol, field)
+
+    def extended(self, field, protocol="TcpExt"):
+        """Likewise one of those that no MIB has."""
+        return self._stack_counter("/proc/net/netstat", protocol, field)
+
+    def _stack_counter(self, path, protocol, field):
+        with self.entered(), open(path) as file:
             names, values = (line.split() for line in file if line.startswith(protocol + ":"))
         return int(values[names.index(field)])
 
