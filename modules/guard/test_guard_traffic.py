@@ -6,21 +6,39 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 import plane
 import pytest
 from daemon import PATIENCE
-from flooding import Ethernet, Flood, sources
+from flooding import BATCH, Ethernet, Flood, sources
 from guarding import HERE, THERE, gets_through
+from netns import connect
 from waiting import until, until_stable
 
 PORT = 80
 IS_SLOW = bool(os.environ.get("VMTEST"))
 FORGED = 10_000 if IS_SLOW else 65_536  # sources
 CONNECTIONS = 40 if IS_SLOW else 200
+MANY_NETWORKS = 20_000 if IS_SLOW else 200_000
 MANY = 20_000 if IS_SLOW else 300_000  # frames
-LAST_CPU = max(os.sched_getaffinity(0))
+CPUS = sorted(os.sched_getaffinity(0))
+LAST_CPU = CPUS[-1]
+SOURCE = "198.18.0.1"
+
+
+@pytest.fixture
+def queues():
+    return 1
+
+
+@pytest.fixture
+def there(make_namespace, here, queues):
+    """What two CPUs send into @queues is received by two."""
+    namespace = make_namespace()
+    connect(here, namespace, queues=queues)
+    return namespace
 
 
 @pytest.fixture
@@ -165,3 +183,66 @@ def test_killed_under_a_flood(start, here, there, ethernet):
                                     ("ban", "198.19.0.1"): "command"}
     assert here.snmp("Udp", "NoPorts") == here.snmp("Udp", "InDatagrams") == 0
     assert sum(seen(guard).values()) == came(here) - unseen >= 6 * MANY
+
+
+# ---- limits ----
+
+@pytest.mark.parametrize("queues", [1, 2])
+@pytest.mark.parametrize(("limit", "size", "per_second"), [
+    ("1kpps", 18, 1000),
+    ("20mbit", 958, 20e6 / 8 / 1000),  # frames of 1,000 bytes
+])
+def test_a_limit_of_a_source_holds(start, here, there, ethernet, limit, size, per_second, queues):
+    """Never more than rate * t + burst, on one CPU and on two at once."""
+    if queues > len(CPUS):
+        pytest.skip("there are not as many CPUs")
+    guard = start(mode="enforce", limits=[f"{SOURCE} {limit}"])
+    frames = ethernet.udp([*sources(SOURCE, 1)] * BATCH, size=size)
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        floods = [stack.enter_context(Flood(there, frames, cpu)) for cpu in CPUS[-queues:]]
+        until(lambda: time.monotonic() > began + 3, 10, "three seconds")
+        for flood in floods:
+            flood.wait_for(int(3 * per_second))
+    took = time.monotonic() - began
+    came_through = here.snmp("Udp", "NoPorts")
+    lost = guard.daemon.scrape().value("wiregauge_guard_troubles_total", trouble="cas_lost")
+    assert per_second * 0.3 < came_through <= per_second * (took + 0.1) + 1 + lost
+    assert guard.packets("none", "passed") >= came_through
+    assert guard.packets("source_limit", "dropped") > 0
+
+
+# ---- lists ----
+
+def write_list(path, *networks):
+    """These, and many others."""
+    with open(path, "w") as file:
+        file.writelines(f"{network}\n" for network in networks)
+        for i in range(MANY_NETWORKS // 2):
+            number = f"{i >> 16}.{i >> 8 & 255}.{i & 255}"
+            file.write(f"11.{number}\n{20 + (i >> 16)}.{i >> 8 & 255}.{i & 255}.0/24\n")
+
+
+def test_a_list_is_exchanged_in_one_step(start, here, there, ethernet, tmp_path):
+    """Who is in the old one and in the new one gets nothing through meanwhile."""
+    listed = tmp_path / "list"
+    write_list(listed, "198.18.0.1", "198.18.1.0/24")
+    guard = start(mode="enforce", block_files=[str(listed)])
+    both = ethernet.udp([*sources("198.18.0.1", 1)] * BATCH)
+    old, new = (ethernet.udp([*sources(first, 200)]) for first in ("198.18.1.1", "198.18.2.1"))
+    there.send_frames("wire", old)
+    assert here.snmp("Udp", "NoPorts") == 0
+    there.send_frames("wire", new)
+    until(lambda: here.snmp("Udp", "NoPorts") == 200, 5 * PATIENCE, "nobody has blocked them")
+    write_list(listed, "198.18.0.0/24", "198.18.2.0/24")
+    with Flood(there, both, LAST_CPU) as flood:
+        flood.wait_for(MANY / 100)
+        before = guard.packets("blocklisted", "dropped")
+        guard("reload")
+        flood.wait_for(MANY / 100)
+    assert here.snmp("Udp", "NoPorts") == 200
+    assert guard.packets("blocklisted", "dropped") > before
+    there.send_frames("wire", new)
+    assert here.snmp("Udp", "NoPorts") == 200
+    there.send_frames("wire", old)
+    until(lambda: here.snmp("Udp", "NoPorts") == 400, 5 * PATIENCE, "nobody blocks them now")

@@ -128,10 +128,10 @@ class Namespace:
                 sock.send(bytes(frame))
 
 
-def connect(here, there, name="wire", offloads="off"):
+def connect(here, there, name="wire", offloads="off", queues=1):
     """A veth pair, up, called @name at both ends. With offloads off a packet is a packet."""
-    here.ip(f"link add {name} numtxqueues 1 type veth "
-            f"peer name {name} numtxqueues 1 netns {there.name}")
+    wide = f"numtxqueues {queues} numrxqueues {queues}"
+    here.ip(f"link add {name} {wide} type veth peer name {name} {wide} netns {there.name}")
     for namespace in (here, there):
         set_offloads(namespace, name, offloads)
         namespace.ip(f"link set {name} up")
