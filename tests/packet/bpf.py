@@ -218,9 +218,11 @@ class Object:
         return self._run(program, data, SkBuff(**context), repeat)[0]
 
     def run_xdp(self, program, data, repeat=1, **context):
-        """The same of an XDP program; @context: fields of xdp_md. (action, packet as it is then)"""
-        context.setdefault("data_end", len(data))
-        return self._run(program, data, XdpMd(**context), repeat)
+        """The same of an XDP program; @context: fields of xdp_md (Linux 5.15), without: of the
+        loopback interface. (action, packet as it is then)"""
+        if context:
+            context.setdefault("data_end", len(data))
+        return self._run(program, data, XdpMd(**context) if context else None, repeat)
 
     def _run(self, program, data, context, repeat):
         buffer = ctypes.create_string_buffer(data, len(data))
@@ -231,8 +233,8 @@ class Object:
             data_size_in=len(data),
             data_out=ctypes.cast(after, c_void_p),
             data_size_out=len(after),
-            ctx_in=ctypes.cast(ctypes.byref(context), c_void_p),
-            ctx_size_in=ctypes.sizeof(context),
+            ctx_in=ctypes.cast(ctypes.byref(context), c_void_p) if context else None,
+            ctx_size_in=ctypes.sizeof(context) if context else 0,
             repeat=repeat,
         )
         fd = lib.bpf_program__fd(self.program(program))
