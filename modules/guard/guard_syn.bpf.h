@@ -373,6 +373,23 @@ enum guard_cookie {
 	GUARD_COOKIE_INVALID,
 };
 
+/* Negative where the kernel wants none. */
+static __always_inline __s64 guard_ask_cookie(struct bpf_sock *listener, bool is_ipv6,
+					      struct guard_headers *h)
+{
+	__u32 size = is_ipv6 ? sizeof(h->ipv6) : sizeof(h->ipv4);
+	__u32 tcp_len = h->tcp_len;
+
+	/* Two questions about the register that the helper gets: the compiler would make one of
+	 * them, about another, of which the verifier of Linux 5.10 learns nothing. */
+	if (tcp_len < sizeof(h->tcp))
+		return -1;
+	asm volatile("" : "+r"(tcp_len));
+	if (tcp_len > sizeof(h->tcp_bytes))
+		return -1;
+	return bpf_tcp_gen_syncookie(listener, &h->ipv4, size, &h->tcp, tcp_len);
+}
+
 /* The kernel's cookie for this SYN, if it has a listener whose kernel wants one. */
 static __always_inline bool guard_make_cookie(struct xdp_md *xdp, struct guard_handshake *s,
 					      struct guard_headers *h)
@@ -382,13 +399,8 @@ static __always_inline bool guard_make_cookie(struct xdp_md *xdp, struct guard_h
 
 	if (!listener)
 		return false;
-	if (listener->state == BPF_TCP_LISTEN) {
-		__u32 size = s->is_ipv6 ? sizeof(h->ipv6) : sizeof(h->ipv4);
-		__u32 tcp_len = h->tcp_len;
-
-		if (tcp_len >= sizeof(h->tcp) && tcp_len <= sizeof(h->tcp_bytes))
-			cookie = bpf_tcp_gen_syncookie(listener, &h->ipv4, size, &h->tcp, tcp_len);
-	}
+	if (listener->state == BPF_TCP_LISTEN)
+		cookie = guard_ask_cookie(listener, s->is_ipv6, h);
 	bpf_sk_release(listener);
 	s->cookie = (__u32)cookie;
 	s->mss = cookie >> 32 & 0xffff;

@@ -3,16 +3,20 @@
 stages of the tests', first and second."""
 
 import contextlib
+import pathlib
 import struct
 
 import cases
 import parsed
 import pytest
+import yaml
 from bpf import XDP_PASS, XDP_TX, Object, kernel_is_at_least, object_path
 
 # From which Linux on there are packets of several buffers, and compare-and-swap.
 PROGRAMS = {"xdp_ingress": (5, 18), "xdp_linear": (5, 12), "xdp_basic": (0, 0)}
 PACKET = bytes(cases.every_kind()["qinq-v4-udp"])
+
+MODULES = pathlib.Path(__file__).parents[2] / "modules"
 
 # BPF_STX | BPF_ATOMIC of 8 and of 4 bytes. With imm 0 it is the addition that all kernels know.
 ATOMIC = {0xDB, 0xC3}
@@ -69,6 +73,20 @@ def test_what_is_off_is_not_there(program):
     with loaded(program, stage_second=True, first_verdict=XDP_TX) as pipeline:
         assert pipeline.run_xdp(program, PACKET)[0] == XDP_PASS
         assert counted(pipeline) == (0, 0) and has_second(pipeline)
+
+
+def stages_of_modules():
+    manifests = {path.stem: yaml.safe_load(path.read_text()) for path in MODULES.glob("*/*.yaml")}
+    return {f"stage_{name}": True for name, manifest in manifests.items()
+            if manifest.get("stage", {}).get("pipeline") == "xdp"}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_all_that_modules_have_is_taken_by_this_kernel(program):
+    stages = stages_of_modules()
+    assert stages
+    with loaded(program, "pipeline/xdp", **stages) as pipeline:
+        assert pipeline.run_xdp(program, PACKET) == (XDP_PASS, PACKET)
 
 
 def atomics(name, program, **rodata):
