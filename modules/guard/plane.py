@@ -8,6 +8,7 @@
 
 import contextlib
 import ctypes
+import functools
 import ipaddress
 import socket
 import struct
@@ -275,13 +276,29 @@ class Plane:
                 if count != (was := before.get(name, (0, 0)))}
 
 
-@contextlib.contextmanager
-def plane(program="xdp_linear", is_clock_ours=True):
+def load(stage, program, **rodata):
+    stage.choose(program)
+    for name, value in rodata.items():
+        stage.set_rodata(name, value)
+    stage.load()
+
+
+@functools.cache
+def usual_program():
+    """Without compare-and-swap before Linux 5.12."""
     with Object(object_path("pipeline/xdp")) as stage:
-        stage.choose(program)
-        stage.set_rodata("stage_guard", True)
-        stage.set_rodata("guard_clock_is_test", is_clock_ours)
-        stage.load()
+        try:
+            load(stage, "xdp_linear", stage_guard=True)
+        except OSError:
+            return "xdp_basic"
+    return "xdp_linear"
+
+
+@contextlib.contextmanager
+def plane(program=None, is_clock_ours=True):
+    program = program or usual_program()
+    with Object(object_path("pipeline/xdp")) as stage:
+        load(stage, program, stage_guard=True, guard_clock_is_test=is_clock_ours)
         yield Plane(stage, program)
 
 
@@ -303,7 +320,6 @@ def attached(namespace, stage, program):
 def passing(namespace):
     """A veth takes what its peer sends back at XDP if it has such a program itself."""
     with Object(object_path("pipeline/xdp")) as stage:
-        stage.choose("xdp_linear")
-        stage.load()
-        with attached(namespace, stage, "xdp_linear"):
+        load(stage, usual_program())
+        with attached(namespace, stage, usual_program()):
             yield

@@ -409,6 +409,8 @@ def test_an_allowed_source_has_no_limit(guard):
 
 def test_two_cpus_together_have_one_limit(guard):
     """At one moment: the burst, and who lost against the other three times."""
+    if guard.program == "xdp_basic" or len(os.sched_getaffinity(os.getppid())) < 2:
+        pytest.skip("two CPUs and compare-and-swap (Linux 5.12) are not both here")
     burst, runs = 100_000, 150_000
     guard.limit_all(packets=plane.packet_rate(1000, burst))
     data = bytes(udp())
