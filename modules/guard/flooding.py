@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import socket
 import struct
+import time
 
 from daemon import PATIENCE
 from netns import libc, mac
@@ -70,11 +71,13 @@ class Ethernet:
 
 
 class Flood:
-    """Sends @frames, all of one length, over and over out of "wire", until it is left. A process:
-    it must not share the interpreter with the test, and is at a CPU of its own if that is said."""
+    """Sends @frames, all of one length, over and over out of "wire", until it is left: as many as
+    it can, or @per_second. A process: it must not share the interpreter with the test, and is at a
+    CPU of its own if that is said."""
 
-    def __init__(self, namespace, frames, cpu=None):
+    def __init__(self, namespace, frames, cpu=None, per_second=None):
         self.socket = namespace.packet_socket("wire")
+        self.per_second = per_second
         self.socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         self.cpu = cpu
         self.count = len(frames)
@@ -98,12 +101,21 @@ class Flood:
         if self.cpu is not None:
             os.sched_setaffinity(0, {self.cpu})
         fd, (base, _) = self.socket.fileno(), self.messages.buffer_info()
-        at = 0
+        at, due = 0, time.monotonic()
         while True:
-            batch = min(BATCH, self.count - at)
+            batch = min(self._due(due), self.count - at)
             sent = libc.sendmmsg(fd, ctypes.c_void_p(base + at * MESSAGE_WORDS * 8), batch, 0)
             self._sent.value += max(sent, 0)
             at = (at + max(sent, 1)) % self.count  # the first was dropped: the next
+            due += batch / self.per_second if self.per_second else 0
+
+    def _due(self, since):
+        """How many are to be sent now; where there is a rate, what a millisecond has of it, or
+        what was missed."""
+        if not self.per_second:
+            return BATCH
+        time.sleep(max(0, since + 0.001 - time.monotonic()))
+        return max(1, min(BATCH, int((time.monotonic() - since) * self.per_second)))
 
     @property
     def sent(self):
