@@ -25,13 +25,17 @@ struct {
 
 /* ---- lists ---- */
 
-/* What is put in by user space may have another max_entries. */
+/*
+ * What is put in by user space may have another max_entries. By sizes instead of types, that is
+ * without BTF, as user space makes its own: Linux 5.15 to 6.1 takes a map with BTF and one without
+ * for different ones (bpf_map_meta_equal(): timer_off).
+ */
 struct guard_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct guard_prefix);
-	__type(value, struct guard_entry);
+	__uint(key_size, sizeof(struct guard_prefix));
+	__uint(value_size, sizeof(struct guard_entry));
 } guard_no_prefixes SEC(".maps");
 
 /* Index: slot * 2 + GUARD_ALLOW_LIST or GUARD_BLOCK_LIST. */
@@ -48,8 +52,8 @@ struct guard_addresses {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct guard_address);
-	__type(value, struct guard_entry);
+	__uint(key_size, sizeof(struct guard_address));
+	__uint(value_size, sizeof(struct guard_entry));
 } guard_no_addresses SEC(".maps");
 
 /* Index: slot. */
