@@ -21,7 +21,7 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Whether others see what this process mounts, and it stays when the process has gone. */
+/* Whether what this process mounts is there for others, too, and stays when it has gone. */
 static bool shares_mounts(void)
 {
 	struct stat own, first;
@@ -32,17 +32,18 @@ static bool shares_mounts(void)
 
 static int mount_it(struct error *e)
 {
+	if (!shares_mounts())
+		return error_set(e, -ENOENT,
+				 "no bpffs is mounted, and one that is mounted here would end with "
+				 "this process's own mount namespace; mount one before: mount -t "
+				 "bpf bpffs " USUAL_PLACE);
 	if (mount("bpffs", USUAL_PLACE, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME,
 		  "mode=700"))
 		return error_set(e, -errno,
 				 "no bpffs is mounted, and it cannot be: %s; mount one: mount -t "
 				 "bpf bpffs " USUAL_PLACE,
 				 error_words(-errno));
-	if (shares_mounts())
-		log_info("mounted a bpffs at " USUAL_PLACE);
-	else
-		log_warn("mounted a bpffs at " USUAL_PLACE ", in this process's own mount "
-			 "namespace: what is pinned there ends with that");
+	log_info("mounted a bpffs at " USUAL_PLACE);
 	return 0;
 }
 

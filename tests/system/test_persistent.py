@@ -463,16 +463,21 @@ def test_foreign_things_in_the_way_are_left(start, here):
 
 
 def in_own_mounts(commands):
-    """A command that ends by becoming another, in a mount namespace of its own."""
+    """A command that ends by becoming another, in a mount namespace of its own, as `ip netns exec`
+    makes one."""
     return ("unshare", "--mount", "sh", "-ec", f'{commands}; exec "$@"', "sh")
+
+
+WITHOUT_BPFFS = "umount -l -a -t bpf; ! mountpoint -q /sys/fs/bpf"
 
 
 # How it is, and what is said.
 TROUBLES = {
     "read-only": ("mount -t bpf -o ro bpffs /sys/fs/bpf",
                   "cannot make the directory /sys/fs/bpf/wiregauge: Read-only file system"),
-    "cannot be mounted": ("mount -t tmpfs -o ro none /sys/fs",
-                          "no bpffs is mounted, and it cannot be: No such file or directory"),
+    "would not last": (WITHOUT_BPFFS,
+                       "no bpffs is mounted, and one that is mounted here would end with this "
+                       "process's own mount namespace"),
     "somebody else's": ("mount -t bpf bpffs /sys/fs/bpf; mkdir -m 755 /sys/fs/bpf/wiregauge",
                         "/sys/fs/bpf/wiregauge is not used: it must belong to user 0, and be open "
                         "to nobody else (mode 700)"),
@@ -510,11 +515,24 @@ def test_without_a_place_a_reload_keeps_the_maps(start, folder, here, there):
     assert_untouched(here)
 
 
+def as_in_a_container(commands):
+    """Likewise, and the mounts are those of the first process."""
+    return ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+            "sh", "-ec", f'{commands}; "$@" & wait', "sh")
+
+
 def test_bpffs_is_mounted_where_it_is_missing(start):
-    daemon = start(through=in_own_mounts("umount -l -a -t bpf; ! mountpoint -q /sys/fs/bpf"))
+    daemon = start(through=as_in_a_container(WITHOUT_BPFFS))
     assert persistence(daemon)["pinned"]
-    assert "mounted a bpffs at /sys/fs/bpf, in this process's own mount namespace: what is " \
-        "pinned there ends with that" in daemon.log()
+    assert "mounted a bpffs at /sys/fs/bpf" in daemon.log()
+    daemon.kill()
+
+
+def test_bpffs_cannot_be_mounted(start):
+    daemon = start(through=as_in_a_container("mount -t tmpfs -o ro none /sys/fs"))
+    words = "no bpffs is mounted, and it cannot be: No such file or directory"
+    assert words in persistence(daemon)["error"]
+    daemon.kill()
 
 
 # --- interfaces
