@@ -61,7 +61,7 @@ struct plan {
 struct plans {
 	struct plan **items;
 	size_t count;
-	struct strv off;        /* built-in modules that are not to run */
+	struct strv off; /* built-in modules that are not to run */
 	bool web_api;
 	struct report report;   /* what is wrong with configs: those are not among the items */
 	struct strv broken;     /* their names */
