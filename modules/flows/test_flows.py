@@ -559,7 +559,7 @@ def test_top_hosts(here, there, run, size):
                  "flows.top_hosts=4")
     octets = Increases("wiregauge_flows_host_bytes_total")
     packets = Increases("wiregauge_flows_host_packets_total")
-    before = here.counters("wire")
+    before, sent = here.counters("wire"), 0
     octets.before = packets.before = {(("remote", "other"),): 0}
     for seed in range(6):
         hosts = {1: 1000, 2: 900, 3: 5} if seed < 3 else {1: 5, 3: 4000, 4: 3800}
@@ -573,10 +573,13 @@ def test_top_hosts(here, there, run, size):
         shown = {row["remote"] for row, _ in samples.select("wiregauge_flows_host_bytes_total")}
         assert len(samples.select("wiregauge_flows_host_bytes_total")) <= 4 + 4
         assert {host(1), host(2)} <= shown if seed < 3 else {host(3), host(4)} <= shown
+        sent += len(frames)
         if size == 65536 and seed not in (0, 3):
-            loud = [number for number, count in hosts.items() if count > 500]
-            assert {number: grown[("remote", host(number)),] for number in loud} == {
-                number: hosts[number] for number in loud}
+            missing = [count - grown[("remote", host(number)),]
+                       for number, count in hosts.items() if count > 500]
+            assert min(missing) >= 0
+            # What a busy machine's interface did not get is nobody's.
+            assert sum(missing) <= sent - kernel[0]
 
 
 def test_top_pairs(here, there, run):

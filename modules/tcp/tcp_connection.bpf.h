@@ -188,11 +188,22 @@ static __always_inline void count_opened(const struct sock *sk, __u8 role, __u64
 		observe_latency(totals->connect, &totals->connect_sum, latency_ns);
 }
 
+static __always_inline void count_retransmitted(const struct sock *sk, const struct tcp_sock *tp,
+						struct tcp_connection *c, __u8 type)
+{
+	__u32 total = tp->total_retrans;
+
+	count(&tcp_retransmitted_segments_total, sk, type, 0, total - c->retransmitted);
+	c->retransmitted = total;
+}
+
 static __always_inline void open_client(const struct sock *sk, const struct tcp_sock *tp,
 					struct tcp_connection *c)
 {
 	__u64 now = bpf_ktime_get_ns();
 
+	/* Not all of them were seen as they happened. */
+	count_retransmitted(sk, tp, c, TCP_RETRANSMIT_SYN);
 	c->opened_ns = now;
 	copy_condition(c, tp, TCP_ESTABLISHED);
 	copy_names(c, sk); /* when it began, it might have had no address yet */
@@ -238,15 +249,6 @@ static __always_inline void account(const struct sock *sk, const struct tcp_sock
 	c->received = received;
 	c->acked = acked;
 	c->out_of_order = out_of_order;
-}
-
-static __always_inline void count_retransmitted(const struct sock *sk, const struct tcp_sock *tp,
-						struct tcp_connection *c, __u8 type)
-{
-	__u32 total = tp->total_retrans;
-
-	count(&tcp_retransmitted_segments_total, sk, type, 0, total - c->retransmitted);
-	c->retransmitted = total;
 }
 
 /* It ended before it was established. Its error is why; none: the process gave up. */

@@ -521,18 +521,26 @@ def as_in_a_container(commands):
             "sh", "-ec", f'{commands}; "$@" & wait', "sh")
 
 
-def test_bpffs_is_mounted_where_it_is_missing(start):
+def end_container(daemon, namespace):
+    """It ends with the first process, a moment later."""
+    daemon.kill()
+    with namespace.entered():
+        until(lambda: command("cleanup").returncode == 0, 5 * PATIENCE,
+              "the daemon has gone")
+
+
+def test_bpffs_is_mounted_where_it_is_missing(start, here):
     daemon = start(through=as_in_a_container(WITHOUT_BPFFS))
     assert persistence(daemon)["pinned"]
     assert "mounted a bpffs at /sys/fs/bpf" in daemon.log()
-    daemon.kill()
+    end_container(daemon, here)
 
 
-def test_bpffs_cannot_be_mounted(start):
+def test_bpffs_cannot_be_mounted(start, here):
     daemon = start(through=as_in_a_container("mount -t tmpfs -o ro none /sys/fs"))
     words = "no bpffs is mounted, and it cannot be: No such file or directory"
     assert words in persistence(daemon)["error"]
-    daemon.kill()
+    end_container(daemon, here)
 
 
 # --- interfaces
