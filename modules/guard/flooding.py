@@ -22,6 +22,8 @@ from waiting import until
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20  # <linux/if_packet.h>
 BATCH = 1024  # UIO_MAXIOV: more at once are not sent
 MESSAGE_WORDS = 8  # struct mmsghdr
+HALF_A_RING = 128  # VETH_RING_SIZE / 2 of drivers/net/veth.c
+FRAME_BYTES = 768  # what a small frame counts for; the kernel doubles SO_SNDBUF
 SYN, ACK = 0x02, 0x10
 TCP_OPTIONS = bytes((2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7))
 
@@ -52,14 +54,15 @@ class Ethernet:
                          source, self.destination)
         return b"".join((self.header, ip[:10], checksum(ip).to_bytes(2, "big"), ip[12:], payload))
 
-    def udp(self, addresses, port=9, size=18):
-        """No checksum, which IPv4 allows."""
+    def udp(self, addresses, port=9, size=18, first=1024):
+        """No checksum, which IPv4 allows. @first: of the sources' ports."""
         return [self.frame(source, socket.IPPROTO_UDP,
-                           struct.pack("!HHHH", 1024 + i % 60000, port, 8 + size, 0) + bytes(size))
+                           struct.pack("!HHHH", first + i % 60000, port, 8 + size, 0) + bytes(size))
                 for i, source in enumerate(addresses)]
 
-    def syns(self, addresses, port=80):
-        return [self.frame(source, socket.IPPROTO_TCP, self._syn(source, 1024 + i % 60000, port, i))
+    def syns(self, addresses, port=80, first=1024):
+        return [self.frame(source, socket.IPPROTO_TCP,
+                           self._syn(source, first + i % 60000, port, i))
                 for i, source in enumerate(addresses)]
 
     def _syn(self, source, sport, dport, seq):
@@ -72,13 +75,17 @@ class Ethernet:
 
 class Flood:
     """Sends @frames, all of one length, over and over out of "wire", until it is left: as many as
-    it can, or @per_second. A process: it must not share the interpreter with the test, and is at a
-    CPU of its own if that is said."""
+    are taken, or @per_second. A process: it must not share the interpreter with the test, and is at
+    a CPU of its own if that is said.
+
+    It waits while half a ring's places are taken: in a full one the frames of others are lost as
+    well, before anybody who is tested has seen them."""
 
     def __init__(self, namespace, frames, cpu=None, per_second=None):
         self.socket = namespace.packet_socket("wire")
         self.per_second = per_second
         self.socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HALF_A_RING * FRAME_BYTES // 2)
         self.cpu = cpu
         self.count = len(frames)
         self.data = ctypes.create_string_buffer(b"".join(frames))

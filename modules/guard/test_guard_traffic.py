@@ -48,10 +48,10 @@ def ethernet(here, there, pair):
     return Ethernet(here, there, HERE)
 
 
-@pytest.fixture
-def echo(here):
-    """A server that sends back what it is sent, one connection at a time."""
-    with here.entered():
+@contextlib.contextmanager
+def serving(namespace, converse):
+    """A server that does that with a connection, one at a time."""
+    with namespace.entered():
         server = socket.create_server((HERE, PORT), backlog=64)
 
     def serve():
@@ -60,14 +60,28 @@ def echo(here):
                 connection, _ = server.accept()
                 with connection, contextlib.suppress(OSError):
                     connection.settimeout(10 * PATIENCE)
-                    connection.sendall(connection.recv(100))
+                    converse(connection)
 
     thread = threading.Thread(target=serve)
     thread.start()
-    yield server
-    server.shutdown(socket.SHUT_RDWR)
-    thread.join()
-    server.close()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        server.close()
+
+
+@pytest.fixture
+def echo(here):
+    with serving(here, lambda connection: connection.sendall(connection.recv(100))):
+        yield
+
+
+@pytest.fixture
+def greeter(here):
+    with serving(here, lambda connection: connection.sendall(b"hello")):
+        yield
 
 
 def flooding(there, frames, cpu=LAST_CPU):
@@ -75,13 +89,14 @@ def flooding(there, frames, cpu=LAST_CPU):
     return Flood(there, frames, cpu, 3000 if IS_SLOW else None)
 
 
-def converses(there, number):
-    """Whether a connection is made, and what is said over it comes back. Each has its own port: of
-    one that it still remembers (TIME_WAIT) the server would take a SYN without a cookie."""
+def converses(there, number, says=b"hello"):
+    """Whether a connection is made, and what is said over it comes back, or is said without asking.
+    Each has its own port: of one that it still remembers (TIME_WAIT) the server would take a SYN
+    without a cookie."""
     with contextlib.suppress(OSError), there.entered():
         with socket.create_connection((HERE, PORT), timeout=10 * PATIENCE,
                                       source_address=("", 20000 + number)) as connection:
-            connection.sendall(b"hello")
+            connection.sendall(says)
             return connection.recv(100) == b"hello"
     return False
 
@@ -132,6 +147,19 @@ def test_a_flood_of_syns_keeps_nobody_out(start, here, there, ethernet, echo):
     assert here.snmp("Tcp", "InSegs") < 20 * CONNECTIONS
     assert guard.packets("syn_cookie_sent", "answered") >= MANY / 4
     assert guard.rows() == {}
+
+
+def test_a_server_that_speaks_first_under_that_flood(start, here, there, ethernet, greeter):
+    """It does not, if the client's one ACK is lost: no state is there that would ask for it."""
+    here.sysctl("net/ipv4/tcp_syncookies", 2)
+    guard = start(mode="enforce")
+    with plane.passing(there), \
+            flooding(there, ethernet.syns(sources("198.18.0.0", FORGED), PORT)) as flood:
+        flood.wait_for(MANY / 10)
+        greeted = sum(converses(there, number, b"") for number in range(CONNECTIONS))
+    assert greeted >= 0.99 * CONNECTIONS
+    assert here.extended("SyncookiesRecv") >= greeted
+    assert guard.packets("syn_cookie_valid", "passed") >= greeted
 
 
 def test_that_flood_without_cookies(start, here, there, ethernet, echo):
