@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import ipaddress
+import os
 import socket
 import struct
 
@@ -121,6 +122,10 @@ class Plane:
         self.totals = ctypes.create_string_buffer(16 * stage.cpus * count)
         self.set()
         self.now = 1000 * SECOND
+
+    def close(self):
+        for fd in self.lists.values():
+            os.close(fd)
 
     def set(self, **values):
         self.values |= values
@@ -284,22 +289,33 @@ def load(stage, program, **rodata):
 
 
 @functools.cache
+def loaded(program, **rodata):
+    """Once for all tests: on a CPU that is emulated the verifier takes ten seconds."""
+    stage = Object(object_path("pipeline/xdp"))
+    load(stage, program, **rodata)
+    return stage
+
+
+@functools.cache
 def usual_program():
     """Without compare-and-swap before Linux 5.12."""
-    with Object(object_path("pipeline/xdp")) as stage:
-        try:
-            load(stage, "xdp_linear", stage_guard=True)
-        except OSError:
-            return "xdp_basic"
+    try:
+        loaded("xdp_linear", stage_guard=True, guard_clock_is_test=True)
+    except OSError:
+        return "xdp_basic"
     return "xdp_linear"
 
 
 @contextlib.contextmanager
 def plane(program=None, is_clock_ours=True):
     program = program or usual_program()
-    with Object(object_path("pipeline/xdp")) as stage:
-        load(stage, program, stage_guard=True, guard_clock_is_test=is_clock_ours)
-        yield Plane(stage, program)
+    stage = loaded(program, stage_guard=True, guard_clock_is_test=is_clock_ours)
+    stage.clear_all()
+    guard = Plane(stage, program)
+    try:
+        yield guard
+    finally:
+        guard.close()
 
 
 # ---- at an interface ----
@@ -319,7 +335,6 @@ def attached(namespace, stage, program):
 @contextlib.contextmanager
 def passing(namespace):
     """A veth takes what its peer sends back at XDP if it has such a program itself."""
-    with Object(object_path("pipeline/xdp")) as stage:
-        load(stage, usual_program())
-        with attached(namespace, stage, usual_program()):
-            yield
+    stage = loaded(usual_program())
+    with attached(namespace, stage, usual_program()):
+        yield

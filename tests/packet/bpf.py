@@ -19,7 +19,11 @@ from ctypes import c_bool, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint6
 TC_ACT_UNSPEC = -1
 XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = range(5)
 RUN_ROOM = 1024  # by how much a program may make a packet longer
-PER_CPU_TYPES = {5, 6, 10}  # enum bpf_map_type: PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
+# enum bpf_map_type
+PER_CPU_TYPES = {5, 6, 10}  # PERCPU_HASH, PERCPU_ARRAY, LRU_PERCPU_HASH
+ARRAY_TYPES = {2, 6}  # ARRAY, PERCPU_ARRAY
+RINGBUF = 27
+CHUNK = 8192  # elements of an array that are written at once
 BTF_KIND_DATASEC = 15
 
 lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -31,6 +35,7 @@ def declare(name, result, *arguments):
     function.argtypes = arguments
 
 
+SampleFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
 PrintFn = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 declare("libbpf_set_print", c_void_p, c_void_p)
 declare("libbpf_num_possible_cpus", c_int)
@@ -50,16 +55,24 @@ declare("bpf_map__fd", c_int, c_void_p)
 declare("bpf_map__type", c_int, c_void_p)
 declare("bpf_map__key_size", c_uint32, c_void_p)
 declare("bpf_map__value_size", c_uint32, c_void_p)
+declare("bpf_map__max_entries", c_uint32, c_void_p)
 declare("bpf_map__set_max_entries", c_int, c_void_p, c_uint32)
 declare("bpf_map__initial_value", c_void_p, c_void_p, ctypes.POINTER(c_size_t))
 declare("bpf_map_get_next_key", c_int, c_int, c_void_p, c_void_p)
 declare("bpf_map_lookup_elem", c_int, c_int, c_void_p, c_void_p)
 declare("bpf_map_delete_elem", c_int, c_int, c_void_p)
 declare("bpf_map_update_elem", c_int, c_int, c_void_p, c_void_p, c_uint64)
+declare("bpf_map_update_batch", c_int, c_int, c_void_p, c_void_p, ctypes.POINTER(c_uint32), c_void_p)
+declare("ring_buffer__new", c_void_p, c_int, c_void_p, c_void_p, c_void_p)
+declare("ring_buffer__consume", c_int, c_void_p)
+declare("ring_buffer__free", None, c_void_p)
 declare("bpf_prog_test_run_opts", c_int, c_int, c_void_p)
 declare("btf__find_by_name_kind", c_int, c_void_p, c_char_p, c_uint32)
 declare("btf__type_by_id", c_void_p, c_void_p, c_uint32)
 declare("btf__name_by_offset", c_char_p, c_void_p, c_uint32)
+
+
+DROP_SAMPLE = SampleFn(lambda context, sample, size: 0)
 
 
 class SkBuff(ctypes.Structure):
@@ -271,6 +284,46 @@ class Object:
     def clear(self, name):
         for key in list(self.keys(name)):
             lib.bpf_map_delete_elem(lib.bpf_map__fd(self.map(name)), key)
+
+    def clear_all(self):
+        """All maps are as after load, but for variables and the programs' constants."""
+        for name in self.maps():
+            kind = lib.bpf_map__type(self.map(name))
+            if kind in ARRAY_TYPES:
+                self._zero(name)
+            elif kind == RINGBUF:
+                self._drain(name)
+            else:
+                self.clear(name)
+
+    def maps(self):
+        """The names of those that are declared, without the sections of variables."""
+        found = lib.bpf_object__next_map(self.pointer, None)
+        while found:
+            name = lib.bpf_map__name(found).decode()
+            if "." not in name:
+                yield name
+            found = lib.bpf_object__next_map(self.pointer, found)
+
+    def _zero(self, name):
+        found = self.map(name)
+        fd, total = lib.bpf_map__fd(found), lib.bpf_map__max_entries(found)
+        count = self.cpus if lib.bpf_map__type(found) in PER_CPU_TYPES else 1
+        stride = (lib.bpf_map__value_size(found) + 7) // 8 * 8 * count
+        zeros = bytes(min(total, CHUNK) * stride)
+        for start in range(0, total, CHUNK):
+            indices = range(start, min(start + CHUNK, total))
+            done = c_uint32(len(indices))
+            keys = struct.pack(f"={len(indices)}I", *indices)
+            if lib.bpf_map_update_batch(fd, keys, zeros, ctypes.byref(done), None) < 0:
+                for index in indices:  # per-CPU arrays before Linux 5.13
+                    self.update(name, struct.pack("=I", index), zeros[:stride])
+
+    def _drain(self, name):
+        fd = lib.bpf_map__fd(self.map(name))
+        ring = lib.ring_buffer__new(fd, DROP_SAMPLE, None, None)
+        check(lib.ring_buffer__consume(ring), name)
+        lib.ring_buffer__free(ring)
 
 
 def run_raw_tracepoint(fd, *args):
