@@ -10,8 +10,12 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
-enum { CHUNK = 64 << 10 };
+enum {
+	CHUNK = 64 << 10,
+	TICK_NS = 20 * NSEC_PER_MSEC, /* CONFIG_HZ is 100 or more */
+};
 
 /* A pipe would make whoever reads it wait for someone to write; a device such as /dev/null ends. */
 static bool may_be_read(int fd)
@@ -83,4 +87,20 @@ ssize_t file_read_short(const char *path, char *to, size_t size)
 		return -errno;
 	to[n] = '\0';
 	return n;
+}
+
+static uint64_t in_ns(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * NSEC_PER_SEC + (uint64_t)t->tv_nsec;
+}
+
+bool file_changed(const char *path, uint64_t *mark)
+{
+	uint64_t before = *mark;
+	struct timespec now;
+	struct stat st;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*mark = stat(path, &st) ? 0 : in_ns(&st.st_mtim);
+	return *mark != before || *mark + TICK_NS > in_ns(&now);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -25,3 +27,10 @@ int file_read_into(const char *path, size_t max, struct buf *b, struct error *e)
  * errno. For short files such as those in /proc: it allocates nothing.
  */
 ssize_t file_read_short(const char *path, char *to, size_t size);
+
+/*
+ * Whether the file or directory @path may be another than at the last call with @mark (0 at first),
+ * by the time of its last change. One that changed just now counts as changed the next time too:
+ * times of files advance by ticks. One that is not there is always the same.
+ */
+bool file_changed(const char *path, uint64_t *mark);

@@ -50,6 +50,7 @@ struct run_options {
 	const char *control_socket;
 	const char *tc_mechanism;
 	const char *btf_path;
+	const char *rootfs;
 	struct cli_list keep;
 	bool debug;
 	const char *log_level;
@@ -96,6 +97,8 @@ static const struct cli_option run_option_rows[] = {
 	 "How to attach to interfaces"},
 	{"btf.path", "FILE", NULL, NULL, CLI_STRING, AT(btf_path),
 	 "BTF of the kernel, where /sys/kernel/btf/vmlinux is missing"},
+	{"path.rootfs", "DIR", NULL, NULL, CLI_STRING, AT(rootfs),
+	 "Where the host's root is mounted: names of containers and pods are read below it"},
 	{"capabilities.keep", "NAMES", "all", NULL, CLI_LIST, AT(keep),
 	 "Give up all capabilities but these once attached; all, none"},
 	{"debug", NULL, NULL, NULL, CLI_FLAG, AT(debug),
@@ -176,6 +179,7 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 				.web_api = o->web_api,
 			},
 		.btf_path = o->btf_path,
+		.rootfs = o->rootfs,
 		.strict = o->config_strict,
 		.rights_go = o->keep.given,
 	};

@@ -8,10 +8,12 @@
 
 #include "base/suggest.h"
 #include "base/utf8.h"
+#include "decode/container_names.h"
 #include "decode/hostnames.h"
 #include "kernel/cgroups.h"
 #include "kernel/links.h"
 #include "kernel/netnames.h"
+#include "kernel/netowners.h"
 
 /* The bounds of the section that DECODER() fills; the linker makes these two names. */
 extern const struct decoder *const __start_wiregauge_decoders[];
@@ -319,7 +321,14 @@ static uint64_t generation_of_cgroups(const struct decode_env *env)
 
 static uint64_t generation_of_netns(const struct decode_env *env)
 {
-	return netnames_generation(env->host->netnames);
+	uint64_t names = netnames_generation(env->host->netnames);
+
+	return names + netowners_generation(env->host->netowners, names);
+}
+
+static uint64_t generation_of_containers(const struct decode_env *env)
+{
+	return container_names_generation(env->host->containers);
 }
 
 static const struct {
@@ -329,6 +338,7 @@ static const struct {
 	{FOLLOWS_LINKS, generation_of_links},
 	{FOLLOWS_CGROUPS, generation_of_cgroups},
 	{FOLLOWS_NETNS, generation_of_netns},
+	{FOLLOWS_CONTAINERS, generation_of_containers},
 };
 
 uint64_t decode_generation(const struct decode_env *env, unsigned sources)

@@ -5,8 +5,10 @@
  */
 #pragma once
 
+struct container_names;
 struct kernel_btf;
 struct netnames;
+struct netowners;
 struct partitions;
 struct pci_ids;
 struct services;
@@ -15,6 +17,8 @@ struct suffixes;
 struct hostnames {
 	struct partitions *partitions;
 	struct netnames *netnames;
+	struct netowners *netowners;
+	struct container_names *containers;
 	struct pci_ids *pci_ids;
 	struct services *services;
 	struct suffixes *suffixes;
@@ -24,3 +28,7 @@ struct hostnames {
 /* @btf_path: kernel_btf_new(). -ENOMEM without memory. */
 int hostnames_new(const char *btf_path, struct hostnames **ret);
 void hostnames_free(struct hostnames *h);
+
+/* Where the host's root directory is mounted: names of containers are read below it. To be called
+ * before anyone asks for one. -ENOMEM without memory. */
+int hostnames_set_root(struct hostnames *h, const char *root);

@@ -232,6 +232,8 @@ static int open_kernel(struct agent *a, struct error *e)
 	if (!err)
 		err = hostnames_new(a->options.btf_path, &a->host);
 	if (!err)
+		err = hostnames_set_root(a->host, a->options.rootfs);
+	if (!err)
 		err = loop_new(&a->loop);
 	if (!err)
 		err = arrivals_open(&a->arrivals);

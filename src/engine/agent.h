@@ -28,6 +28,7 @@ struct netspaces;
 struct agent_options {
 	struct plan_options plan;
 	const char *btf_path;
+	const char *rootfs; /* hostnames_set_root(); NULL: the root that we have */
 	enum tc_mechanism tc_mechanism;
 	bool strict;
 	bool rights_go; /* after agent_start(), capabilities are given up */

@@ -54,6 +54,19 @@ static bool field_is(const struct field *f, const char *text)
 	return f->len == strlen(text) && memcmp(f->text, text, f->len) == 0;
 }
 
+/*
+ * How much of the file system a mount shows. In a namespace of cgroups (cgroup_namespaces(7)), "/"
+ * is only what belongs to it, and the host's mount, where a container was given it, is "/../..".
+ */
+static int reach_of(const struct mount *m)
+{
+	if (m->root.len >= 3 && memcmp(m->root.text, "/..", 3) == 0)
+		return 3;
+	if (field_is(&m->root, "/"))
+		return 2;
+	return m->type.len > 0;
+}
+
 /* A copy with \ooo written out. */
 static char *unescape(const struct field *f)
 {
@@ -84,7 +97,7 @@ int mounts_find_in(const char *text, const char *type, char **ret)
 		line += *line == '\n';
 		if (!parse_line(line, &mount) || !field_is(&mount.type, type))
 			continue;
-		if (!found.type.len || (field_is(&mount.root, "/") && !field_is(&found.root, "/")))
+		if (reach_of(&mount) > reach_of(&found))
 			found = mount;
 	}
 	if (!found.type.len)

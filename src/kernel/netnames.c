@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #ifndef NSFS_MAGIC /* include/uapi/linux/magic.h */
 #define NSFS_MAGIC 0x6e736673
@@ -23,7 +24,6 @@ static const char *const directories[] = {"/run/netns", "/run/docker/netns"};
 enum {
 	N_DIRECTORIES = ARRAY_SIZE(directories),
 	RECHECK_S = 1,
-	TICK_NS = 20 * NSEC_PER_MSEC, /* CONFIG_HZ is 100 or more */
 };
 
 struct netname {
@@ -39,10 +39,10 @@ struct list {
 struct netnames {
 	pthread_mutex_t lock;
 	struct list names;
-	/* Of the directories when they were read; 0: not there. */
-	uint64_t changed_ns[N_DIRECTORIES];
-	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
-	bool unsettled;   /* a file was there before its namespace was mounted on it */
+	uint64_t changed[N_DIRECTORIES]; /* file_changed() */
+	uint64_t host;                   /* the namespace of process 1 */
+	uint64_t read_ns;                /* CLOCK_MONOTONIC; 0: never */
+	bool unsettled; /* a file was there before its namespace was mounted on it */
 	uint64_t generation;
 };
 
@@ -128,38 +128,13 @@ static void read_directory(struct netnames *n, struct list *l, const char *path)
 	closedir(d);
 }
 
-static uint64_t change_time(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return 0;
-	return (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st.st_mtim.tv_nsec;
-}
-
-static uint64_t wall_clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
-/*
- * Whether a directory may be another than the one that was read, which it then counts as. Times
- * of files advance by ticks: one that changed just now may change again without showing it.
- */
+/* Whether a directory may be another than the one that was read, which it then counts as. */
 static bool has_changed(struct netnames *n)
 {
-	uint64_t now = wall_clock_ns();
 	bool changed = false;
 
-	for (unsigned i = 0; i < N_DIRECTORIES; i++) {
-		uint64_t at = change_time(directories[i]);
-
-		changed |= at != n->changed_ns[i] || at + TICK_NS > now;
-		n->changed_ns[i] = at;
-	}
+	for (unsigned i = 0; i < N_DIRECTORIES; i++)
+		changed |= file_changed(directories[i], &n->changed[i]);
 	return changed;
 }
 
@@ -172,8 +147,10 @@ static void read_again(struct netnames *n)
 	for (unsigned i = 0; i < N_DIRECTORIES; i++)
 		read_directory(n, &fresh, directories[i]);
 	/* The last, so that a name that somebody gave it goes first. */
-	if (stat("/proc/1/ns/net", &st) == 0 || stat("/proc/self/ns/net", &st) == 0)
+	if (stat("/proc/1/ns/net", &st) == 0 || stat("/proc/self/ns/net", &st) == 0) {
 		add(&fresh, st.st_ino, "host");
+		n->host = st.st_ino;
+	}
 	n->generation += !same(&fresh, &n->names);
 	list_free(&n->names);
 	n->names = fresh;
@@ -204,6 +181,17 @@ bool netnames_name(struct netnames *n, uint64_t inode, struct buf *out)
 	}
 	pthread_mutex_unlock(&n->lock);
 	return found;
+}
+
+bool netnames_is_host(struct netnames *n, uint64_t inode)
+{
+	bool is;
+
+	pthread_mutex_lock(&n->lock);
+	refresh(n);
+	is = n->host == inode;
+	pthread_mutex_unlock(&n->lock);
+	return is;
 }
 
 uint64_t netnames_generation(struct netnames *n)

@@ -22,5 +22,8 @@ void netnames_free(struct netnames *n);
  */
 bool netnames_name(struct netnames *n, uint64_t inode, struct buf *out);
 
+/* Whether @inode is that of process 1's, or of our own where that may not be known. */
+bool netnames_is_host(struct netnames *n, uint64_t inode);
+
 /* Changes when names come or go; asks for the times of the directories, no more. */
 uint64_t netnames_generation(struct netnames *n);

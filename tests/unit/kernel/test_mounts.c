@@ -48,6 +48,8 @@ static void test_the_whole_is_preferred(void **state)
 	(void)state;
 	check(CGROUP("/part", "/a") CGROUP("/", "/b") CGROUP("/", "/c"), "cgroup2", 0, "/b");
 	check(CGROUP("/part", "/a") CGROUP("/other", "/b"), "cgroup2", 0, "/a");
+	/* in a container that was given the host's beside its own */
+	check(CGROUP("/", "/a") CGROUP("/../../..", "/host/a"), "cgroup2", 0, "/host/a");
 }
 
 /* statfs(2) says the same of the place. */
