@@ -161,6 +161,10 @@ static const struct rule {
 	{"kretprobe.multi", -EOPNOTSUPP, NULL, EXIT_HOST_LACKS, NULL, say_no_kprobe_multi},
 	{"ksyscall", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_ksyscall},
 	{"kretsyscall", -ENOENT, NULL, EXIT_HOST_LACKS, NULL, say_ksyscall},
+	/* Debian's kernels have a level of their own, and begin with it. */
+	{"k", -EACCES, "perf event", EXIT_DENIED,
+	 "kernel.perf_event_paranoid is above 2, where it takes CAP_SYS_ADMIN; with 2, CAP_PERFMON "
+	 "does"},
 	{"k", 0, "failed to create k", EXIT_HOST_LACKS, NULL, say_kprobe},
 	{"k", 0, "failed to add legacy kprobe", EXIT_HOST_LACKS, NULL, say_kprobe},
 	{"u", 0, "failed to find symbol", EXIT_HOST_LACKS,

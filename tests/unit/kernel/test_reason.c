@@ -52,6 +52,8 @@ static void test_meanings(void **state)
 		 "no such function"},
 		{"raw_tp/x", -ENOENT, "failed to attach to raw tracepoint 'x'", EXIT_HOST_LACKS,
 		 "no such tracepoint"},
+		{"kprobe/x", -EACCES, "failed to create kprobe 'x+0x0' perf event", EXIT_DENIED,
+		 "perf_event_paranoid"},
 		{"tc", -EACCES, "-- END PROG LOAD LOG --", EXIT_FAILED, "verifier refuses"},
 	};
 	_cleanup_buf_ struct buf b = {0};
