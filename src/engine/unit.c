@@ -309,12 +309,28 @@ static int choose_programs(const struct unit *u)
 	return err;
 }
 
+/* Whether the unit before has loaded the program, and @why is that a right is gone since: what
+ * would be left out now goes on in it. */
+static bool predecessor_had_the_right(const struct unit *u, const char *program,
+				      const struct error *why)
+{
+	struct program_info before;
+
+	return u->predecessor && why->code == -EPERM && u->predecessor->object &&
+	       !object_find_program(u->predecessor->object, program, &before) && before.loaded;
+}
+
 /* Leaves out program @index, whatever the others do; an error when that must not be. */
 static int leave_out(struct unit *u, size_t index, const struct error *why, struct error *e)
 {
 	struct unit_program *p = &u->programs[index];
 	size_t others = 0;
 
+	if (predecessor_had_the_right(u, p->info.name, why)) {
+		*e = *why;
+		return error_hint(e, "the daemon had the right to do this when it started, and "
+				     "gave it up (--capabilities.keep): restart it");
+	}
 	if (p->probe)
 		return probe_fail(u, p->probe, p->info.name, why, e);
 	for (size_t i = 0; i < u->n_programs; i++)
