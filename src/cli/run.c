@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,11 +22,10 @@
 #include "control/server.h"
 #include "control/service.h"
 #include "engine/agent.h"
-#include "engine/namespaces.h"
+#include "engine/privileges.h"
 #include "http/listen.h"
 #include "http/pages.h"
 #include "http/security.h"
-#include "kernel/mapread.h"
 
 enum {
 	/* Far more than scrapers are; the others are slow, idle, or up to something. */
@@ -100,7 +100,8 @@ static const struct cli_option run_option_rows[] = {
 	{"path.rootfs", "DIR", NULL, NULL, CLI_STRING, AT(rootfs),
 	 "Where the host's root is mounted: names of containers and pods are read below it"},
 	{"capabilities.keep", "NAMES", "all", NULL, CLI_LIST, AT(keep),
-	 "Give up all capabilities but these once attached; all, none"},
+	 "Give up all capabilities but these once attached; all, none, or needed: what the "
+	 "modules that run go on needing"},
 	{"debug", NULL, NULL, NULL, CLI_FLAG, AT(debug),
 	 "Log at level debug, and serve raw maps at /maps"},
 	{"log.level", "LEVEL", "info", "error warn info debug", CLI_STRING, AT(log_level),
@@ -305,52 +306,47 @@ static void say_ready(const struct daemon *d)
 		log_warn("cannot tell the service manager that all is ready");
 }
 
-/* What following other network namespaces takes for as long as it goes on. */
-static void warn_of_closed_namespaces(const struct strv *keep)
+/* What is wanted for as long as units run, and goes. */
+static void warn_of_lost_rights(const struct agent *a, uint64_t kept)
 {
-	static const struct {
-		const char *name, *short_name;
-	} needed[] = {{"cap_sys_admin", "sys_admin"},
-		      {"cap_net_admin", "net_admin"},
-		      {"cap_sys_ptrace", "sys_ptrace"}};
+	const struct privilege *p;
+	char name[CAPABILITY_NAME_MAX];
 
-	for (size_t i = 0; !strv_has(keep, "all") && i < ARRAY_SIZE(needed); i++) {
-		if (!strv_has(keep, needed[i].name) && !strv_has(keep, needed[i].short_name))
-			log_warn("option netns: without %s nothing is attached in network "
-				 "namespaces that come later; --capabilities.keep=cap_sys_admin,"
-				 "cap_net_admin,cap_sys_ptrace keeps what that takes",
-				 needed[i].name);
+	for (size_t i = 0; (p = privilege_at(i)); i++) {
+		if (p->when == PRIVILEGE_KEPT && !(kept & CAPABILITY(p->capability)) &&
+		    privilege_is_wanted(a, i))
+			log_warn("without %s goes what it is for from now on: %s; "
+				 "--capabilities.keep=needed keeps what the modules need",
+				 capability_name(p->capability, name), p->why);
 	}
 }
 
-/* A TCX link needs no capability to be made or to go; a clsact filter needs it for both. */
-static void warn_of_lost_rights(const struct run_options *o, enum tc_mechanism mechanism)
+static int choose_kept(const struct run_options *o, const struct agent *a, uint64_t *ret,
+		       struct error *e)
 {
 	const struct strv *keep = &o->keep.values;
 
-	if (mechanism == TC_AUTO)
-		mechanism = tc_probe_mechanism();
-	if (mechanism == TC_CLSACT && !strv_has(keep, "all") && !strv_has(keep, "net_admin") &&
-	    !strv_has(keep, "cap_net_admin"))
-		log_warn("without cap_net_admin this kernel lets us neither attach to interfaces "
-			 "that "
-			 "come later nor detach at the end; afterwards: wiregauge cleanup");
+	if (keep->count != 1 || !STREQ(keep->items[0], "needed"))
+		return capabilities_parse(keep, ret, e);
+	*ret = privileges_wanted(a, true);
+	return 0;
 }
 
 /* Before Linux 5.19 kernel.unprivileged_bpf_disabled forbids whoever lacks CAP_BPF to read maps,
  * also those that he has open: without it nothing could be scraped. */
-static int give_up_capabilities(const struct strv *keep, struct error *e)
+static int give_up_capabilities(const struct run_options *o, const struct agent *a, struct error *e)
 {
-	_cleanup_strv_ struct strv more = {0};
+	uint64_t keep;
+	int err = choose_kept(o, a, &keep, e);
 
-	if (strv_has(keep, "all") || strv_has(keep, "bpf") || strv_has(keep, "cap_bpf") ||
-	    !mapread_needs_capability())
-		return capabilities_keep(keep, e);
-	log_warn("this kernel lets nobody without cap_bpf read BPF maps: it is kept");
-	if ((!strv_has(keep, "none") && strv_add_all(&more, keep)) ||
-	    strv_add(&more, "cap_bpf", strlen("cap_bpf")))
-		return error_set(e, -ENOMEM, "no memory for the set of capabilities");
-	return capabilities_keep(&more, e);
+	if (err)
+		return err;
+	if (a->env.bpf_takes_capability && !(keep & CAPABILITY(CAP_BPF))) {
+		log_warn("this kernel lets nobody without cap_bpf read BPF maps: it is kept");
+		keep |= CAPABILITY(CAP_BPF);
+	}
+	warn_of_lost_rights(a, keep);
+	return capabilities_keep(keep, e);
 }
 
 /* Everything that counts; then privileges go, and what serves is started with what is left. */
@@ -359,12 +355,8 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 	const struct run_options *o = d->options;
 	int err = agent_start(options, &d->agent, e);
 
-	if (!err && o->keep.given) {
-		warn_of_lost_rights(o, options->tc_mechanism);
-		if (namespaces_are_followed(d->agent))
-			warn_of_closed_namespaces(&o->keep.values);
-		err = give_up_capabilities(&o->keep.values, e);
-	}
+	if (!err && o->keep.given)
+		err = give_up_capabilities(o, d->agent, e);
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
 	if (!err && (err = loop_add(d->agent->loop, d->signal_fd, on_signal, d)))

@@ -306,6 +306,47 @@ static void print_persistence(const json_t *units)
 	}
 }
 
+/* "cap_bpf, cap_perfmon"; all that there are would fill the screen. */
+static void add_names(struct buf *b, const json_t *names)
+{
+	enum { SHOWN = 8 };
+	size_t n = json_array_size(names);
+
+	for (size_t i = 0; i < n && i < SHOWN; i++)
+		buf_printf(b, "%s%s", i ? ", " : "", json_string_value(json_array_get(names, i)));
+	if (n > SHOWN)
+		buf_printf(b, " and %zu more", n - SHOWN);
+	if (n == 0)
+		buf_add_str(b, "none");
+}
+
+static void add_wanted(struct columns *table, const json_t *row)
+{
+	_cleanup_buf_ struct buf modules = {0};
+	const char *held = json_is_true(json_object_get(row, "held")) ? "yes" : "no";
+
+	add_names(&modules, json_object_get(row, "modules"));
+	columns_add(table, text_of(row, "capability"), held, buf_str(&modules),
+		    text_of(row, "why"));
+}
+
+static void print_privileges(const json_t *privileges)
+{
+	struct columns table = {.n = 4};
+	_cleanup_buf_ struct buf held = {0};
+	json_t *row;
+	size_t i;
+
+	add_names(&held, json_object_get(privileges, "effective"));
+	printf("\nRuns as uid %" JSON_INTEGER_FORMAT ", %s new privileges, capabilities: %s\n",
+	       json_integer_value(json_object_get(privileges, "uid")),
+	       json_is_true(json_object_get(privileges, "no_new_privileges")) ? "no" : "may get",
+	       buf_str(&held));
+	columns_add(&table, "CAPABILITY", "HELD", "WANTED BY", "IT");
+	json_array_foreach(json_object_get(privileges, "wanted"), i, row) add_wanted(&table, row);
+	columns_print(&table);
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *units = json_object_get(status, "units");
@@ -322,6 +363,7 @@ static void print_status(const json_t *status)
 	print_programs(units);
 	print_off(json_object_get(status, "off"));
 	print_persistence(units);
+	print_privileges(json_object_get(status, "privileges"));
 	json_array_foreach(json_object_get(status, "broken"), i, broken)
 		print_broken(text_of(broken, "name"), text_of(broken, "error"));
 	json_array_foreach(units, i, unit)

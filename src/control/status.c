@@ -3,11 +3,14 @@
 #include <inttypes.h>
 #include <linux/bpf.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/capabilities.h"
 #include "base/clock.h"
 #include "control/operation.h"
 #include "decode/hostnames.h"
 #include "engine/persistence.h"
+#include "engine/privileges.h"
 #include "engine/slices.h"
 #include "kernel/netnames.h"
 
@@ -246,11 +249,79 @@ static json_t *describe_unit(struct unit *u)
 	return unit;
 }
 
+static json_t *describe_set(uint64_t set)
+{
+	json_t *list = json_array();
+	char name[CAPABILITY_NAME_MAX];
+
+	for (int i = 0; i < 64; i++) {
+		if (set & CAPABILITY(i))
+			json_array_append_new(list, json_string(capability_name(i, name)));
+	}
+	return list;
+}
+
+/* The modules of the units that want row @index; NULL when none does. */
+static json_t *describe_wanting(const struct agent *a, size_t index)
+{
+	json_t *list;
+
+	if (!privilege_is_wanted(a, index))
+		return NULL;
+	list = json_array();
+	for (size_t i = 0; i < a->n_units; i++) {
+		const struct plan *p = a->units[i]->plan;
+
+		for (size_t k = 0; unit_wants_privilege(a->units[i], index) && k < p->n_modules;
+		     k++)
+			json_array_append_new(list, json_string(p->modules[k].config->name));
+	}
+	return list;
+}
+
+static json_t *describe_wanted(const struct agent *a, uint64_t held)
+{
+	static const char *const when[] = {[PRIVILEGE_LOAD] = "load", [PRIVILEGE_KEPT] = "kept"};
+	json_t *list = json_array();
+	const struct privilege *p;
+	char name[CAPABILITY_NAME_MAX];
+
+	for (size_t i = 0; (p = privilege_at(i)); i++) {
+		json_t *modules = describe_wanting(a, i);
+		bool is_held = held & CAPABILITY(p->capability);
+
+		if (modules)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}",
+							      "capability",
+							      capability_name(p->capability, name),
+							      "why", p->why, "when", when[p->when],
+							      "optional", p->is_optional, "held",
+							      is_held, "modules", modules));
+	}
+	return list;
+}
+
+/* As whom the daemon runs, with which rights, and what wants them. */
+static json_t *describe_privileges(const struct agent *a)
+{
+	struct capability_sets sets = {0};
+
+	capabilities_read(&sets);
+	return json_pack("{s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "uid", (int)geteuid(),
+			 "gid", (int)getegid(), "no_new_privileges", sets.no_new_privileges,
+			 "effective", describe_set(sets.effective), "permitted",
+			 describe_set(sets.permitted), "inheritable",
+			 describe_set(sets.inheritable), "bounding", describe_set(sets.bounding),
+			 "ambient", describe_set(sets.ambient), "wanted",
+			 describe_wanted(a, sets.effective));
+}
+
 static int run_status(struct operation_call *c, struct error *e)
 {
 	struct agent *a = c->agent;
 	uint64_t up = clock_monotonic_ns() - a->started_ns;
 	json_t *units = json_array(), *broken = json_array(), *off = json_array();
+	json_t *privileges;
 
 	pthread_mutex_lock(&a->lock);
 	for (size_t i = 0; i < a->n_units; i++)
@@ -261,11 +332,13 @@ static int run_status(struct operation_call *c, struct error *e)
 							operation_text(a->broken[i].error.text)));
 	for (size_t i = 0; i < a->off.count; i++)
 		json_array_append_new(off, json_string(a->off.items[i]));
+	privileges = describe_privileges(a);
 	pthread_mutex_unlock(&a->lock);
 	(void)e;
-	c->answer = json_pack("{s:s, s:i, s:f, s:o, s:o, s:o}", "version", WIREGAUGE_VERSION, "pid",
-			      (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
-			      "units", units, "broken", broken, "off", off);
+	c->answer =
+		json_pack("{s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "version", WIREGAUGE_VERSION,
+			  "pid", (int)getpid(), "uptime_seconds", (double)up / (double)NSEC_PER_SEC,
+			  "units", units, "broken", broken, "off", off, "privileges", privileges);
 	return 0;
 }
 
@@ -273,5 +346,7 @@ OPERATION(status, .path = "/v1/status", .command = "status", .order = 200,
 	  .summary = "What runs, what is attached where, what it costs",
 	  .answer = "`{\"version\", \"pid\", \"uptime_seconds\", \"units\": [{\"name\", "
 		    "\"modules\", \"probes\", "
-		    "\"programs\", \"maps\", …}], \"broken\": [{\"name\", \"error\"}]}`",
+		    "\"programs\", \"maps\", …}], \"broken\": [{\"name\", \"error\"}], "
+		    "\"privileges\": {\"uid\", \"effective\", …, \"wanted\": [{\"capability\", "
+		    "\"why\", \"modules\", \"held\", …}]}}`",
 	  .run = run_status);

@@ -95,6 +95,7 @@ struct decoder {
 	uint32_t sizes;         /* bit n = n bytes; 0 = any */
 	uint32_t size_multiple; /* any multiple of it; 0 = as `sizes` says */
 	unsigned follows;       /* enum name_source that its answers change with */
+	bool reads_symbols;     /* the addresses in /proc/kallsyms, which are not for everybody */
 	/*
 	 * Once, when the config is read: checks the parameters and makes step->state of them. What
 	 * is wrong goes to setup->report at its place: -EINVAL; -ENOMEM. May be NULL.

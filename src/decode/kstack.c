@@ -34,4 +34,5 @@ static int decode_kstack(const struct decode_env *env, const struct decode_step 
 DECODER(kstack, .name = "kstack",
 	.doc = "kernel addresses of 8 bytes, to the first that is 0 → the function of each, one a "
 	       "line, ?? where it is not known",
-	.takes = FORM_BYTES, .gives = FORM_NAME, .size_multiple = 8, .decode = decode_kstack);
+	.takes = FORM_BYTES, .gives = FORM_NAME, .size_multiple = 8, .reads_symbols = true,
+	.decode = decode_kstack);

@@ -27,4 +27,5 @@ static int decode_ksym(const struct decode_env *env, const struct decode_step *s
 
 DECODER(ksym, .name = "ksym",
 	.doc = "8 bytes of kernel address → the symbol at exactly that address",
-	.takes = FORM_BYTES, .gives = FORM_NAME, .sizes = DECODER_SIZE(8), .decode = decode_ksym);
+	.takes = FORM_BYTES, .gives = FORM_NAME, .sizes = DECODER_SIZE(8), .reads_symbols = true,
+	.decode = decode_ksym);

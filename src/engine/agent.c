@@ -21,6 +21,7 @@
 #include "kernel/cgroups.h"
 #include "kernel/kernel_btf.h"
 #include "kernel/ksyms.h"
+#include "kernel/mapread.h"
 #include "kernel/netspaces.h"
 #include "kernel/pins.h"
 
@@ -255,6 +256,13 @@ static int open_kernel(struct agent *a, struct error *e)
 	return 0;
 }
 
+static bool uses_filters(const struct agent *a)
+{
+	enum tc_mechanism mechanism = a->options.tc_mechanism;
+
+	return (mechanism == TC_AUTO ? tc_probe_mechanism() : mechanism) == TC_CLSACT;
+}
+
 static struct unit_env make_env(const struct agent *a)
 {
 	return (struct unit_env){
@@ -269,6 +277,8 @@ static struct unit_env make_env(const struct agent *a)
 		.parts_fd = a->parts_fd,
 		.strict = a->options.strict,
 		.defer = !a->options.rights_go,
+		.bpf_takes_capability = mapread_needs_capability(),
+		.tc_uses_filters = uses_filters(a),
 	};
 }
 

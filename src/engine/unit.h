@@ -36,6 +36,8 @@ struct unit_env {
 	int parts_fd;                   /* parts_open() */
 	bool strict;                    /* one program that cannot run fails its unit */
 	bool defer;                     /* programs may be loaded later: privileges stay */
+	bool bpf_takes_capability;      /* bpf(2), whatever it is about: before Linux 5.19 */
+	bool tc_uses_filters;           /* clsact, not TCX */
 };
 
 struct unit_program {
