@@ -87,6 +87,17 @@ examples: ## build the objects of the example configs, beside their manifests
 .PHONY: docs
 docs: all ## write into docs/ what the program prints of itself: keys, decoders, metrics
 	tools/docs $(BUILD)/wiregauge
+	tools/kubernetes-rules
+
+export KUBE_CONTEXT NAMESPACE IMAGE DRY_RUN
+
+.PHONY: deploy
+deploy: ## onto each node of a Kubernetes cluster (OVERLAY=guard KUBE_CONTEXT= NAMESPACE= IMAGE=name:tag DRY_RUN=1)
+	tools/kubernetes $(or $(OVERLAY),base)
+
+.PHONY: prometheus
+prometheus: ## what the Prometheus operator has to scrape there, and the rules (likewise)
+	tools/kubernetes prometheus-operator
 
 .PHONY: install
 install: all ## install below PREFIX (default /usr/local), with DESTDIR in front

@@ -4,7 +4,7 @@
 import os
 import secrets
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from waiting import until
@@ -65,3 +65,21 @@ def execute(path, times=1):
     for _ in range(times):
         subprocess.run(["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec /bin/true', path],
                        check=True)
+
+
+@contextmanager
+def process_in(group, *entering):
+    """A process in the group, and in the network namespace that @entering enters; the value is what
+    executes one program more there."""
+    sleeper = subprocess.Popen(
+        [*entering, "/bin/sh", "-c",
+         'echo $$ > "$0/cgroup.procs" && echo ready && exec sleep 600', group],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        assert sleeper.stdout.readline() == "ready\n"
+        yield lambda: subprocess.run(["nsenter", f"--net=/proc/{sleeper.pid}/ns/net", "/bin/true"],
+                                     check=True)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        sleeper.stdout.close()

@@ -5,12 +5,11 @@ import secrets
 import shutil
 import subprocess
 import uuid
-from contextlib import contextmanager
 
 import pytest
 
 from bpf import object_path
-from cgroup import execute
+from cgroup import execute, process_in
 from waiting import until
 
 EXECS = "ebpf_exporter_execs_total"
@@ -69,24 +68,6 @@ def start(run, tmp_path, node):
         return run("--module=", "--config.dir", folder, "--path.rootfs", node.root)
 
     return start_with
-
-
-@contextmanager
-def process_in(group, *entering):
-    """A process in the group, and in the network namespace that @entering enters; the value is what
-    executes one program more there."""
-    sleeper = subprocess.Popen(
-        [*entering, "/bin/sh", "-c",
-         'echo $$ > "$0/cgroup.procs" && echo ready && exec sleep 600', group],
-        stdout=subprocess.PIPE, text=True)
-    try:
-        assert sleeper.stdout.readline() == "ready\n"
-        yield lambda: subprocess.run(["nsenter", f"--net=/proc/{sleeper.pid}/ns/net", "/bin/true"],
-                                     check=True)
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-        sleeper.stdout.close()
 
 
 @pytest.mark.parametrize("decoder, expected", [
