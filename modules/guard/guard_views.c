@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "control/operation.h"
+#include "engine/part.h"
+#include "engine/unit.h"
 #include "guard_amount.h"
 #include "guard_bans.h"
 #include "guard_change.h"
@@ -121,6 +123,34 @@ static json_t *describe_detection(const struct guard *g)
 	return json_string(!g->options.detect.on ? "off" : learns ? "learning" : "watching");
 }
 
+/* "eth0"; each once, whatever programs are there. */
+static void add_interface(void *ctx, const struct attachment *at)
+{
+	json_t *list = ctx, *name;
+	size_t i;
+
+	json_array_foreach(list, i, name)
+	{
+		if (STREQ(json_string_value(name), at->where))
+			return;
+	}
+	json_array_append_new(list, operation_text(at->where));
+}
+
+/* Where packets are looked at; or why nowhere. */
+static void describe_interfaces(const struct operation_call *c)
+{
+	const struct unit *u = part_unit(c->agent, c->operation->module);
+	_cleanup_buf_ struct buf choice = {0};
+	json_t *list = json_array();
+
+	if (u)
+		unit_each_place(u, add_interface, list);
+	json_object_set_new(c->answer, "interfaces", list);
+	if (u && unit_is_nowhere(u, &choice))
+		json_object_set_new(c->answer, "no_interface_is", json_of(&choice));
+}
+
 static int run_status(struct operation_call *c, struct error *e)
 {
 	struct guard *g = c->part;
@@ -136,6 +166,7 @@ static int run_status(struct operation_call *c, struct error *e)
 			  describe_pending(g), "limits", (json_int_t)guard_limits_count(&g->limits),
 			  "detection", describe_detection(g), "defended",
 			  (json_int_t)g->detect.defended, "protected", describe_protected(g));
+	describe_interfaces(c);
 	if (g->protected.failures.len)
 		json_object_set_new(c->answer, "protection_incomplete",
 				    json_of(&g->protected.failures));
@@ -144,9 +175,10 @@ static int run_status(struct operation_call *c, struct error *e)
 
 GUARD_VIEW(status, .path = "/v1/guard/status", .command = "guard status",
 	   .summary = "What guard does, and whom it protects",
-	   .answer =
-		   "mode, on_silence; allow, block: networks by who put them there; bans, limits; "
-		   "pending: what waits to be confirmed; protected: whom no rule may cut off",
+	   .answer = "mode, on_silence; interfaces: where packets are looked at, and if there is "
+		     "none, no_interface_is: what was to choose them; allow, block: networks by "
+		     "who put them there; bans, limits; pending: what waits to be confirmed; "
+		     "protected: whom no rule may cut off",
 	   .examples = "  wiregauge guard status", .run = run_status);
 
 /* ---- list ---- */

@@ -15,11 +15,27 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from daemon import BINARY, PATIENCE, command
-from guarding import HERE, THERE, gets_through
+from guarding import HERE, THERE, Guard, gets_through
 from netns import mac
 from waiting import until
 
 SSH = 22
+
+
+def test_it_is_told_where_guard_is(start, here, there, launch, tmp_path):
+    """At no interface, unless one is named: a veth's other end may be a container."""
+    start.write()
+    daemon = launch("--module=guard", "--config", tmp_path / "wiregauge.yaml", "--option",
+                    "xdp.interfaces=kind:physical")
+    guard = Guard(daemon)
+    until(lambda: "ready: " in daemon.log(), 20 * PATIENCE, daemon.log)
+    assert guard.status()["interfaces"] == []
+    assert guard.status()["no_interface_is"] == "kind:physical"
+    assert "chosen by kind:physical" in daemon.log()
+    daemon.stop()
+    guard = start()
+    assert guard.status()["interfaces"] == ["wire"]
+    assert "no_interface_is" not in guard.status()
 
 
 class Session:

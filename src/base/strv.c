@@ -70,7 +70,8 @@ bool strv_has(const struct strv *v, const char *s)
 	return false;
 }
 
-bool strv_globs_match(const struct strv *patterns, const char *name)
+bool strv_choose(const struct strv *patterns,
+		 bool (*matches)(const char *pattern, const void *what), const void *what)
 {
 	bool chosen = false, any_positive = false;
 
@@ -78,12 +79,22 @@ bool strv_globs_match(const struct strv *patterns, const char *name)
 		const char *pattern = patterns->items[i];
 
 		if (pattern[0] == '!') {
-			if (fnmatch(pattern + 1, name, 0) == 0)
+			if (matches(pattern + 1, what))
 				return false;
 			continue;
 		}
 		any_positive = true;
-		chosen = chosen || fnmatch(pattern, name, 0) == 0;
+		chosen = chosen || matches(pattern, what);
 	}
 	return chosen || (!any_positive && patterns->count > 0);
+}
+
+static bool glob_matches(const char *pattern, const void *name)
+{
+	return fnmatch(pattern, name, 0) == 0;
+}
+
+bool strv_globs_match(const struct strv *patterns, const char *name)
+{
+	return strv_choose(patterns, glob_matches, name);
 }

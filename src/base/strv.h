@@ -27,9 +27,13 @@ int strv_add_all(struct strv *v, const struct strv *from);
 bool strv_has(const struct strv *v, const char *s);
 
 /*
- * Whether @name is chosen by the shell patterns (fnmatch(3)) in @patterns: it matches one of them,
- * and none of those that begin with '!'. Only exclusions choose all the rest.
+ * Whether @what is chosen by @patterns: one of them @matches it, and none of those that begin with
+ * '!', without which they are given. Only exclusions choose all the rest.
  */
+bool strv_choose(const struct strv *patterns,
+		 bool (*matches)(const char *pattern, const void *what), const void *what);
+
+/* The same of a name, by shell patterns (fnmatch(3)). */
 bool strv_globs_match(const struct strv *patterns, const char *name);
 
 #define _cleanup_strv_ _cleanup_(strv_free)

@@ -74,6 +74,8 @@ static void describe_where(struct buf *b, const json_t *program)
 		describe_places(b, program, list);
 	else if (json_is_false(attached))
 		buf_printf(b, "NOT ATTACHED: %s", error);
+	else if (*waits_for)
+		buf_printf(b, "NOWHERE, waits for %s", waits_for);
 	else if (json_object_get(program, "probe"))
 		buf_add_str(b, "in slices");
 	else

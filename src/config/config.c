@@ -374,7 +374,8 @@ static const struct key attach_keys[] = {
 	 .doc = "only interfaces whose packets begin so; none: with the IP header, and programs "
 		"for these alone are loaded with the first of them; default ethernet"},
 	{"interfaces", KEY_ONE_OR_MORE, AT(attach_config, interfaces), .min = 1,
-	 .doc = "hooks tc_… and xdp: names with wildcards, '!' excludes; $NAME is the option NAME"},
+	 .doc = "hooks tc_… and xdp: names with wildcards, or kinds behind 'kind:'; '!' excludes; "
+		"$NAME is the option NAME"},
 	{"netns", KEY_ONE_OR_MORE, AT(attach_config, netns), .min = 1,
 	 .doc = "hooks tc_… and xdp: in which network namespaces: own (default), all, names in "
 		"/run/netns with wildcards, files; '!' excludes; $NAME is the option NAME"},

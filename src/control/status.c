@@ -91,6 +91,16 @@ static void add_where(const struct unit *u, size_t index, json_t *program)
 	json_object_set_new(program, "interfaces", interfaces);
 }
 
+/* What is to choose an interface, where none is there that it chooses. */
+static void add_choice(const struct unit *u, json_t *program)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	buf_add_str(&text, "an interface that is chosen by ");
+	if (unit_is_nowhere(u, &text))
+		json_object_set_new(program, "waits_for", operation_text(buf_str(&text)));
+}
+
 static json_t *describe_program(const struct unit *u, size_t index)
 {
 	const struct unit_program *p = &u->programs[index];
@@ -110,6 +120,8 @@ static json_t *describe_program(const struct unit *u, size_t index)
 		json_object_set_new(program, "waits_for",
 				    json_string("the first device without a link layer"));
 	add_where(u, index, program);
+	if (p->info.loaded && attached < 0)
+		add_choice(u, program);
 	if (p->info.loaded && !program_stats_read(p->info.fd, &stats) && stats.run_count) {
 		json_object_set_new(program, "runs", json_integer((json_int_t)stats.run_count));
 		json_object_set_new(program, "ns_per_run",

@@ -162,6 +162,20 @@ static void on_parts_ready(void *ctx)
 	parts_ready(a->parts_fd);
 }
 
+static void warn_of_nowhere(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_units; i++) {
+		_cleanup_buf_ struct buf choice = {0};
+		const char *name = a->units[i]->plan->name;
+
+		if (unit_is_nowhere(a->units[i], &choice))
+			log_warn("%s: no interface is there that is chosen by %s: it is attached "
+				 "when one comes; 'wiregauge modules options %s' tells how to "
+				 "choose others",
+				 name, buf_str(&choice), name);
+	}
+}
+
 /* Sends the units to all interfaces there are. Strictly, it waits for all and the first failure
  * ends it. It also waits where other namespaces could not be entered any more later. */
 static int attach_everywhere(struct agent *a, bool strict, struct error *e)
@@ -181,6 +195,8 @@ static int attach_everywhere(struct agent *a, bool strict, struct error *e)
 	}
 	if (a->arrivals.count)
 		log_info("%zu interfaces are attached in the background", a->arrivals.count);
+	else
+		warn_of_nowhere(a);
 	return 0;
 }
 

@@ -143,6 +143,15 @@ void *part_state(struct agent *a, const char *module)
 	return p ? p->state : NULL;
 }
 
+const struct unit *part_unit(const struct agent *a, const char *module)
+{
+	for (size_t i = 0; i < a->n_units; i++) {
+		if (find_running(a->units[i], module))
+			return a->units[i];
+	}
+	return NULL;
+}
+
 void part_diff(const struct unit *u, const struct module *declared, difference_fn add, void *ctx)
 {
 	const struct running_part *p = find_running(u, declared->config->name);

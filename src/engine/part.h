@@ -89,6 +89,9 @@ int parts_start(struct unit *u, struct error *e);
  * kept: the next reload may end it. */
 void *part_state(struct agent *a, const char *module);
 
+/* The unit that it runs in, likewise. */
+const struct unit *part_unit(const struct agent *a, const char *module);
+
 /* diff() of the part of @declared that runs in @u, if there is one. In the loop's thread. */
 void part_diff(const struct unit *u, const struct module *declared, difference_fn add, void *ctx);
 

@@ -594,7 +594,7 @@ static void rename_at(struct attachment *a, const char *name)
 static bool is_for(const struct unit *u, const struct placement *p, const struct link_info *link)
 {
 	return has_link_layer(link->type, p->row.link_layer) &&
-	       strv_globs_match(&p->interfaces, link->name) && wants_netns(u, p, link->netns);
+	       link_is_chosen(link, &p->interfaces) && wants_netns(u, p, link->netns);
 }
 
 static void follow(struct unit *u, struct placement *p, enum link_event event,
@@ -669,6 +669,40 @@ bool program_has_interface(const struct unit *u, size_t program)
 	return s.found;
 }
 
+static bool is_at_interfaces(const struct unit *u, const struct placement *p)
+{
+	return hook_of(p)->by_interface && !p->in_slices && u->programs[p->program].info.loaded;
+}
+
+bool unit_is_nowhere(const struct unit *u, struct buf *choice)
+{
+	const struct strv *patterns = NULL;
+
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
+
+		if (!is_at_interfaces(u, p))
+			continue;
+		if (p->n_attachments || p->failed)
+			return false;
+		patterns = &p->interfaces;
+	}
+	for (size_t i = 0; patterns && i < patterns->count; i++)
+		buf_printf(choice, "%s%s", i ? ", " : "", patterns->items[i]);
+	return patterns;
+}
+
+void unit_each_place(const struct unit *u, void (*fn)(void *ctx, const struct attachment *at),
+		     void *ctx)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
+
+		for (size_t k = 0; hook_of(p)->by_interface && k < p->n_attachments; k++)
+			fn(ctx, &p->attachments[k]);
+	}
+}
+
 /* ---- taking over ---- */
 
 static bool is_same_place(const struct unit *u, const struct placement *p,
@@ -684,11 +718,11 @@ static bool is_same_place(const struct unit *u, const struct placement *p,
 static bool take_over_one(struct unit *u, struct placement *p, struct attachment *a)
 {
 	const struct hook_request r = request(u, p, NULL);
+	struct link_info link;
 	struct error error;
 	int err;
 
-	if (!strv_globs_match(&p->interfaces, a->where) || !wants_netns(u, p, a->netns) ||
-	    !reserve(p))
+	if (!links_get(u->env->links, a->link_id, &link) || !is_for(u, p, &link) || !reserve(p))
 		return false;
 	err = hook_of(p)->replace(&r, a, &error);
 	if (!err) {

@@ -144,6 +144,14 @@ bool unit_wants_netns(const struct unit *u, uint64_t inode, const char *name);
 /* An interface came, went or was renamed: attach or detach what follows it. */
 void unit_link_event(struct unit *u, enum link_event event, const struct link_info *link);
 
+/* Whether @u has programs for interfaces, and none of those that are there is chosen: appends what
+ * was to choose them, "kind:physical, !eth9". */
+bool unit_is_nowhere(const struct unit *u, struct buf *choice);
+
+/* Calls @fn for each interface that a program of @u is at. */
+void unit_each_place(const struct unit *u, void (*fn)(void *ctx, const struct attachment *at),
+		     void *ctx);
+
 /* A cgroup came or went: the maps that tell programs of it follow. */
 void unit_cgroup_event(struct unit *u, enum cgroup_event event, const struct cgroup_info *group);
 

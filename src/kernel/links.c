@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -179,10 +181,18 @@ static int add(struct links *l, const struct entry *what)
 	return 0;
 }
 
-static void rename_entry(struct links *l, struct entry *entry, const char *name)
+static bool is_called_so(const struct link_info *was, const struct link_info *now)
+{
+	return STREQ(was->name, now->name) && STREQ(was->kind, now->kind) &&
+	       was->physical == now->physical;
+}
+
+static void rename_entry(struct links *l, struct entry *entry, const struct link_info *now)
 {
 	pthread_mutex_lock(l->lock);
-	memcpy(entry->info.name, name, sizeof(entry->info.name));
+	memcpy(entry->info.name, now->name, sizeof(entry->info.name));
+	memcpy(entry->info.kind, now->kind, sizeof(entry->info.kind));
+	entry->info.physical = now->physical;
 	pthread_mutex_unlock(l->lock);
 	report(l, LINK_RENAMED, &entry->info);
 }
@@ -223,9 +233,32 @@ static int link_is(struct links *l, const struct entry *now)
 		return add(l, now);
 	(*at)->seen = l->resync;
 	(*at)->address = now->address;
-	if (!STREQ((*at)->info.name, now->info.name))
-		rename_entry(l, *at, now->info.name);
+	if (!is_called_so(&(*at)->info, &now->info))
+		rename_entry(l, *at, &now->info);
 	return 0;
+}
+
+static const char *text_within(const struct nlattr *nest, uint16_t type)
+{
+	return nest ? netlink_text(netlink_nested(nest, type)) : "";
+}
+
+/*
+ * What has a device says so since Linux 5.14; before, whatever has no kind is taken for it. What
+ * has a master that is of no kind either (hv_netvsc, net_failover) is paired with it.
+ */
+static void read_kind(const struct nlmsghdr *message, struct link_info *info)
+{
+	const size_t header = sizeof(struct ifinfomsg);
+	const struct nlattr *nest = netlink_attribute(message, header, IFLA_LINKINFO);
+	const char *kind = text_within(nest, IFLA_INFO_KIND);
+	bool has_device = netlink_attribute(message, header, IFLA_PARENT_DEV_NAME) ||
+			  (!*kind && info->type != ARPHRD_LOOPBACK);
+	bool is_paired = netlink_attribute(message, header, IFLA_MASTER) &&
+			 !*text_within(nest, IFLA_INFO_SLAVE_KIND);
+
+	snprintf(info->kind, sizeof(info->kind), "%s", kind);
+	info->physical = has_device && !is_paired;
 }
 
 static bool read_link(const struct nlmsghdr *message, struct entry *ret)
@@ -244,6 +277,7 @@ static bool read_link(const struct nlmsghdr *message, struct entry *ret)
 		.info = {.ifindex = (uint32_t)info->ifi_index, .type = info->ifi_type}};
 	name = netlink_text(netlink_attribute(message, sizeof(*info), IFLA_IFNAME));
 	snprintf(ret->info.name, sizeof(ret->info.name), "%s", name);
+	read_kind(message, &ret->info);
 	address = netlink_attribute(message, sizeof(*info), IFLA_ADDRESS);
 	if (address) {
 		ret->address.len = MIN(mnl_attr_get_payload_len(address), MAX_ADDRESS);
@@ -748,6 +782,23 @@ bool links_name(const struct links *l, uint32_t id, char name[IF_NAMESIZE])
 	if (found)
 		memcpy(name, link.name, IF_NAMESIZE);
 	return found;
+}
+
+static bool matches(const char *pattern, const void *what)
+{
+	static const char prefix[] = "kind:";
+	const struct link_info *link = what;
+
+	if (strncmp(pattern, prefix, strlen(prefix)) != 0)
+		return fnmatch(pattern, link->name, 0) == 0;
+	pattern += strlen(prefix);
+	return (link->physical && fnmatch(pattern, "physical", 0) == 0) ||
+	       (*link->kind && fnmatch(pattern, link->kind, 0) == 0);
+}
+
+bool link_is_chosen(const struct link_info *link, const struct strv *patterns)
+{
+	return strv_choose(patterns, matches, link);
 }
 
 uint64_t links_own_netns(const struct links *l)

@@ -19,11 +19,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strv.h"
 
 struct links; /* opaque */
 
 /* Indices are positive numbers of the type int. */
 #define LINK_FOREIGN (UINT32_C(1) << 31)
+
+enum { LINK_KIND_SIZE = 16 };
 
 struct link_info {
 	uint32_t id;         /* on this host: see above */
@@ -31,9 +34,16 @@ struct link_info {
 	uint64_t netns;      /* inode number of its namespace; 0: the own */
 	uint16_t type;       /* ARPHRD_* of <net/if_arp.h> */
 	uint32_t generation; /* a number that no other interface of this index ever had */
+	/*
+	 * Behind it is a device, of hardware or of a virtual machine; and it is not the one of a
+	 * pair whose packets the other one has, too (cloud providers' virtual functions).
+	 */
+	bool physical;
+	char kind[LINK_KIND_SIZE]; /* of what software makes, as ip-link(8) has it: "veth"; or "" */
 	char name[IF_NAMESIZE];
 };
 
+/* LINK_RENAMED: or it is of another kind now. */
 enum link_event { LINK_ADDED, LINK_RENAMED, LINK_REMOVED };
 
 typedef void (*link_event_fn)(void *ctx, enum link_event event, const struct link_info *link);
@@ -78,6 +88,12 @@ bool links_get(const struct links *l, uint32_t id, struct link_info *ret);
 
 /* Any thread: the name of the interface @id into @name; false where there is no such one. */
 bool links_name(const struct links *l, uint32_t id, char name[IF_NAMESIZE]);
+
+/*
+ * Whether @patterns choose @link (strv.h): shell patterns of names, and "kind:physical",
+ * "kind:veth", "kind:ip*" …, which no name can be, as there is no ':' in any.
+ */
+bool link_is_chosen(const struct link_info *link, const struct strv *patterns);
 
 /* Inode number of the own namespace. */
 uint64_t links_own_netns(const struct links *l);

@@ -327,6 +327,28 @@ def test_xdp_leaves_what_the_row_no_longer_names(run_rows, folder, here, there, 
     assert [row["devname"] for row in net["xdp"]] == ["wire"]
 
 
+def test_interfaces_of_a_kind(run_rows, folder, here, there):
+    """Those that come later as well; and those that are of it no more by the next configuration."""
+    daemon = run_rows("program: on_xdp, hook: xdp, interfaces: ['kind:veth', '!kind:bridge']")
+    assert set(places(daemon, "on_xdp")) == {"wire"}
+    here.ip("link add other type veth peer name another")
+    here.ip("tuntap add beside mode tap")
+    until(lambda: set(places(daemon, "on_xdp")) == {"wire", "other", "another"}, 5 * PATIENCE,
+          "all veths")
+    reload_rows(daemon, folder, "program: on_xdp, hook: xdp, interfaces: ['*', '!lo', '!kind:v*']")
+    until(lambda: set(places(daemon, "on_xdp")) == {"beside"}, 5 * PATIENCE, "no veths")
+
+
+def test_no_interface_is_chosen(run_rows, folder, here, there):
+    """It is told, at the start and whenever somebody asks."""
+    daemon = run_rows("program: on_xdp, hook: xdp, interfaces: 'kind:physical'")
+    assert places(daemon, "on_xdp") == {}
+    (line,) = daemon.complaints()
+    assert "no interface is there that is chosen by kind:physical" in line
+    assert "an interface that is chosen by kind:physical" in command(
+        "status", "--control.socket", daemon.control).stdout
+
+
 def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
     daemon = run_rows(XDP)
     send_to(there, "wire", here, 9)

@@ -212,6 +212,73 @@ static void test_leaving_a_bridge_is_no_removal(void **state)
 	links_close(l);
 }
 
+static void expect_choice(const struct links *l, const char *name, const char *patterns,
+			  bool expected)
+{
+	_cleanup_strv_ struct strv v = {0};
+	struct link_info link;
+
+	assert_true(links_get(l, if_nametoindex(name), &link));
+	assert_int_equal(strv_add_split(&v, patterns, ','), 0);
+	if (link_is_chosen(&link, &v) != expected)
+		fail_msg("%s (%s) and %s", name, link.kind, patterns);
+}
+
+static void test_interfaces_are_chosen_by_kind(void **state)
+{
+	struct links *l;
+
+	(void)state;
+	run("ip link add ta type veth peer name tb");
+	l = open_links();
+	expect_choice(l, "ta", "kind:veth", true);
+	expect_choice(l, "ta", "kind:v*", true);
+	expect_choice(l, "ta", "kind:veth,!tb", true);
+	expect_choice(l, "tb", "kind:veth,!tb", false);
+	expect_choice(l, "ta", "*,!kind:veth", false);
+	expect_choice(l, "ta", "kind:physical", false);
+	expect_choice(l, "ta", "kind:bridge", false);
+	expect_choice(l, "ta", "veth", false);
+	expect_choice(l, "lo", "kind:*", false); /* of no kind */
+	expect_choice(l, "lo", "*,!kind:*", true);
+	links_close(l);
+}
+
+static void expect_device(void *ctx, enum link_event event, const struct link_info *link)
+{
+	unsigned *count = ctx;
+
+	(void)event;
+	if (link->physical != (try("test -e '/sys/class/net/%s/device'", link->name) == 0))
+		fail_msg("%s: %d", link->name, link->physical);
+	++*count;
+}
+
+/* Of where the test was started: /sys shows its interfaces. */
+static int first_netns = -1;
+
+static int enter(void **state)
+{
+	first_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	return testbed_enter(state);
+}
+
+static void test_devices_are_physical(void **state)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct links *l;
+	unsigned count = 0;
+
+	(void)state;
+	assert_true(own >= 0 && setns(first_netns, CLONE_NEWNET) == 0);
+	l = open_links();
+	assert_int_equal(setns(own, CLONE_NEWNET), 0);
+	links_each(l, expect_device, &count);
+	assert_true(count > 0);
+	links_close(l);
+	close(own);
+}
+
 /* A process in a network namespace of its own, until it is killed. */
 static pid_t start_elsewhere(void)
 {
@@ -508,6 +575,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_life_of_an_interface, clean),
 		cmocka_unit_test_teardown(test_index_used_again, clean),
 		cmocka_unit_test_teardown(test_leaving_a_bridge_is_no_removal, clean),
+		cmocka_unit_test_teardown(test_interfaces_are_chosen_by_kind, clean),
+		cmocka_unit_test(test_devices_are_physical),
 		cmocka_unit_test_teardown(test_moving_away_is_removal, clean),
 		cmocka_unit_test_teardown(test_many_come_and_go, clean),
 		cmocka_unit_test_teardown(test_overrun, clean),
@@ -518,5 +587,5 @@ int main(void)
 		cmocka_unit_test_teardown(test_overrun_with_another_namespace, delete_space),
 	};
 
-	return cmocka_run_group_tests(tests, testbed_enter, NULL);
+	return cmocka_run_group_tests(tests, enter, NULL);
 }
