@@ -21,6 +21,7 @@ REASONS = ("none allowed protected banned blocklisted source_limit port_limit sy
            "syn_cookie_valid syn_cookie_invalid simple_syn drop_share heavy_hitter malformed "
            "silent").split()
 VERDICTS = "passed dropped would_drop answered".split()
+COUNTERS = len(REASONS) * len(VERDICTS)
 ACTIONS = {"passed": XDP_PASS, "dropped": XDP_DROP, "would_drop": XDP_PASS, "answered": XDP_TX}
 TROUBLES = "cas_lost sources_full bans_full cookie_error".split()
 MONITOR, ENFORCE = 0, 1
@@ -116,10 +117,9 @@ class Plane:
         self.stage, self.program = stage, program
         self.values = dict(DEFAULTS)
         self.lists = {}
-        count = len(REASONS) * len(VERDICTS)
         self.position = ctypes.create_string_buffer(4)
-        self.keys = ctypes.create_string_buffer(4 * count)
-        self.totals = ctypes.create_string_buffer(16 * stage.cpus * count)
+        self.keys = ctypes.create_string_buffer(4 * COUNTERS)
+        self.totals = ctypes.create_string_buffer(16 * stage.cpus * COUNTERS)
         self.set()
         self.now = 1000 * SECOND
 
@@ -231,23 +231,29 @@ class Plane:
 
     def counts(self):
         """(reason, verdict) → (packets, bytes), of those that there are"""
-        counts = {}
-        for index, value in enumerate(self._read_counters()):
-            numbers = struct.unpack(f"={len(value) // 8}Q", value)
-            if total := sum(numbers[::2]):
-                counts[REASONS[index >> 2], VERDICTS[index & 3]] = total, sum(numbers[1::2])
-        return counts
+        return self._difference([(0, 0)] * COUNTERS)
+
+    def _difference(self, before):
+        return {(REASONS[index >> 2], VERDICTS[index & 3]): (now[0] - was[0], now[1] - was[1])
+                for index, (was, now) in enumerate(zip(before, self._read_counters()))
+                if was != now}
 
     def _read_counters(self):
-        """One value of all CPUs for each index; in one call where the kernel can (Linux 5.13)."""
-        count, stride = len(REASONS) * len(VERDICTS), 16 * self.stage.cpus
-        done = ctypes.c_uint32(count)
+        """[(packets, bytes)] of all CPUs; in one call where the kernel can (Linux 5.13)."""
+        done = ctypes.c_uint32(COUNTERS)
         fd = lib.bpf_map__fd(self.stage.map("guard_counters"))
         if lib.bpf_map_lookup_batch(fd, None, self.position, self.keys, self.totals,
-                                    ctypes.byref(done), None) == 0 and done.value == count:
-            return [self.totals.raw[at : at + stride] for at in range(0, count * stride, stride)]
-        return [b"".join(self.stage.lookup("guard_counters", struct.pack("=I", index)))
-                for index in range(count)]
+                                    ctypes.byref(done), None) == 0 and done.value == COUNTERS:
+            return self._sums(self.totals)
+        return self._sums(b"".join(b"".join(self.stage.lookup("guard_counters",
+                                                              struct.pack("=I", index)))
+                                   for index in range(COUNTERS)))
+
+    def _sums(self, values):
+        numbers = struct.unpack(f"={2 * self.stage.cpus * COUNTERS}Q", values)
+        stride = 2 * self.stage.cpus
+        return [(sum(numbers[at : at + stride : 2]), sum(numbers[at + 1 : at + stride : 2]))
+                for at in range(0, len(numbers), stride)]
 
     def troubles(self):
         return {TROUBLES[struct.unpack("=I", key)[0]]: total
@@ -260,7 +266,7 @@ class Plane:
 
     def decide(self, packet, **context):
         """What became of one packet, out of what was counted; the action is looked at as well."""
-        before = self.counts()
+        before = self._read_counters()
         action, after = self.run(packet, **context)
         ((outcome, count),) = self._difference(before).items()
         assert count == (1, len(bytes(packet)))
@@ -271,14 +277,9 @@ class Plane:
 
     def verdicts(self, packet, times):
         """verdict → how often, of @times alike"""
-        before = self.counts()
+        before = self._read_counters()
         self.run(packet, repeat=times)
         return {name[1]: count[0] for name, count in self._difference(before).items()}
-
-    def _difference(self, before):
-        return {name: (count[0] - was[0], count[1] - was[1])
-                for name, count in self.counts().items()
-                if count != (was := before.get(name, (0, 0)))}
 
 
 def load(stage, program, **rodata):

@@ -145,6 +145,7 @@ class Object:
         if not self.pointer:
             raise OSError(ctypes.get_errno(), f"{path}: {os.strerror(ctypes.get_errno())}")
         self.cpus = lib.libbpf_num_possible_cpus()
+        self.room = ctypes.create_string_buffer(2048)
 
     def __enter__(self):
         return self
@@ -239,21 +240,26 @@ class Object:
         return self._run(program, data, XdpMd(**context) if context else None, repeat)
 
     def _run(self, program, data, context, repeat):
-        buffer = ctypes.create_string_buffer(data, len(data))
-        after = ctypes.create_string_buffer(len(data) + RUN_ROOM)
+        after = self._room(len(data) + RUN_ROOM)
         options = TestRunOpts(
             sz=ctypes.sizeof(TestRunOpts),
-            data_in=ctypes.cast(buffer, c_void_p),
+            data_in=ctypes.cast(data, c_void_p),
             data_size_in=len(data),
             data_out=ctypes.cast(after, c_void_p),
-            data_size_out=len(after),
+            data_size_out=len(data) + RUN_ROOM,
             ctx_in=ctypes.cast(ctypes.byref(context), c_void_p) if context else None,
             ctx_size_in=ctypes.sizeof(context) if context else 0,
             repeat=repeat,
         )
         fd = lib.bpf_program__fd(self.program(program))
         check(lib.bpf_prog_test_run_opts(fd, ctypes.byref(options)), program)
-        return ctypes.c_int32(options.retval).value, after.raw[: options.data_size_out]
+        return ctypes.c_int32(options.retval).value, ctypes.string_at(after, options.data_size_out)
+
+    def _room(self, size):
+        """For what a program makes of a packet; the same for all runs, as there are many."""
+        if len(self.room) < size:
+            self.room = ctypes.create_string_buffer(size)
+        return self.room
 
     def run_raw_tracepoint(self, program, *args):
         """The same for SEC("raw_tp/…") with these arguments of 64 bits."""
