@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from daemon import BINARY, ROOT, command
+from documented import documented_metrics
 
 DOCS = ROOT / "docs"
 
@@ -34,12 +35,6 @@ def test_a_reference_that_is_old_is_found_and_renewed(tmp_path):
     assert renew(tmp_path).returncode == 0
     assert renew(tmp_path, "--check").returncode == 0
     assert page.read_text() == (DOCS / "config.md").read_text()
-
-
-def documented_metrics():
-    """{name: (type, labels)} of docs/metrics.md"""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| ", (DOCS / "metrics.md").read_text(), re.M)
-    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
 def test_what_is_scraped_is_documented(run):
