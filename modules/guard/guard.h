@@ -30,11 +30,14 @@ enum {
 	/* A limit whose burst is shorter cannot reach its rate: the clock goes by ticks, of 10 ms
 	 * where they are longest. */
 	GUARD_TAU_MIN_NS = 20000000,
+	GUARD_SEEN_BITS = 28, /* of guard_source.seen: units of a quarter of a second, 5 hours */
 
 	GUARD_BANS_MAX = 65536,
 	GUARD_LIMITS_MAX = 65536,
 	GUARD_RATES_MAX = 1024,
-	GUARD_SOURCES_MAX = 262144,
+	GUARD_SOURCES_MAX = 262144, /* a power of two */
+	GUARD_SOURCE_WAYS = 8,      /* likewise */
+	GUARD_SOURCE_LOCKS = 1024,  /* likewise */
 	GUARD_PORTS = 65536,
 	GUARD_PORT_LIMITS_MAX = 256,
 	GUARD_DESTINATIONS = 2048, /* a power of two */
@@ -170,7 +173,7 @@ enum guard_reason {
 	GUARD_REASON_ALLOWED,
 	GUARD_REASON_PROTECTED,
 	GUARD_REASON_BANNED,
-	GUARD_REASON_BLOCKLISTED,
+	GUARD_REASON_BLOCKLISTED, /* the last that a source's verdict can be: guard_source.said */
 	GUARD_REASON_SOURCE_LIMIT,
 	GUARD_REASON_PORT_LIMIT,
 	GUARD_REASON_SYN_COOKIE_SENT, /* answered; in mode monitor would_drop: it would have been */
@@ -232,30 +235,39 @@ struct guard_rate {
 
 _Static_assert(sizeof(struct guard_rate) == 32, "value of guard_rates");
 
-/* guard_sources' key is a u64: IPv4 0xffffffff << 32 | address, IPv6 the upper 64 bits under
- * ipv6_mask; both in host order. */
+/*
+ * What is known of a source, in guard_sources, which is an array: half a cache line. From the hash
+ * of its key follow GUARD_SOURCE_WAYS places side by side that it can be at: that of guard_home()
+ * unless somebody else was there first, else the one in the same line, else one of the others.
+ *
+ * The key: IPv4 0xffffffff << 32 | address, IPv6 the upper 64 bits under ipv6_mask; both in host
+ * order.
+ */
 struct guard_source {
-	__u64 since_ns;    /* when it was seen first */
-	__u64 packets_tat; /* 1/64 ns */
-	__u64 bytes_tat;
-	__u64 syns_tat;
-	__u64 until_ns; /* while verdict is GUARD_REASON_BANNED: the ban's end, 0: none */
-	__u64 packets;  /* all, and those of them that were dropped or would have been; CPUs may */
-	__u64 bytes;    /* lose some to each other */
-	__u64 dropped;
-	__u32 generation; /* that verdict and rate are of */
-	__u16 rate;       /* index into guard_rates */
-	__u8 verdict;     /* enum guard_reason: NONE, ALLOWED, PROTECTED, BANNED, BLOCKLISTED */
-	__u8 flags;       /* enum guard_source_flags */
+	__u64 key;
+	__u64 packets_tat; /* 1/64 ns; of one that is banned the end of that, ~0: never */
+	__u64 bytes_tat;   /* 1/64 ns */
+	union {
+		struct {
+			__u32 generation; /* that `said` is of; 0: the place is nobody's */
+			__u16 said;       /* enum guard_said: rate, verdict, proven */
+			__u16 seen;       /* when it sent last: ns >> GUARD_SEEN_BITS */
+		};
+		__u64 judgement; /* all of it, to be read at once */
+	};
 };
 
-enum guard_source_flags {
-	GUARD_SOURCE_PROVEN = 1 << 0, /* it answered a cookie: its address is its own */
+_Static_assert(sizeof(struct guard_source) == 32, "value of guard_sources: two in a cache line");
+
+/* guard_source.said */
+enum guard_said {
+	GUARD_SAID_RATE = GUARD_RATES_MAX - 1, /* index into guard_rates */
+	GUARD_SAID_VERDICT_SHIFT = 10,
+	GUARD_SAID_VERDICT = 7,      /* enum guard_reason: NONE, ALLOWED, PROTECTED, BANNED … */
+	GUARD_SAID_PROVEN = 1 << 13, /* it answered a cookie: its address is its own */
 };
 
-/* With the kernel's struct htab_elem (48 bytes) and the key 128: of two cache lines side by side
- * one has the key, the other all that each packet needs. */
-_Static_assert(sizeof(struct guard_source) == 72, "value of guard_sources");
+_Static_assert(GUARD_RATES_MAX == 1 << GUARD_SAID_VERDICT_SHIFT, "the verdict is above the rate");
 
 /*
  * guard_port_rates: u16 at port (TCP), GUARD_PORTS + port (UDP); an index here, 0: no limit. The
@@ -337,6 +349,20 @@ static inline __u32 guard_destination_slot(const __u64 address[2], __u16 port, _
 	__u64 place = (__u64)port << 8 | protocol;
 
 	return guard_hash(address[0] ^ place, address[1], seed) >> 32 & (GUARD_DESTINATIONS - 1);
+}
+
+/*
+ * The place in guard_sources that a source with @key has if it may. The seed as a factor, so that
+ * nobody who does not know it can name keys that share one (Dietzfelbinger et al., "A reliable
+ * randomized algorithm for the closest-pair problem"); then mixed, as addresses come in rows.
+ */
+static inline __u32 guard_home(__u64 key, __u64 seed)
+{
+	__u64 hash = key * (seed | 1);
+
+	hash ^= hash >> 32;
+	hash *= 0x9e3779b97f4a7c15;
+	return hash >> 32 & (GUARD_SOURCES_MAX - 1);
 }
 
 /* ---- samples ---- */

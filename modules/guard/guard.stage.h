@@ -43,8 +43,7 @@ static __always_inline __u32 guard_decide_ack(const struct guard_packet *g,
 {
 	switch (guard_try_check(g)) {
 	case GUARD_COOKIE_VALID:
-		if (g->source)
-			g->source->flags |= GUARD_SOURCE_PROVEN;
+		guard_prove_source(g);
 		return GUARD_REASON_SYN_COOKIE_VALID;
 	case GUARD_COOKIE_INVALID:
 		if (guard_are_cookies_ordered(defence))
@@ -129,7 +128,7 @@ static __always_inline __u32 guard_decide(struct guard_packet *g)
 	g->is_silent = guard_is_silent(g);
 	if (g->is_silent && g->settings->on_silence == GUARD_SILENCE_PASS)
 		return GUARD_REASON_SILENT;
-	if (!guard_read_addresses(g))
+	if (!g->ahead.source)
 		return guard_decide_other(g);
 	if (guard_is_protected(g))
 		return GUARD_REASON_PROTECTED;
@@ -148,22 +147,11 @@ static __always_inline __u32 guard_verdict(const struct guard_packet *g, __u32 d
 	return decision & GUARD_DECISION_DROP ? GUARD_DROPPED : GUARD_ANSWERED;
 }
 
-static __always_inline void guard_see_source(const struct guard_packet *g, __u32 decision)
-{
-	if (!g->source)
-		return;
-	g->source->packets++;
-	g->source->bytes += g->p->len;
-	if (decision & GUARD_DECISION_DROP)
-		g->source->dropped++;
-}
-
 static __always_inline void guard_account(const struct guard_packet *g, __u32 decision,
 					  __u32 verdict)
 {
 	__u32 reason = decision & GUARD_DECISION_REASON;
 
-	guard_see_source(g, decision);
 	if (decision & GUARD_DECISION_SEEN && g->flags & GUARD_DETECTION)
 		guard_see_destination(g, verdict);
 	guard_count(g->p, reason, verdict);
@@ -183,8 +171,10 @@ static __always_inline int guard_stage(struct packet *p)
 	if (!g.settings)
 		return STAGE_NEXT;
 	g.flags = g.settings->flags;
+	guard_forget_packet(p, g.settings->generation);
+	if (guard_read_addresses(&g))
+		guard_look_ahead(&g);
 	g.now = guard_now();
-	guard_forget_packet(p, g.now);
 	decision = guard_forget(guard_decide(&g), g.now);
 	g.is_new = guard_forget(g.is_new, g.now);
 	verdict = guard_verdict(&g, decision);

@@ -25,8 +25,8 @@ static __always_inline void guard_find_places(const struct guard_packet *g, stru
 	const struct packet *p = g->p;
 	__u64 network = p->ip_version == 4 ? g->key >> 8 : g->key >> 16;
 	__u64 port = (__u64)p->destination_port << 8 | p->protocol;
-	__u64 source = guard_hash(network, p->ip_version, g->settings->seed);
-	__u64 destination = guard_hash(port, 0, g->settings->seed);
+	__u64 source = guard_hash(p->ip_version, network, g->settings->seed);
+	__u64 destination = guard_hash(0, port, g->settings->seed);
 
 	at->columns[0] = source & (GUARD_SKETCH_COLUMNS - 1);
 	at->columns[1] = source >> 32 & (GUARD_SKETCH_COLUMNS - 1);
@@ -133,7 +133,7 @@ static __always_inline bool guard_is_heavy_hitter(const struct guard_packet *g, 
 static __always_inline __u32 guard_defend(const struct guard_packet *g,
 					  const struct guard_defence *defence)
 {
-	bool is_proven = g->source && g->source->flags & GUARD_SOURCE_PROVEN;
+	bool is_proven = g->source && g->source->said & GUARD_SAID_PROVEN;
 
 	if (!defence)
 		return GUARD_REASON_NONE;

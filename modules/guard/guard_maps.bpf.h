@@ -92,12 +92,35 @@ struct {
 	__type(value, struct guard_rate);
 } guard_rates SEC(".maps");
 
+/* Mappable, as the values of such an array begin with a page: none is in two cache lines. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, GUARD_SOURCES_MAX);
-	__type(key, __u64);
+	__type(key, __u32);
 	__type(value, struct guard_source);
 } guard_sources SEC(".maps");
+
+/* With GUARD_SIMPLE: one more time, for the SYNs of the source at the same place; 1/64 ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, GUARD_SOURCES_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_source_syns SEC(".maps");
+
+struct guard_lock {
+	struct bpf_spin_lock lock;
+};
+
+/* Who changes the key, the generation or what is said at one of the places that share it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_SOURCE_LOCKS);
+	__type(key, __u32);
+	__type(value, struct guard_lock);
+} guard_source_locks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

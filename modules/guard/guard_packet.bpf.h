@@ -24,6 +24,13 @@ enum {
 /* Tests say what time it is, in guard_clock. */
 const volatile bool guard_clock_is_test = false;
 
+/* What was seen at a place in guard_sources. */
+struct guard_glance {
+	struct guard_source *source;
+	__u64 judgement;
+	__u64 key;
+};
+
 /* Of the packet that is being decided about; all in registers, as all is inlined. */
 struct guard_packet {
 	struct packet *p;
@@ -31,10 +38,14 @@ struct guard_packet {
 	struct guard_source *source; /* NULL: it is not remembered */
 	__u64 from[2];               /* addresses as they are in memory */
 	__u64 to[2];
-	__u64 key; /* of guard_sources */
-	__u64 now; /* ns */
+	struct guard_glance ahead; /* at `home` */
+	__u64 key;                 /* of struct guard_source */
+	__u64 now;                 /* ns */
 	__u32 flags;
-	__u32 slot; /* of guard_destinations */
+	__u32 slot;       /* of guard_destinations */
+	__u32 home;       /* guard_home(), if there is a key */
+	__u32 place;      /* of the source */
+	__u32 generation; /* that rate and verdict are of */
 	__u16 rate;
 	__u8 verdict; /* of the lists */
 	bool is_new;

@@ -29,7 +29,7 @@ STATIC, KEEP, PASS = range(3)
 COOKIES_OFF, COOKIES_KERNEL, COOKIES_ORDERED = range(3)
 ALLOW_LIST, BLOCK_LIST = 0, 1
 DECLARED, RUNTIME, AUTOMATIC, PROTECTED = range(1, 5)
-PROVEN = 1
+PROVEN = 1 << 13
 SLOTS = 2048
 
 (EXACT, ALLOW_PREFIXES, BLOCK_PREFIXES, BANS, LIMITS, SOURCE_RATE, PORT_LIMITS, LONG_IPV6,
@@ -49,9 +49,9 @@ DEFAULTS = dict.fromkeys(SETTINGS, 0) | {
     "mode": ENFORCE, "seed": 0x0123456789ABCDEF, "ipv6_mask": 2**64 - 1, "source_prefix": 64,
     "generation": 1,
 }
-SOURCE = struct.Struct("=8QIHBB")
-SOURCE_FIELDS = ("since packets_tat bytes_tat syns_tat until packets bytes dropped generation rate "
-                 "verdict flags").split()
+SOURCE = struct.Struct("=QQQIHH")
+SOURCE_FIELDS = "key packets_tat bytes_tat generation said seen".split()
+SOURCES_MAX, SOURCE_WAYS = 262144, 8
 BAN = struct.Struct("=3QIBB2x")
 PORT_LIMIT = struct.Struct("=8Q")
 DESTINATION = struct.Struct("=7Q16sHB5x")
@@ -93,9 +93,23 @@ def prefix(network):
 def source_key(address, source_prefix=64):
     packed = ipaddress.ip_address(address).packed
     if len(packed) == 4:
-        return struct.pack("=Q", 0xFFFFFFFF << 32 | int.from_bytes(packed, "big"))
+        return 0xFFFFFFFF << 32 | int.from_bytes(packed, "big")
     upper = int.from_bytes(packed[:8], "big")
-    return struct.pack("=Q", upper >> (64 - source_prefix) << (64 - source_prefix))
+    return upper >> (64 - source_prefix) << (64 - source_prefix)
+
+
+def source_home(key, seed):
+    """guard_home()"""
+    product = key * (seed | 1) % 2**64
+    product ^= product >> 32
+    return product * 0x9E3779B97F4A7C15 % 2**64 >> 32 & (SOURCES_MAX - 1)
+
+
+def source_of_home(home, number, seed):
+    """The other way round: a key, of IPv6, with that home; another one for each @number."""
+    product = (home << 32 | number) * pow(0x9E3779B97F4A7C15, -1, 2**64) % 2**64
+    product ^= product >> 32
+    return product * pow(seed | 1, -1, 2**64) % 2**64
 
 
 def packet_rate(rate, burst):
@@ -214,9 +228,33 @@ class Plane:
 
     # ---- what comes of it ----
 
+    def place(self, address):
+        """The index in guard_sources; None if the source is not there."""
+        key = source_key(address)
+        home = source_home(key, self.values["seed"])
+        for place in (home ^ way for way in range(SOURCE_WAYS)):
+            (value,) = self.stage.lookup("guard_sources", struct.pack("=I", place))
+            if SOURCE.unpack(value)[0] == key and any(value):
+                return place
+        return None
+
     def source(self, address):
-        (value,) = self.stage.lookup("guard_sources", source_key(address))
-        return dict(zip(SOURCE_FIELDS, SOURCE.unpack(value)))
+        index = struct.pack("=I", self.place(address))
+        (value,) = self.stage.lookup("guard_sources", index)
+        found = dict(zip(SOURCE_FIELDS, SOURCE.unpack(value)))
+        return found | {"rate": found["said"] & 1023, "verdict": REASONS[found["said"] >> 10 & 7],
+                        "proven": bool(found["said"] & PROVEN)}
+
+    def prove(self, address):
+        index = struct.pack("=I", self.place(address))
+        (value,) = self.stage.lookup("guard_sources", index)
+        *fields, said, seen = SOURCE.unpack(value)
+        self.stage.update("guard_sources", index, SOURCE.pack(*fields, said | PROVEN, seen))
+
+    def count_sources(self):
+        """How many are remembered."""
+        with self.stage.mapped("guard_sources") as memory:
+            return sum(fields[3] != 0 for fields in SOURCE.iter_unpack(memory))
 
     def destinations(self):
         """Those that were seen, as dicts."""

@@ -217,7 +217,7 @@ def test_cookies_by_order(guard, listener):
 def test_answers_of_clients(guard, listener, version):
     answer = answer_to(guard, syn(version))
     assert guard.decide(ack(answer, version)) == ("syn_cookie_valid", "passed")
-    assert guard.source(CLIENT[version])["flags"] & plane.PROVEN
+    assert guard.source(CLIENT[version])["proven"]
     assert guard.decide(ack(answer, version, ack=12345)) == ("syn_cookie_invalid", "passed")
     guard.defend(flags=1)
     assert guard.decide(ack(answer, version, ack=12345)) == ("syn_cookie_invalid", "dropped")

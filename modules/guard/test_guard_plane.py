@@ -269,8 +269,6 @@ def test_monitor_decides_alike_and_does_nothing(guard):
     assert guard.decide(udp("203.0.113.1")) == ("banned", "would_drop")
     assert guard.verdicts(udp("198.51.100.1"), 5) == {"passed": 2, "would_drop": 3}
     assert guard.decide(bytes(udp("198.51.100.2"))[:30]) == ("malformed", "would_drop")
-    source = guard.source("198.51.100.1")
-    assert (source["packets"], source["dropped"]) == (5, 3)
 
 
 @pytest.mark.parametrize(("on_silence", "blocked", "shared"), [
@@ -502,22 +500,132 @@ def test_floods_of_new_sources_are_not_all_remembered(guard):
     for number in range(10):
         assert guard.decide(udp(f"10.0.0.{number}"))[0] == "none"
         assert guard.decide(udp(f"10.0.1.{number}"))[0] == "blocklisted"
-    assert len(list(guard.stage.keys("guard_sources"))) == 4
+    assert guard.count_sources() == 4
     assert guard.troubles() == {"sources_full": 16}
     guard.now += SECOND
     guard.run(udp("10.0.2.1"))
-    assert len(list(guard.stage.keys("guard_sources"))) == 5
+    assert guard.count_sources() == 5
 
 
 def test_what_is_known_of_a_source(guard):
-    for _ in range(3):
-        guard.run(udp("192.0.2.9"))
+    cost, tau = plane.packet_rate(1, 5)
+    guard.limit("192.0.2.0/24", 1023, packets=(cost, tau), octets=plane.byte_rate(8000, 1000))
+    guard.run(udp("192.0.2.9"), 2)
+    source = guard.source("192.0.2.9")
+    assert (source["verdict"], source["rate"], source["proven"]) == ("none", 1023, False)
+    assert source["packets_tat"] == guard.now * 64 + 2 * cost
+    assert source["bytes_tat"] == guard.now * 64 + 2 * len(udp()) * 64 * SECOND // 1000
     guard.block("192.0.2.9/32")
     guard.run(udp("192.0.2.9"))
-    source = guard.source("192.0.2.9")
-    assert (source["packets"], source["dropped"], source["verdict"]) == \
-        (4, 1, plane.REASONS.index("blocklisted"))
-    assert (source["since"], source["bytes"]) == (guard.now, 4 * len(udp()))
+    assert guard.source("192.0.2.9")["verdict"] == "blocklisted"
+
+
+@pytest.fixture
+def neighbours(guard):
+    """Sources that share a set of places, which nobody finds who does not know the seed."""
+    first = 12345 * plane.SOURCE_WAYS
+    keys = [plane.source_of_home(first + number % plane.SOURCE_WAYS, number, guard.values["seed"])
+            for number in range(600)]
+    return [str(ipaddress.IPv6Address(key << 64 | 1)) for key in keys]
+
+
+def test_a_set_has_room_for_its_ways(guard, neighbours):
+    """Each in a place of its own, and found there again, with what is known of it."""
+    guard.limit_all(packets=plane.packet_rate(1, 10))
+    for count, address in enumerate(neighbours[: plane.SOURCE_WAYS], 1):
+        guard.run(udp(address), count)
+    for count, address in enumerate(neighbours[: plane.SOURCE_WAYS], 1):
+        assert guard.verdicts(udp(address), 20) == {"passed": 10 - count, "dropped": 10 + count}
+    assert guard.count_sources() == plane.SOURCE_WAYS
+
+
+def test_who_was_quiet_for_longest_gives_way(guard, neighbours):
+    neighbours = neighbours[: plane.SOURCE_WAYS + 1]
+    *first, last = neighbours
+    for address in (*first, first[0], *first[2:]):
+        guard.run(udp(address))
+        guard.now += SECOND
+    guard.run(udp(last))
+    assert [address for address in neighbours if guard.place(address) is None] == [first[1]]
+
+
+def test_who_is_proven_gives_way_later(guard, neighbours):
+    proven, *others = neighbours
+    guard.run(udp(proven))
+    guard.prove(proven)
+    guard.now += 50 * SECOND
+    for address in others[: plane.SOURCE_WAYS]:
+        guard.run(udp(address))
+        guard.now += SECOND
+    assert guard.source(proven)["proven"]
+    guard.now += 60 * SECOND
+    for address in others[-plane.SOURCE_WAYS :]:
+        guard.run(udp(address))
+    assert guard.place(proven) is None
+
+
+@pytest.mark.parametrize("kind", ["packets", "octets", "syns"])
+def test_who_owes_most_is_not_forgotten(guard, neighbours, kind):
+    """However long it was quiet, and however many came to its set meanwhile."""
+    cost, tau = plane.packet_rate(1, 10)
+    debtor, *others = neighbours[: 2 * plane.SOURCE_WAYS]
+    size = len(tcp("S", debtor))
+    if kind == "syns":
+        guard.set(flags=plane.SIMPLE | plane.BANS, simple_syn_cost=cost, simple_syn_tau=tau,
+                  simple_ban_ns=SECOND)
+    elif kind == "octets":
+        guard.limit_all(octets=plane.byte_rate(8 * size, 10 * size))
+    else:
+        guard.limit_all(packets=(cost, tau))
+    assert guard.verdicts(tcp("S", debtor), 10) == {"passed": 10}
+    for _ in range(4):
+        guard.now += SECOND
+        for address in others:
+            assert guard.verdicts(tcp("S", address), 1) == {"passed": 1}
+    assert guard.verdicts(tcp("S", debtor), 4) == {"passed": 4}
+    assert guard.verdicts(tcp("S", debtor), 1) == {"dropped": 1}
+
+
+def test_no_flood_of_forged_sources_sets_a_limited_one_free(guard, neighbours):
+    """Not even one whose sources are all of its own set. It sends all that it may, is quiet until
+    a hundred others have come, and finds that it has got nothing but its rate."""
+    guard.limit_all(packets=plane.packet_rate(1000, 100))
+    limited, *forged = neighbours
+    assert guard.verdicts(udp(limited), 200) == {"passed": 100, "dropped": 100}
+    for step in range(0, len(forged) - 100, 100):
+        for address in forged[step : step + 100]:
+            guard.now += SECOND // 2000
+            assert guard.run(udp(address))[0] == plane.XDP_PASS
+        assert guard.verdicts(udp(limited), 200) == {"passed": 50, "dropped": 150}
+
+
+def test_who_owes_least_gives_way(guard, neighbours):
+    """What is forgiven is no more than each of the others in the set owes as well."""
+    guard.limit_all(packets=plane.packet_rate(1, 100))
+    for count, address in zip((5, 4, 3, 6, 7, 8, 9, 10), neighbours):
+        guard.run(udp(address), count)
+    for address in neighbours[8:10]:
+        guard.run(udp(address), 10)
+    assert [address for address in neighbours[:10] if guard.place(address) is None] == \
+        neighbours[1:3]
+
+
+def test_a_ban_ends_and_leaves_nothing(guard):
+    """Its end is where the time of a limit is otherwise."""
+    guard.limit_all(packets=plane.packet_rate(1, 3))
+    guard.ban("192.0.2.1", until=guard.now + SECOND)
+    assert guard.verdicts(udp(), 5) == {"dropped": 5}
+    guard.now += SECOND
+    assert guard.verdicts(udp(), 5) == {"passed": 3, "dropped": 2}
+
+
+def test_a_ban_that_is_lifted_leaves_nothing(guard):
+    guard.limit_all(packets=plane.packet_rate(1, 3))
+    guard.ban("192.0.2.1")
+    assert guard.verdicts(udp(), 5) == {"dropped": 5}
+    guard.stage.clear("guard_bans")
+    guard.set()
+    assert guard.verdicts(udp(), 5) == {"passed": 3, "dropped": 2}
 
 
 # ---- profile: simple ----
@@ -620,9 +728,7 @@ def test_a_share_is_dropped(guard):
 
 def test_a_proven_source_is_spared(guard):
     guard.run(udp())
-    value = bytearray(guard.stage.lookup("guard_sources", plane.source_key("192.0.2.1"))[0])
-    value[-1] = plane.PROVEN
-    guard.stage.update("guard_sources", plane.source_key("192.0.2.1"), bytes(value))
+    guard.prove("192.0.2.1")
     guard.defend(drop_share=2**32 - 1)
     assert guard.verdicts(udp(), 100) == {"passed": 100}
     assert guard.verdicts(udp("192.0.2.2"), 100) == {"dropped": 100}

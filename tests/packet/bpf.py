@@ -11,6 +11,7 @@
 
 import contextlib
 import ctypes
+import mmap
 import os
 import resource
 import struct
@@ -25,6 +26,7 @@ ARRAY_TYPES = {2, 6}  # ARRAY, PERCPU_ARRAY
 RINGBUF = 27
 CHUNK = 8192  # elements of an array that are written at once
 BTF_KIND_DATASEC = 15
+MMAPABLE = 1 << 10  # BPF_F_MMAPABLE
 
 lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
 
@@ -54,6 +56,7 @@ declare("bpf_map__name", c_char_p, c_void_p)
 declare("bpf_map__fd", c_int, c_void_p)
 declare("bpf_map__type", c_int, c_void_p)
 declare("bpf_map__key_size", c_uint32, c_void_p)
+declare("bpf_map__map_flags", c_uint32, c_void_p)
 declare("bpf_map__value_size", c_uint32, c_void_p)
 declare("bpf_map__max_entries", c_uint32, c_void_p)
 declare("bpf_map__set_max_entries", c_int, c_void_p, c_uint32)
@@ -312,9 +315,21 @@ class Object:
                 yield name
             found = lib.bpf_object__next_map(self.pointer, found)
 
+    @contextlib.contextmanager
+    def mapped(self, name):
+        """The memory of an array that is declared with BPF_F_MMAPABLE."""
+        found = self.map(name)
+        size = (lib.bpf_map__value_size(found) + 7) // 8 * 8 * lib.bpf_map__max_entries(found)
+        with mmap.mmap(lib.bpf_map__fd(found), size) as memory:
+            yield memory
+
     def _zero(self, name):
         found = self.map(name)
         fd, total = lib.bpf_map__fd(found), lib.bpf_map__max_entries(found)
+        if lib.bpf_map__map_flags(found) & MMAPABLE:
+            with self.mapped(name) as memory:
+                memory[:] = bytes(len(memory))
+            return
         count = self.cpus if lib.bpf_map__type(found) in PER_CPU_TYPES else 1
         stride = (lib.bpf_map__value_size(found) + 7) // 8 * 8 * count
         zeros = bytes(min(total, CHUNK) * stride)
