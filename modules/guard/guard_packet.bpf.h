@@ -79,18 +79,38 @@ static __always_inline void guard_forget_packet(struct packet *p, __u32 unknown)
 	p->vlan = guard_forget(p->vlan, unknown);
 }
 
-static __always_inline __u64 guard_now(void)
-{
-	if (guard_clock_is_test) {
-		const __u32 first = 0;
-		const __u64 *now = bpf_map_lookup_elem(&guard_clock, &first);
+/* When the clock was last asked: the kernel's ticks, and what it said. */
+__u64 guard_tick, guard_tick_ns;
 
-		return now ? *now : 0;
-	}
+static __always_inline __u64 guard_ask_clock(void)
+{
 	/* From 5.11; a fifth of the price of the exact clock. */
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_ktime_get_coarse_ns))
 		return bpf_ktime_get_coarse_ns();
 	return bpf_ktime_get_ns();
+}
+
+/*
+ * The clock goes on with the kernel's ticks, or need not do so oftener. So it is asked once a tick,
+ * for all CPUs; whether there was one is a number in memory, where the clock is a call. The time is
+ * written before the tick that it is of, so that nobody takes an old one for new.
+ */
+static __always_inline __u64 guard_now(void)
+{
+	__u64 tick = bpf_jiffies64(), now;
+
+	if (guard_clock_is_test) {
+		const __u32 first = 0;
+		const __u64 *set = bpf_map_lookup_elem(&guard_clock, &first);
+
+		return set ? *set : 0;
+	}
+	if (*(volatile __u64 *)&guard_tick == tick)
+		return *(volatile __u64 *)&guard_tick_ns;
+	now = guard_ask_clock();
+	*(volatile __u64 *)&guard_tick_ns = now;
+	*(volatile __u64 *)&guard_tick = tick;
+	return now;
 }
 
 /* An IPv4 address, @address as it is in the packet, as the second word of ::ffff:a.b.c.d. */
