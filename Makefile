@@ -99,6 +99,10 @@ deploy: ## onto each node of a Kubernetes cluster (OVERLAY=guard KUBE_CONTEXT= N
 prometheus: ## what the Prometheus operator has to scrape there, and the rules (likewise)
 	tools/kubernetes prometheus-operator
 
+.PHONY: grafana
+grafana: ## write the dashboards of Grafana out of deploy/grafana/dashboards.yaml
+	tools/dashboards
+
 .PHONY: install
 install: all ## install below PREFIX (default /usr/local), with DESTDIR in front
 	meson install --no-rebuild --quiet -C $(BUILD)

@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -18,6 +19,9 @@ import pytest
 from daemon import BINARY, PATIENCE, command
 from netns import address_pair, connect
 from waiting import until, until_stable
+
+sys.path.insert(0, str(Path(__file__).parent))
+from nsd import Nsd  # noqa: E402
 
 QUERIES = 10_000 if PATIENCE == 1 else 1_000
 TYPES = {"A": 1, "MX": 15, "TXT": 16, "AAAA": 28}
@@ -29,65 +33,6 @@ NAMES = {
     "REFUSED": ["www.example.org", "example.net"],
 }
 DOMAINS = {"example.co.uk", "example.org", "example.net"}
-ZONE = """\
-$ORIGIN example.co.uk.
-@ 3600 IN SOA ns hostmaster 1 3600 900 604800 300
-@ IN NS ns
-ns IN A 10.0.0.2
-www IN A 192.0.2.80
-"""
-CONFIG = """\
-server:
-  server-count: 1
-  username: ""
-  chroot: ""
-  database: ""
-  zonesdir: "{0}"
-  pidfile: "{0}/pid"
-  xfrdfile: "{0}/xfrd"
-  xfrdir: "{0}"
-  zonelistfile: "{0}/zones"
-  logfile: "{0}/log"
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-remote-control:
-  control-enable: yes
-  control-interface: "{0}/control"
-zone:
-  name: example.co.uk
-  zonefile: "{0}/zone"
-"""
-
-
-class Nsd:
-    """Debian's nsd in a namespace: an authoritative server of one zone that counts what it does."""
-
-    def __init__(self, namespace, folder):
-        self.namespace, self.folder = namespace, folder
-        folder.mkdir()
-        (folder / "zone").write_text(ZONE)
-        (folder / "conf").write_text(CONFIG.format(folder))
-
-    def __enter__(self):
-        with self.namespace.entered():
-            self.process = subprocess.Popen(["nsd", "-d", "-c", self.folder / "conf"],
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: self.control("status").returncode == 0, 10 * PATIENCE, "nsd runs")
-        return self
-
-    def __exit__(self, *exception):
-        self.process.terminate()
-        self.process.wait()
-
-    def control(self, what):
-        return subprocess.run(["nsd-control", "-c", self.folder / "conf", what],
-                              capture_output=True, text=True)
-
-    def statistics(self):
-        """{what: how many}: num.udp, num.rcode.NXDOMAIN, num.type.A …"""
-        lines = self.control("stats_noreset").stdout.splitlines()
-        return collections.Counter({name: int(float(value)) for name, _, value
-                                    in (line.partition("=") for line in lines)})
 
 
 class Capture:

@@ -9,24 +9,14 @@ import yaml
 
 from daemon import PATIENCE, ROOT
 from documented import documented_metrics
+from rulefiles import DEPLOY, RULES, read, rules
 
 pytestmark = pytest.mark.host
 
-DEPLOY = ROOT / "deploy/prometheus"
-RULES = sorted((DEPLOY / "rules").glob("*.yml"))
 TESTS = sorted((DEPLOY / "tests").glob("*.yml"))
 PROMETHEUS_OWN = {"up": set(), "scrape_duration_seconds": set(),
                   "scrape_samples_post_metric_relabeling": set()}
 TARGET_LABELS = {"job", "instance"}
-
-
-def read(path):
-    return yaml.safe_load(path.read_text())
-
-
-def rules(kind):
-    return {rule[kind]: rule for path in RULES for group in read(path)["groups"]
-            for rule in group["rules"] if kind in rule}
 
 
 ALERTS = rules("alert")
