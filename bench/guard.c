@@ -4,10 +4,10 @@
  *
  *	guard BUILD_DIR		prints JSON
  *
- * By BPF_PROG_TEST_RUN as in packet_cost.c: every configuration on the same packet, all in turn and
- * that many times over; a difference is the median of the differences within a round. Once with one
- * source, and once with a source drawn at random out of 100,000 that are known. Then frames as the
- * network card's driver hands them over, each of which is dropped: as many as one core can do.
+ * By BPF_PROG_TEST_RUN as in packet_cost.c: every configuration on every packet, all in turn and
+ * that many times over. Once with one source, and once with a source drawn at random out of 100,000
+ * that are known. Then frames as the network card's driver hands them over, each of which is
+ * dropped: as many as one core can do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -83,10 +83,16 @@ static const struct packet {
 /* The bytes behind these are zeros but for the TCP header's length and flags. */
 enum { FRAME_LEN = 74, TCP_OFFSET = 54 };
 
+/* Of a packet: from one source, and from many. */
+enum { ONE, MANY, WAYS };
+
 struct bench {
 	const char *build_dir;
 	int bare, drop;
 	int fds[ARRAY_SIZE(setups)];
+	/* The program that draws a source, and the map that says which program gets the packet. */
+	int spread[ARRAY_SIZE(packets)], measured[ARRAY_SIZE(packets)];
+	struct prog_run_pair results[ARRAY_SIZE(packets)][WAYS][ARRAY_SIZE(setups)];
 };
 
 /* ---- loading; what is loaded lives until the process ends ---- */
@@ -216,47 +222,56 @@ static void fill_frame(const struct packet *packet, uint8_t frame[FRAME_LEN])
 	}
 }
 
-/* @measured: the map of `spread`, or -1 to run @fd by itself. */
-static double measure(int fd, int verdict, const uint8_t *frame, int spread, int measured)
+static double measure(const struct bench *b, size_t packet, int way, int fd, int verdict)
 {
 	const uint32_t zero = 0;
-
-	if (measured < 0)
-		return prog_run_ns(fd, frame, FRAME_LEN, verdict);
-	if (bpf_map_update_elem(measured, &zero, &fd, BPF_ANY))
-		bench_fail("cannot call a program: %s", strerror(errno));
-	return prog_run_ns(spread, frame, FRAME_LEN, verdict);
-}
-
-static void run_rounds(const struct bench *b, const uint8_t *frame, int spread, int measured)
-{
-	double over[ARRAY_SIZE(setups)][PROG_RUN_ROUNDS];
-
-	for (size_t round = 0; round < PROG_RUN_ROUNDS; round++) {
-		double bare = measure(b->bare, XDP_PASS, frame, spread, measured);
-
-		for (size_t i = 0; i < ARRAY_SIZE(setups); i++)
-			over[i][round] =
-				measure(b->fds[i], setups[i].is_blocked ? XDP_DROP : XDP_PASS,
-					frame, spread, measured) -
-				bare;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(setups); i++)
-		printf("%s\"%s\": %.2f", i ? ", " : "", setups[i].name,
-		       median(over[i], PROG_RUN_ROUNDS));
-}
-
-static void run_packet(const struct bench *b, const struct packet *packet)
-{
-	int measured, spread = load_spread(b, packet, &measured);
 	uint8_t frame[FRAME_LEN];
 
-	fill_frame(packet, frame);
-	printf("  {\"packet\": \"%s\",\n   \"hot\": {", packet->name);
-	run_rounds(b, frame, -1, -1);
-	printf("},\n   \"sources\": {");
-	run_rounds(b, frame, spread, measured);
-	printf("}}");
+	fill_frame(&packets[packet], frame);
+	if (way == ONE)
+		return prog_run_ns(fd, frame, FRAME_LEN, verdict);
+	if (bpf_map_update_elem(b->measured[packet], &zero, &fd, BPF_ANY))
+		bench_fail("cannot call a program: %s", strerror(errno));
+	return prog_run_ns(b->spread[packet], frame, FRAME_LEN, verdict);
+}
+
+static void run_setups(struct bench *b, size_t packet, int way, size_t round)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(setups); i++) {
+		struct prog_run_pair *pair = &b->results[packet][way][i];
+		int verdict = setups[i].is_blocked ? XDP_DROP : XDP_PASS;
+
+		pair->bare[round] = measure(b, packet, way, b->bare, XDP_PASS);
+		pair->with[round] = measure(b, packet, way, b->fds[i], verdict);
+	}
+}
+
+static void run_rounds(struct bench *b)
+{
+	for (size_t round = 0; round < PROG_RUN_ROUNDS; round++) {
+		for (size_t packet = 0; packet < ARRAY_SIZE(packets); packet++) {
+			for (int way = 0; way < WAYS; way++)
+				run_setups(b, packet, way, round);
+		}
+	}
+}
+
+static void print_way(const struct bench *b, size_t packet, int way)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(setups); i++)
+		printf("%s\"%s\": %.2f", i ? ", " : "", setups[i].name,
+		       prog_run_over(&b->results[packet][way][i]));
+}
+
+static void print_packets(const struct bench *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
+		printf("  {\"packet\": \"%s\",\n   \"hot\": {", packets[i].name);
+		print_way(b, i, ONE);
+		printf("},\n   \"sources\": {");
+		print_way(b, i, MANY);
+		printf("}}%s\n", i + 1 < ARRAY_SIZE(packets) ? "," : "],");
+	}
 }
 
 /* ---- frames as a driver hands them over ---- */
@@ -301,24 +316,25 @@ static void run_live(const struct bench *b, int guard)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.build_dir = argc > 1 ? argv[1] : ""};
+	static struct bench b;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: guard BUILD_DIR\n");
 		return 2;
 	}
+	b.build_dir = argv[1];
 	b.bare = load(open_object(&b, "bench/bare_xdp"), "bare");
 	b.drop = load(open_object(&b, "bench/bare_xdp"), "drop");
 	for (size_t i = 0; i < ARRAY_SIZE(setups); i++)
 		b.fds[i] = load_setup(&b, &setups[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++)
+		b.spread[i] = load_spread(&b, &packets[i], &b.measured[i]);
+	run_rounds(&b);
 	printf("{\"setups\": {");
 	for (size_t i = 0; i < ARRAY_SIZE(setups); i++)
 		printf("%s\"%s\": \"%s\"", i ? ", " : "", setups[i].name, setups[i].help);
 	printf("},\n \"packets\": [\n");
-	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
-		run_packet(&b, &packets[i]);
-		printf(i + 1 < ARRAY_SIZE(packets) ? ",\n" : "],\n");
-	}
+	print_packets(&b);
 	run_live(&b, b.fds[ARRAY_SIZE(setups) - 1]);
 	printf("}\n");
 	return 0;

@@ -5,11 +5,11 @@
  *	packet_cost BUILD_DIR PIPELINE PROGRAM NAME[:SWITCH=0|1[,…]]…	prints JSON
  *
  * Each NAME is a configuration of the pipeline: the `const volatile bool`s that are set before it
- * is loaded; bench/run makes them out of the manifests. Every one runs on the same packet by
+ * is loaded; bench/run makes them out of the manifests. Every one runs on every packet by
  * BPF_PROG_TEST_RUN, all in turn and that many times over, so that whatever else the machine does
- * meets all alike. Medians over the rounds; a difference is the median of the differences within
- * a round. Once with all caches hot, one flow and one map entry; and once with a flow drawn at
- * random out of 100,000 for each packet (spread.bpf.h), which costs the same before each.
+ * meets all alike; each just after the program that does nothing (prog_run_over()). Once with all
+ * caches hot, one flow and one map entry; and once with a flow drawn at random out of 100,000 for
+ * each packet (spread.bpf.h), which costs the same before each.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -31,7 +31,6 @@
 enum {
 	FLOWS = 100000,
 	VARIANTS_MAX = 32,
-	BARE = 0, /* the first variant */
 	PACKET_MAX = 1500 + ETH_HLEN,
 };
 
@@ -39,6 +38,9 @@ struct variant {
 	const char *name;
 	int fd;
 };
+
+/* Of a packet: of one flow, and of many. */
+enum { ONE, MANY, WAYS };
 
 /* Headers as far as they are read; the rest of the packet is zeros. */
 struct packet {
@@ -106,8 +108,11 @@ static const struct kind {
 struct bench {
 	const char *build_dir;
 	const struct kind *kind;
-	struct variant variants[VARIANTS_MAX];
+	struct variant bare, variants[VARIANTS_MAX];
 	size_t n_variants;
+	/* The program that draws a flow, and the map that says which program gets the packet. */
+	int spread[ARRAY_SIZE(packets)], measured[ARRAY_SIZE(packets)];
+	struct prog_run_pair results[ARRAY_SIZE(packets)][WAYS][VARIANTS_MAX];
 };
 
 /* ---- loading; what is loaded lives until the process ends ---- */
@@ -230,69 +235,80 @@ static int load_spread(const struct bench *b, const struct packet *packet, int *
 
 /* ---- measuring ---- */
 
-/* @measured: the map of `spread`, or -1 to run each variant by itself. */
-static double measure_variant(const struct bench *b, const struct variant *v,
-			      const struct packet *packet, int spread, int measured)
+static double measure(const struct bench *b, const struct variant *v, size_t packet, int way)
 {
+	const struct packet *p = &packets[packet];
 	const uint32_t zero = 0;
 
-	if (measured < 0)
-		return prog_run_ns(v->fd, packet->bytes, packet->len, b->kind->verdict);
-	if (bpf_map_update_elem(measured, &zero, &v->fd, BPF_ANY))
+	if (way == ONE)
+		return prog_run_ns(v->fd, p->bytes, p->len, b->kind->verdict);
+	if (bpf_map_update_elem(b->measured[packet], &zero, &v->fd, BPF_ANY))
 		bench_fail("cannot call '%s': %s", v->name, strerror(errno));
-	return prog_run_ns(spread, packet->bytes, packet->len, b->kind->verdict);
+	return prog_run_ns(b->spread[packet], p->bytes, p->len, b->kind->verdict);
 }
 
-static void print_results(const struct bench *b, double (*ns)[PROG_RUN_ROUNDS],
-			  double (*over)[PROG_RUN_ROUNDS])
+static void run_variants(struct bench *b, size_t packet, int way, size_t round)
 {
-	for (size_t i = 0; i < b->n_variants; i++)
-		printf("%s\"%s\": {\"ns\": %.2f, \"over_bare\": %.2f}", i ? ",\n    " : "",
-		       b->variants[i].name, median(ns[i], PROG_RUN_ROUNDS),
-		       median(over[i], PROG_RUN_ROUNDS));
+	for (size_t i = 0; i < b->n_variants; i++) {
+		struct prog_run_pair *pair = &b->results[packet][way][i];
+
+		pair->bare[round] = measure(b, &b->bare, packet, way);
+		pair->with[round] = measure(b, &b->variants[i], packet, way);
+	}
 }
 
-static void run_rounds(const struct bench *b, const struct packet *packet, int spread, int measured)
+static void run_rounds(struct bench *b)
 {
-	double ns[VARIANTS_MAX][PROG_RUN_ROUNDS], over[VARIANTS_MAX][PROG_RUN_ROUNDS];
-
 	for (size_t round = 0; round < PROG_RUN_ROUNDS; round++) {
-		for (size_t i = 0; i < b->n_variants; i++) {
-			ns[i][round] =
-				measure_variant(b, &b->variants[i], packet, spread, measured);
-			over[i][round] = ns[i][round] - ns[BARE][round];
+		for (size_t packet = 0; packet < ARRAY_SIZE(packets); packet++) {
+			for (int way = 0; way < WAYS; way++)
+				run_variants(b, packet, way, round);
 		}
 	}
-	print_results(b, ns, over);
 }
 
-static void run_packet(const struct bench *b, const struct packet *packet, bool last)
+static void print_way(struct bench *b, size_t packet, int way)
 {
-	int measured, spread = load_spread(b, packet, &measured);
+	for (size_t i = 0; i < b->n_variants; i++) {
+		struct prog_run_pair *pair = &b->results[packet][way][i];
+		double over = prog_run_over(pair);
 
-	printf("  {\"packet\": \"%s\",\n   \"hot\": {", packet->name);
-	run_rounds(b, packet, -1, -1);
-	printf("},\n   \"flows\": {");
-	run_rounds(b, packet, spread, measured);
-	printf("}}%s\n", last ? "" : ",");
+		printf("%s\"%s\": {\"ns\": %.2f, \"over_bare\": %.2f}", i ? ",\n    " : "",
+		       b->variants[i].name, median(pair->with, PROG_RUN_ROUNDS), over);
+	}
+}
+
+static void print_packets(struct bench *b)
+{
+	printf("[\n");
+	for (size_t i = 0; i < ARRAY_SIZE(packets); i++) {
+		printf("  {\"packet\": \"%s\",\n   \"hot\": {", packets[i].name);
+		print_way(b, i, ONE);
+		printf("},\n   \"flows\": {");
+		print_way(b, i, MANY);
+		printf("}}%s\n", i + 1 < ARRAY_SIZE(packets) ? "," : "");
+	}
+	printf("]\n");
 }
 
 int main(int argc, char **argv)
 {
-	struct bench b = {.build_dir = argc > 1 ? argv[1] : ""};
+	static struct bench b;
 
 	if (argc < 5) {
 		fprintf(stderr, "usage: packet_cost BUILD_DIR PIPELINE PROGRAM "
 				"NAME[:SWITCH=0|1[,…]]…\n");
 		return 2;
 	}
+	b.build_dir = argv[1];
 	b.kind = find_kind(&b, argv[2], argv[3]);
-	add_variant(&b, "bare", load_bare(&b, open_object(&b, b.kind->bare), "bare"));
+	b.bare.name = "bare";
+	b.bare.fd = load_bare(&b, open_object(&b, b.kind->bare), "bare");
 	for (int i = 4; i < argc; i++)
 		load_variant(&b, argv[2], argv[3], argv[i]);
-	printf("[\n");
 	for (size_t i = 0; i < ARRAY_SIZE(packets); i++)
-		run_packet(&b, &packets[i], i + 1 == ARRAY_SIZE(packets));
-	printf("]\n");
+		b.spread[i] = load_spread(&b, &packets[i], &b.measured[i]);
+	run_rounds(&b);
+	print_packets(&b);
 	return 0;
 }

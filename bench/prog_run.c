@@ -18,10 +18,14 @@ double prog_run_ns(int fd, const void *bytes, size_t len, int verdict)
 		.repeat = PROG_RUN_REPEAT,
 	};
 	struct timespec from, to;
+	int err;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-	if (bpf_prog_test_run_opts(fd, &options) < 0)
-		bench_fail("BPF_PROG_TEST_RUN: %s", strerror(errno));
+	do {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+		err = bpf_prog_test_run_opts(fd, &options);
+	} while (err == -EINTR);
+	if (err < 0)
+		bench_fail("BPF_PROG_TEST_RUN: %s", strerror(-err));
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
 	if ((int)options.retval != verdict)
 		bench_fail("a program gave %d back", (int)options.retval);
@@ -40,4 +44,18 @@ double median(double *values, size_t count)
 {
 	qsort(values, count, sizeof(*values), compare);
 	return values[count / 2];
+}
+
+double prog_run_over(const struct prog_run_pair *pair)
+{
+	double sorted[PROG_RUN_ROUNDS], over[PROG_RUN_ROUNDS], usual;
+	size_t count = 0;
+
+	memcpy(sorted, pair->bare, sizeof(sorted));
+	usual = median(sorted, PROG_RUN_ROUNDS);
+	for (size_t round = 0; round < PROG_RUN_ROUNDS; round++) {
+		if (pair->bare[round] <= usual)
+			over[count++] = pair->with[round] - pair->bare[round];
+	}
+	return median(over, count);
 }

@@ -17,5 +17,18 @@ enum {
  */
 double prog_run_ns(int fd, const void *bytes, size_t len, int verdict);
 
+/* A program and one that does nothing, run just before it, each round. */
+struct prog_run_pair {
+	double bare[PROG_RUN_ROUNDS];
+	double with[PROG_RUN_ROUNDS];
+};
+
+/*
+ * What the program takes over the other: the median of the differences in that half of the rounds
+ * in which the other was fastest. The core below a virtual CPU has other work at times, and then
+ * everything takes half as long again, for seconds.
+ */
+double prog_run_over(const struct prog_run_pair *pair);
+
 /* Sorts @values. */
 double median(double *values, size_t count);
