@@ -372,7 +372,7 @@ void guard_tick(struct guard *g)
 {
 	uint64_t now = clock_monotonic_ns(), next;
 
-	__atomic_store_n(&g->settings->heartbeat_ns, now, __ATOMIC_RELAXED);
+	guard_settings_beat(g->settings);
 	next = guard_confirm_tick(g, now);
 	look_after(g, now);
 	put_gauges(g);

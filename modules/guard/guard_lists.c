@@ -83,16 +83,17 @@ static char *strip(char *line)
 	return line;
 }
 
-int guard_list_read_file(struct guard_items *l, const char *path, int list,
+int guard_list_read_text(struct guard_items *l, struct buf *text, const char *path, int list,
 			 struct guard_mistakes *mistakes, struct error *e)
 {
-	_cleanup_buf_ struct buf text = {0};
-	int err = file_read_into(path, GUARD_LIST_FILE_MAX, &text, e);
-	char *next = err ? NULL : text.data;
+	char *next;
+	int err = 0;
 
-	/* A NUL would end it early, and what is behind it would be left out unseen. */
-	for (size_t i = 0; next && i < text.len; i++)
-		text.data[i] = text.data[i] ? text.data[i] : '?';
+	(void)buf_str(text); /* it ends with a NUL now */
+	next = text->data;
+	/* Another one would end it early, and what is behind would be left out unseen. */
+	for (size_t i = 0; next && i < text->len; i++)
+		text->data[i] = text->data[i] ? text->data[i] : '?';
 	for (size_t number = 1; !err && next; number++) {
 		char *word = strip(strsep(&next, "\n"));
 		struct guard_prefix p;
@@ -105,6 +106,15 @@ int guard_list_read_file(struct guard_items *l, const char *path, int list,
 			err = error_set(e, -ENOMEM, "no memory for the networks of '%s'", path);
 	}
 	return err;
+}
+
+int guard_list_read_file(struct guard_items *l, const char *path, int list,
+			 struct guard_mistakes *mistakes, struct error *e)
+{
+	_cleanup_buf_ struct buf text = {0};
+	int err = file_read_into(path, GUARD_LIST_FILE_MAX, &text, e);
+
+	return err ? err : guard_list_read_text(l, &text, path, list, mistakes, e);
 }
 
 /* ---- as the maps have it ---- */

@@ -69,6 +69,10 @@ struct guard_mistakes {
 int guard_list_read_file(struct guard_items *l, const char *path, int list,
 			 struct guard_mistakes *mistakes, struct error *e);
 
+/* The same of what was in @path: @text, which is changed. */
+int guard_list_read_text(struct guard_items *l, struct buf *text, const char *path, int list,
+			 struct guard_mistakes *mistakes, struct error *e);
+
 /* Puts them in order, by address, and makes one of those of the same network. */
 void guard_list_settle(struct guard_items *l);
 

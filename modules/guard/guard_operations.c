@@ -12,7 +12,8 @@
 #include "guard_request.h"
 
 #define GUARD_OPERATION(ident, ...)                                                                \
-	OPERATION(guard_##ident, .module = "guard", .changes = true, __VA_ARGS__)
+	OPERATION(guard_##ident, .module = "guard", .changes = true, .logs_itself = true,          \
+		  __VA_ARGS__)
 
 /* "a.b.c.d is", or "3 networks are": what the request was about. */
 static void name_networks(const struct operation_call *c, struct buf *text)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "guard_map.h"
 #include "kernel/mapwrite.h"
 
@@ -44,6 +45,11 @@ void guard_settings_note_length(struct guard_settings *settings, const struct gu
 {
 	if (!guard_prefix_is_ipv4(p) && p->prefixlen > settings->source_prefix)
 		guard_settings_set_flag(settings, GUARD_LONG_IPV6, true);
+}
+
+void guard_settings_beat(struct guard_settings *settings)
+{
+	__atomic_store_n(&settings->heartbeat_ns, clock_monotonic_ns(), __ATOMIC_RELAXED);
 }
 
 /* ---- open and close ---- */
@@ -158,16 +164,19 @@ int guard_set_adopt(struct guard_set *s, struct error *e)
 
 /* Entries that wait to be written together. */
 struct writer {
+	struct guard_settings *settings;
 	const struct map_info *map;
 	uint32_t count;
 	uint8_t keys[CHUNK * sizeof(struct guard_prefix)];
 	struct guard_entry values[CHUNK];
 };
 
+/* Whoever writes is alive: a long list is no silence. */
 static int write_out(struct writer *w)
 {
 	int err = mapwrite_put_all(w->map, w->keys, w->values, w->count);
 
+	guard_settings_beat(w->settings);
 	w->count = 0;
 	return err;
 }
@@ -240,12 +249,14 @@ static int fill_trie(struct writer *w, const struct guard_items *items, size_t l
 	return err ? err : write_out(w);
 }
 
-static int fill_slot(const struct guard_slot *slot, const struct guard_items *items)
+static int fill_slot(struct guard_settings *settings, const struct guard_slot *slot,
+		     const struct guard_items *items)
 {
 	_cleanup_free_ struct writer *w = calloc(1, sizeof(*w));
 	int err = w ? 0 : -ENOMEM;
 
 	if (!err) {
+		w->settings = settings;
 		w->map = &slot->exact;
 		err = fill_exact(w, items);
 	}
@@ -316,7 +327,7 @@ int guard_set_build(struct guard_set *s, const struct guard_items *items, struct
 	count_items(items, &slot);
 	err = create_slot(s, &slot);
 	if (!err)
-		err = fill_slot(&slot, items);
+		err = fill_slot(s->settings, &slot, items);
 	if (!err) {
 		const int tries[GUARD_LISTS] = {slot.tries[0].fd, slot.tries[1].fd};
 

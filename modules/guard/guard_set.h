@@ -65,5 +65,8 @@ void guard_settings_renew(struct guard_settings *settings);
 /* Sets @flag, an enum guard_flags, or clears it. */
 void guard_settings_set_flag(struct guard_settings *settings, uint32_t flag, bool on);
 
+/* User space is alive. */
+void guard_settings_beat(struct guard_settings *settings);
+
 /* Notes that @p is in a list, ban or limit: see GUARD_LONG_IPV6. */
 void guard_settings_note_length(struct guard_settings *settings, const struct guard_prefix *p);

@@ -426,6 +426,18 @@ def test_wrong_options(launch, start, tmp_path, option, value, words):
     assert words in log
 
 
+def test_a_change_is_logged_once(start):
+    guard = start()
+    before = len(guard.daemon.log())
+    guard("block", "192.0.2.0/24")
+    guard("mode", "enforce")
+    guard("reload")
+    first, second, third = guard.daemon.log()[before:].splitlines()
+    assert "guard: block 192.0.2.0/24, by uid 0" in first
+    assert "guard: mode" in second
+    assert "guard: reload lists" in third
+
+
 # ---- what guard does by itself ----
 
 EAGER = {"detection": True, "detection_packets": 300, "detection_syns": 60,

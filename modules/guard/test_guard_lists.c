@@ -310,6 +310,7 @@ static void test_a_set_is_built_and_read_back(void **state)
 	add(&items, "192.0.2.1", GUARD_ALLOW_LIST, GUARD_BY_RUNTIME);
 	add(&items, "2001:db8::/32", GUARD_ALLOW_LIST, GUARD_BY_DECLARED);
 	build(k, &items);
+	assert_true(k->settings.heartbeat_ns > 0);
 	assert_int_equal(k->settings.lists_slot, 1);
 	assert_int_equal(k->settings.generation, 2);
 	assert_int_equal(k->settings.flags,

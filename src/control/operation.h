@@ -103,8 +103,10 @@ struct operation {
 	size_t n_arguments;
 	const char *others; /* what arguments of other names are; NULL: they are refused */
 	unsigned order; /* of its command in the help, lower first; 0: with those of its module */
-	/* POST, and by the control socket alone. What was changed by whom is logged. */
+	/* POST, and by the control socket alone. What was changed by whom is logged, unless its
+	 * module does that. */
 	bool changes;
+	bool logs_itself;
 	bool local;   /* at the control socket alone, though it only looks */
 	bool in_loop; /* for what only looks, too */
 	/*

@@ -139,7 +139,7 @@ static void log_change(const struct work *w)
 	if (w->err)
 		log_warn("%s by %s: refused (%s)", buf_str(&what), peer_text(&w->peer, who),
 			 operation_failure_code(&w->error, &status));
-	else
+	else if (!w->service->operation->logs_itself)
 		log_info("%s by %s: done", buf_str(&what), peer_text(&w->peer, who));
 }
 

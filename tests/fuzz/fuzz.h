@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzz target is one file, tests/fuzz/fuzz_<name>.c, with this one function, and what it starts
- * from: tests/fuzz/corpus/<name>/. `make fuzz` links it to libFuzzer; `make test` to replay.c,
- * which gives it each file of the corpus.
+ * A fuzz target is one file, fuzz_<name>.c here or in modules/<module>/, with this one function,
+ * and what it starts from: tests/fuzz/corpus/<name>/. `make fuzz` links it to libFuzzer; `make
+ * test` to replay.c, which gives it each file of the corpus.
  */
 #pragma once
 
