@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/offers.h"
 
-#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
@@ -16,6 +15,7 @@
 #include "kernel/libbpf_log.h"
 #include "kernel/mounts.h"
 #include "kernel/reason.h"
+#include "kernel/tiny_program.h"
 
 #define BTF_FOLDER "/sys/kernel/btf"
 
@@ -137,19 +137,12 @@ static int find_place(struct offers *o, const struct program_info *p, const stru
 /* "return 0", which any kind of program may. */
 static int load_empty(const struct program_info *p, uint32_t btf_id, uint32_t flags)
 {
-	static const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	_cleanup_libbpf_log_ struct libbpf_log log;
-	LIBBPF_OPTS(bpf_prog_load_opts, options,
-		    .expected_attach_type = (enum bpf_attach_type)p->attach_type,
-		    .attach_btf_id = btf_id, .prog_flags = flags);
-	int fd;
+	const struct tiny_program program = {.type = p->type,
+					     .attach_type = p->attach_type,
+					     .btf_id = btf_id,
+					     .flags = flags};
+	int fd = tiny_program_load(&program);
 
-	libbpf_log_begin(&log);
-	fd = bpf_prog_load((enum bpf_prog_type)p->type, NULL, "GPL", insns, ARRAY_SIZE(insns),
-			   &options);
 	if (fd < 0)
 		return fd;
 	close(fd);
