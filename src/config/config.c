@@ -413,6 +413,9 @@ static const struct key way_keys[] = {
 		"…"},
 	{"programs", KEY_TEXTS, AT(way_config, programs), .required = true, .min = 1,
 	 .doc = "the programs that it takes, all of them"},
+	{"loses", KEY_TEXT, AT(way_config, loses),
+	 .doc = "for wiregauge check: what is not measured this way, or not as well as by the "
+		"first; as a sentence goes on after 'so'"},
 };
 
 static const struct schema way_schema = {"a way",        "ways",         sizeof(struct way_config),

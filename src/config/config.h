@@ -232,6 +232,7 @@ struct way_config {
 	struct place place;
 	struct text mechanism; /* its name, for people and metrics */
 	struct text_list programs;
+	struct text loses; /* what is not measured this way, or not as well as by the first */
 };
 
 /* What is measured, and the ways to it, best first. The first one that the kernel offers is used;

@@ -109,7 +109,7 @@ static int start(struct unit *u, const struct part *part, const struct module *m
 
 int parts_start(struct unit *u, struct error *e)
 {
-	for (size_t i = 0; i < u->plan->n_modules; i++) {
+	for (size_t i = 0; !u->env->tryout && i < u->plan->n_modules; i++) {
 		const struct module *m = &u->plan->modules[i];
 		const struct part *part = m->builtin ? find_part(m->config->name) : NULL;
 		struct error why;

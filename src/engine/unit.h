@@ -38,6 +38,7 @@ struct unit_env {
 	bool defer;                     /* programs may be loaded later: privileges stay */
 	bool bpf_takes_capability;      /* bpf(2), whatever it is about: before Linux 5.19 */
 	bool tc_uses_filters;           /* clsact, not TCX */
+	bool tryout;                    /* units end at once: nothing but their programs runs */
 };
 
 struct unit_program {

@@ -590,6 +590,26 @@ int object_find_program(const struct object *o, const char *name, struct program
 	return -ENOENT;
 }
 
+/* src_reg 0: of the kernel's; other calls are of functions of the object, or of the kernel's by
+ * their BTF. */
+static bool is_helper_call(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == 0 && insn->imm > 0 &&
+	       insn->imm < OBJECT_HELPERS_MAX;
+}
+
+void object_program_helpers(const struct object *o, size_t index, struct object_helpers *ret)
+{
+	const struct bpf_insn *insns = bpf_program__insns(o->programs[index].bpf);
+	size_t n = bpf_program__insn_cnt(o->programs[index].bpf);
+
+	*ret = (struct object_helpers){0};
+	for (size_t i = 0; insns && i < n; i++) {
+		if (is_helper_call(&insns[i]))
+			ret->bits[insns[i].imm / 64] |= UINT64_C(1) << insns[i].imm % 64;
+	}
+}
+
 static void fill_map_info(const struct bpf_map *map, struct map_info *ret)
 {
 	*ret = (struct map_info){

@@ -113,6 +113,14 @@ void object_program(const struct object *o, size_t index, struct program_info *r
 /* -ENOENT when there is none of that name. */
 int object_find_program(const struct object *o, const char *name, struct program_info *ret);
 
+/* Which of the kernel's helpers the code of program @index calls, before load: bit n of *ret is
+ * BPF_FUNC_… n. What it calls in functions of its own that are not inlined is not among them. */
+#define OBJECT_HELPERS_MAX 256
+struct object_helpers {
+	uint64_t bits[OBJECT_HELPERS_MAX / 64];
+};
+void object_program_helpers(const struct object *o, size_t index, struct object_helpers *ret);
+
 /* True for a SEC() that says where its program goes (tp_btf/…, kprobe/…), so that object_attach()
  * can, unless object_refuses() it; false for those that need an interface or a manifest's `attach:`
  * (tc, xdp, cgroup …). */

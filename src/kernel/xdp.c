@@ -108,6 +108,21 @@ static int occupied_error(uint32_t ifindex, const char *device, struct error *e)
 			 device, program, name, buf_str(&advice));
 }
 
+int xdp_check_room(uint32_t ifindex, const struct strv *own, struct error *e)
+{
+	char device[IF_NAMESIZE] = "gone", name[BPF_OBJ_NAME_LEN];
+	unsigned mode = XDP_ATTACHED_NONE;
+	uint32_t program = find_occupant(ifindex, &mode);
+
+	if (!program)
+		return 0;
+	name_of_program(program, name);
+	if (strv_has(own, name))
+		return 0;
+	if_indextoname(ifindex, device);
+	return occupied_error(ifindex, device, e);
+}
+
 static int create(enum xdp_mode mode, int prog_fd, uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = modes[mode].flags);

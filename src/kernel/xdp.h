@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strv.h"
 
 /* Native: in the driver, before the packet has an sk_buff. Generic: after that, on any device. */
 enum xdp_mode { XDP_AUTO, XDP_NATIVE, XDP_GENERIC };
@@ -30,6 +31,10 @@ int xdp_attach(enum xdp_mode mode, int prog_fd, uint32_t ifindex, struct xdp_att
  * the descriptor is *ret's then. -ENOENT when it is not there, or is no such link.
  */
 int xdp_adopt(int link_fd, uint32_t ifindex, struct xdp_attachment *ret);
+
+/* -EBUSY, in the words of xdp_attach(), where a program is at the interface @ifindex, called
+ * something that is not in @own; 0 where there is room. */
+int xdp_check_room(uint32_t ifindex, const struct strv *own, struct error *e);
 
 /* Why a driver refused native mode with @code, in words. */
 const char *xdp_native_reason(int code);

@@ -44,6 +44,9 @@ WORDS = {
     "src/base/units.c": ['"tcp"'],  # a port's protocol: 53/tcp
     # A unit of columns; whose names for ports; a kind of hook.
     "src/config/config.c": ['"packets"', '"tcp"', '"xdp"'],
+    # What SEC() of programs begins with.
+    "src/cli/check.c": ['"xdp"'],
+    "src/host/programs.c": ['"xdp"'],
     "src/decode/ip_proto.c": ['"tcp"'],  # IP's protocol 6
     "src/decode/services.c": ['"tcp"'],  # as in /etc/services
 }
