@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/compat.h"
 #include "kernel/object.h"
 
 DEFINE_CLEANUP(struct object *, object_close)
@@ -80,6 +81,16 @@ static int add_row(struct demand *d, const struct plan *p, const char *section, 
 
 /* ---- helpers ---- */
 
+/* Of a kind that each kernel has, where there is one: of the others it could not be said. */
+static struct helper_use *prefer(struct helper_use *use, const struct program_info *program)
+{
+	if (use->type == COMPAT_BPF_PROG_TYPE_NETFILTER) {
+		use->type = program->type;
+		use->attach_type = program->attach_type;
+	}
+	return use;
+}
+
 static struct helper_use *find_or_add_helper(struct demand *d, uint32_t helper,
 					     const struct program_info *program)
 {
@@ -87,7 +98,7 @@ static struct helper_use *find_or_add_helper(struct demand *d, uint32_t helper,
 
 	for (size_t i = 0; i < d->n_helpers; i++) {
 		if (d->helpers[i].helper == helper)
-			return &d->helpers[i];
+			return prefer(&d->helpers[i], program);
 	}
 	helpers = reallocarray(d->helpers, d->n_helpers + 1, sizeof(*helpers));
 	if (!helpers)

@@ -93,7 +93,8 @@ static struct finding *add(struct tryout *t, const char *module, const char *pro
 /* Somebody without privileges gets no answer. */
 static void set_failed(const struct tryout *t, struct finding *f, const char *text)
 {
-	finding_set(f, t->privileged ? FINDING_MISSING : FINDING_UNTRIED, "%s", text);
+	finding_set(f, t->privileged ? FINDING_MISSING : FINDING_UNTRIED, "%.*s",
+		    (int)strcspn(text, "\n"), text);
 	if (!t->privileged)
 		finding_advise(f, "run it as root");
 }
@@ -147,6 +148,12 @@ static const char *program_error(const struct unit *u, size_t index)
 	return "not attached";
 }
 
+/* Its first line: what the verifier says of a program is in the status of a daemon. */
+static void add_sentence(struct buf *to, const char *text)
+{
+	buf_add(to, text, strcspn(text, "\n"));
+}
+
 static void note_program(struct fate *fate, const struct unit *u, size_t index)
 {
 	int attached = unit_program_attached(u, index);
@@ -157,8 +164,9 @@ static void note_program(struct fate *fate, const struct unit *u, size_t index)
 	}
 	if (attached == 0) {
 		fate->failed++;
-		buf_printf(&fate->errors, "%sprogram '%s': %s", fate->errors.len ? "; " : "",
-			   u->programs[index].info.name, program_error(u, index));
+		buf_printf(&fate->errors, "%sprogram '%s': ", fate->errors.len ? "; " : "",
+			   u->programs[index].info.name);
+		add_sentence(&fate->errors, program_error(u, index));
 		return;
 	}
 	fate->attached++;
@@ -224,9 +232,12 @@ static void tell_programs(struct tryout *t, const struct unit *u, size_t module)
 /* Why the ways before @end are not used. */
 static void add_failures(struct buf *to, const struct probe *p, size_t end)
 {
-	for (size_t i = 0; i < end; i++)
-		buf_printf(to, "; not by %s: %s", p->config->ways.items[i].mechanism.text,
-			   p->failures[i].text ? p->failures[i].text : "not on this kernel");
+	for (size_t i = 0; i < end; i++) {
+		const char *text = p->failures[i].text;
+
+		buf_printf(to, "; not by %s: ", p->config->ways.items[i].mechanism.text);
+		add_sentence(to, text ? text : "not on this kernel");
+	}
 }
 
 static void tell_probe(struct tryout *t, const char *module, const struct probe *p)
