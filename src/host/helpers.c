@@ -56,7 +56,8 @@ static void judge(struct finding *f, int answer)
 		finding_set(f, FINDING_OK, "programs may call it");
 	} else if (answer == 0) {
 		finding_set(f, FINDING_MISSING,
-			    "this kernel has no such helper: programs that can do without it");
+			    "this kernel has no such helper, or lets nobody call it (lockdown): "
+			    "programs that can do without it");
 	} else if ((answer == -EPERM || answer == -EACCES) &&
 		   !capabilities_held("bpf perfmon net_admin", lacks)) {
 		finding_set(f, FINDING_UNTRIED, "whether programs may call it; to try it takes %s",

@@ -167,9 +167,9 @@ def test_btf_and_jit():
 
 
 def test_addresses_of_functions():
-    with open("/proc/kallsyms") as file:
-        first = next(file)
-    assert (here().state("kernel.symbols") == "ok") == (int(first.split()[0], 16) != 0)
+    with open("/proc/kallsyms") as file:  # those of variables for each CPU begin at 0
+        known = any(int(line.split()[0], 16) for line in file)
+    assert (here().state("kernel.symbols") == "ok") == known
 
 
 def test_clocks():
