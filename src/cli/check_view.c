@@ -73,13 +73,22 @@ static bool wants_colours(void)
 	return isatty(STDOUT_FILENO) && !(none && *none) && !(terminal && STREQ(terminal, "dumb"));
 }
 
-static size_t name_width(const struct findings *f, enum finding_group group)
+/* Whether @f is told in the line of its family. */
+static bool is_folded(const struct finding *f, bool all)
+{
+	return !all && f->family && f->state == FINDING_OK;
+}
+
+static size_t name_width(const struct findings *f, enum finding_group group, bool all)
 {
 	size_t width = 0;
 
 	for (size_t i = 0; i < f->count; i++) {
-		if (f->items[i]->group == group)
-			width = MAX(width, utf8_length(f->items[i]->name));
+		const struct finding *item = f->items[i];
+
+		if (item->group == group)
+			width = MAX(width,
+				    utf8_length(is_folded(item, all) ? item->family : item->name));
 	}
 	return MIN(width, (size_t)NAME_MOST);
 }
@@ -124,11 +133,6 @@ static void print_finding(const struct layout *l, const struct finding *f)
 	print_wrapped(buf_str(&text), indent_of(l));
 }
 
-static bool is_folded(const struct finding *f, const char *family)
-{
-	return f->family && f->state == FINDING_OK && STREQ(f->family, family);
-}
-
 /* "module.tcp.rtt" of the family "tcp": "rtt"; of modules also how. */
 static void add_member(const struct finding *f, struct buf *to)
 {
@@ -144,6 +148,11 @@ static void add_member(const struct finding *f, struct buf *to)
 	buf_printf(to, "%s%s%s%s", to->len ? "; " : "", name, *name ? " " : "", f->text);
 }
 
+static bool is_member(const struct finding *f, const char *family)
+{
+	return is_folded(f, false) && STREQ(f->family, family);
+}
+
 /* Those of the family of finding @index that are well, in one line, at the first of them. */
 static void print_family(const struct layout *l, const struct findings *f, size_t index)
 {
@@ -151,11 +160,11 @@ static void print_family(const struct layout *l, const struct findings *f, size_
 	_cleanup_buf_ struct buf members = {0};
 
 	for (size_t i = 0; i < index; i++) {
-		if (is_folded(f->items[i], family))
+		if (is_member(f->items[i], family))
 			return;
 	}
 	for (size_t i = index; i < f->count; i++) {
-		if (is_folded(f->items[i], family))
+		if (is_member(f->items[i], family))
 			add_member(f->items[i], &members);
 	}
 	if (f->items[index]->group == FINDING_MODULES && !f->items[index]->needed)
@@ -167,7 +176,7 @@ static void print_group(const struct check_result *r, enum finding_group group, 
 			bool coloured)
 {
 	const struct findings *f = &r->findings;
-	const struct layout l = {name_width(f, group), coloured};
+	const struct layout l = {name_width(f, group, all), coloured};
 	const char *title = finding_group_name(group);
 	bool any = false;
 
@@ -179,7 +188,7 @@ static void print_group(const struct check_result *r, enum finding_group group, 
 		if (!any)
 			printf("%c%s\n", toupper((unsigned char)title[0]), title + 1);
 		any = true;
-		if (!all && item->family && is_folded(item, item->family))
+		if (is_folded(item, all))
 			print_family(&l, f, i);
 		else
 			print_finding(&l, item);
