@@ -227,6 +227,7 @@ struct guard_headers {
 	__u8 scale; /* of the window, the client's; 15: none */
 	__u8 padding;
 	struct guard_answer answer;
+	struct bpf_sock_tuple tuple;
 };
 
 /* What a CPU keeps for itself. */

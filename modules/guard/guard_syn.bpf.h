@@ -111,22 +111,22 @@ static __always_inline struct guard_headers *guard_copy_headers(struct xdp_md *x
 }
 
 static __always_inline struct bpf_sock *guard_find_socket(struct xdp_md *xdp, bool is_ipv6,
-							  const struct guard_headers *h)
+							  struct guard_headers *h)
 {
-	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock_tuple *tuple = &h->tuple;
 
 	if (is_ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, &h->ipv6.saddr, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, &h->ipv6.daddr, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = h->tcp.source;
-		tuple.ipv6.dport = h->tcp.dest;
-		return bpf_skc_lookup_tcp(xdp, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+		__builtin_memcpy(tuple->ipv6.saddr, &h->ipv6.saddr, sizeof(tuple->ipv6.saddr));
+		__builtin_memcpy(tuple->ipv6.daddr, &h->ipv6.daddr, sizeof(tuple->ipv6.daddr));
+		tuple->ipv6.sport = h->tcp.source;
+		tuple->ipv6.dport = h->tcp.dest;
+		return bpf_skc_lookup_tcp(xdp, tuple, sizeof(tuple->ipv6), BPF_F_CURRENT_NETNS, 0);
 	}
-	tuple.ipv4.saddr = h->ipv4.saddr;
-	tuple.ipv4.daddr = h->ipv4.daddr;
-	tuple.ipv4.sport = h->tcp.source;
-	tuple.ipv4.dport = h->tcp.dest;
-	return bpf_skc_lookup_tcp(xdp, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	tuple->ipv4.saddr = h->ipv4.saddr;
+	tuple->ipv4.daddr = h->ipv4.daddr;
+	tuple->ipv4.sport = h->tcp.source;
+	tuple->ipv4.dport = h->tcp.dest;
+	return bpf_skc_lookup_tcp(xdp, tuple, sizeof(tuple->ipv4), BPF_F_CURRENT_NETNS, 0);
 }
 
 /* ---- options ---- */
@@ -277,14 +277,18 @@ static __always_inline void guard_fill_ipv4(struct guard_headers *h, struct guar
 static __always_inline void guard_fill_ipv6(struct guard_headers *h, struct guard_answer *a,
 					    __u32 len)
 {
-	struct in6_addr from = h->ipv6.saddr;
+	__be32 *from = h->ipv6.saddr.in6_u.u6_addr32, *to = h->ipv6.daddr.in6_u.u6_addr32;
 
 	h->ipv6.priority = 0;
 	__builtin_memset(h->ipv6.flow_lbl, 0, sizeof(h->ipv6.flow_lbl));
 	h->ipv6.payload_len = bpf_htons(len);
 	h->ipv6.hop_limit = GUARD_HOP_LIMIT;
-	h->ipv6.saddr = h->ipv6.daddr;
-	h->ipv6.daddr = from;
+	for (int i = 0; i < 4; i++) {
+		__be32 word = from[i];
+
+		from[i] = to[i];
+		to[i] = word;
+	}
 	guard_sum_tcp(a, len, (__be32 *)&h->ipv6.saddr, 32);
 }
 
