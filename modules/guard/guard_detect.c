@@ -47,6 +47,12 @@ static void average(double *usual, double now, bool seen)
 
 static void learn(struct guard_watch *w, const struct guard_traffic *now)
 {
+	/* Its first packet came within the first second, of which that is then a part only: of a
+	 * flood that begins, what would seem to be usual. */
+	if (!w->begun) {
+		w->begun = true;
+		return;
+	}
 	average(&w->usual.packets, now->packets, w->seen);
 	average(&w->usual.syns, now->syns, w->seen);
 	average(&w->usual.acks, now->acks, w->seen);

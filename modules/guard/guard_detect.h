@@ -48,7 +48,8 @@ enum guard_detect_event { GUARD_DETECT_NOTHING, GUARD_DETECT_BEGINS, GUARD_DETEC
 /* A destination. All zero at first. */
 struct guard_watch {
 	struct guard_traffic usual;
-	bool seen; /* `usual` is something */
+	bool begun; /* its first second is over */
+	bool seen;  /* `usual` is something */
 	bool defended;
 	bool by_syns;        /* what it is defended against */
 	uint16_t over;       /* seconds over the limit, one after the other */

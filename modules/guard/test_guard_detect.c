@@ -156,6 +156,21 @@ static void test_an_attack_is_not_learnt(void **state)
 	assert_int_equal(h.begins, 1);
 }
 
+/* Of the first second it is there for a part only: for as much as looks like a busy destination. */
+static void test_the_beginning_of_an_attack_is_not_learnt(void **state)
+{
+	struct history h = {.may = GUARD_DETECT_BEGIN};
+
+	(void)state;
+	pass(&h, 1, packets(900));
+	pass(&h, 3, packets(5000));
+	assert_int_equal(h.begins, 1);
+	h = (struct history){.may = GUARD_DETECT_LEARN};
+	pass(&h, 1, packets(5));
+	pass(&h, 1, packets(900));
+	assert_in_range((int)h.watch.usual.packets, 899, 901);
+}
+
 static void test_syns(void **state)
 {
 	struct history h = {.may = GUARD_DETECT_BEGIN};
@@ -197,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_usual_is_no_attack),
 		cmocka_unit_test(test_what_grows_slowly_is_no_attack),
 		cmocka_unit_test(test_an_attack_is_not_learnt),
+		cmocka_unit_test(test_the_beginning_of_an_attack_is_not_learnt),
 		cmocka_unit_test(test_syns),
 		cmocka_unit_test(test_not_more_than_may_be),
 	};
