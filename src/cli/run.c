@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The daemon. */
 #include <errno.h>
+#include <libgen.h>
 #include <linux/capability.h>
 #include <malloc.h>
 #include <signal.h>
@@ -10,15 +11,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include "base/capabilities.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/user.h"
 #include "cli/command.h"
 #include "control/operation.h"
 #include "control/reload.h"
+#include "control/sandbox.h"
 #include "control/server.h"
 #include "control/service.h"
 #include "engine/agent.h"
@@ -26,6 +30,7 @@
 #include "http/listen.h"
 #include "http/pages.h"
 #include "http/security.h"
+#include "kernel/pins.h"
 
 enum {
 	/* Far more than scrapers are; the others are slow, idle, or up to something. */
@@ -52,6 +57,8 @@ struct run_options {
 	const char *btf_path;
 	const char *rootfs;
 	struct cli_list keep;
+	const char *user;
+	const char *sandbox;
 	bool debug;
 	const char *log_level;
 	const char *log_format;
@@ -102,6 +109,10 @@ static const struct cli_option run_option_rows[] = {
 	{"capabilities.keep", "NAMES", "all", NULL, CLI_LIST, AT(keep),
 	 "Give up all capabilities but these once attached; all, none, or needed: what the "
 	 "modules that run go on needing"},
+	{"user", "NAME", NULL, NULL, CLI_STRING, AT(user),
+	 "Started as root, become this user and keep the capabilities that the modules need"},
+	{"sandbox", "auto|on|off", "auto", "auto on off", CLI_STRING, AT(sandbox),
+	 "Confine the daemon to its files by Landlock; auto: where it is not root"},
 	{"debug", NULL, NULL, NULL, CLI_FLAG, AT(debug),
 	 "Log at level debug, and serve raw maps at /maps"},
 	{"log.level", "LEVEL", "info", "error warn info debug", CLI_STRING, AT(log_level),
@@ -114,6 +125,7 @@ static const struct cli_option run_option_rows[] = {
 /* Everything that the daemon is, beside its engine. */
 struct daemon {
 	const struct run_options *options;
+	const struct plan_options *plan;
 	struct agent *agent;
 	struct pages pages;
 	struct service_routes web_services;
@@ -122,6 +134,7 @@ struct daemon {
 	bool tls;
 	struct control_server *control;
 	struct reloader reloader;
+	struct sandbox sandbox;
 	int signal_fd;
 };
 
@@ -189,6 +202,22 @@ static int make_agent_options(const struct run_options *o, struct agent_options 
 			e, "--web.telemetry-path takes a path such as /metrics, not '%s'",
 			o->telemetry_path);
 	return parse_mechanism(o->tc_mechanism, &ret->tc_mechanism, e);
+}
+
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_ON, SANDBOX_OFF };
+
+static int parse_sandbox(const char *text, enum sandbox_mode *ret, struct error *e)
+{
+	static const char *const modes[] = {
+		[SANDBOX_AUTO] = "auto", [SANDBOX_ON] = "on", [SANDBOX_OFF] = "off"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (STREQ(modes[i], text)) {
+			*ret = (enum sandbox_mode)i;
+			return 0;
+		}
+	}
+	return error_set_usage(e, "--sandbox takes auto, on or off, not '%s'", text);
 }
 
 /* ---- the environment of an older tool, so that its unit file need not be changed ---- */
@@ -326,6 +355,10 @@ static int choose_kept(const struct run_options *o, const struct agent *a, uint6
 {
 	const struct strv *keep = &o->keep.values;
 
+	if (!o->keep.given) { /* with --user: also what a reload takes */
+		*ret = privileges_wanted(a, false);
+		return 0;
+	}
 	if (keep->count != 1 || !STREQ(keep->items[0], "needed"))
 		return capabilities_parse(keep, ret, e);
 	*ret = privileges_wanted(a, true);
@@ -349,13 +382,112 @@ static int give_up_capabilities(const struct run_options *o, const struct agent 
 	return capabilities_keep(keep, e);
 }
 
+/* The directory of the control socket, where root has to make it. */
+static int prepare_socket_directory(const char *socket, const struct user *u, struct error *e)
+{
+	_cleanup_free_ char *copy = strdup(socket);
+	const char *directory = copy ? dirname(copy) : NULL;
+	bool ours = STREQ(socket, CONTROL_SOCKET_DEFAULT);
+
+	if (!directory)
+		return error_set(e, -ENOMEM, "no memory");
+	if (!*socket || (mkdir(directory, 0755) && (errno != EEXIST || !ours)))
+		return 0; /* what stands against it is said when the socket is made */
+	if (chown(directory, u->uid, u->gid))
+		return error_set(e, -errno, "cannot give '%s' to user %u: %s", directory,
+				 (unsigned)u->uid, error_words(-errno));
+	return 0;
+}
+
+/* What outlives the daemon is the user's; without, it ends with the daemon, and status says so. */
+static void prepare_pins(const struct daemon *d, const struct user *u)
+{
+	struct error error;
+
+	if (d->sandbox.needs.persistent && pins_prepare(u->uid, u->gid, &error))
+		log_warn("%s", error.text);
+}
+
+/* Before Linux 5.11 maps count against what may be locked; only root raises that. */
+static void raise_memory_limit(void)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited))
+		log_debug("cannot raise the limit of locked memory: %s", strerror(errno));
+}
+
+/* Until all is attached it may have whatever modules can want; then what those want that run. */
+static int become_user(const struct daemon *d, struct error *e)
+{
+	const char *name = d->options->user;
+	struct user user;
+	int err = user_find(name, &user, e);
+
+	if (!err)
+		err = prepare_socket_directory(d->options->control_socket, &user, e);
+	if (err)
+		return err;
+	prepare_pins(d, &user);
+	raise_memory_limit();
+	return user_become(name, &user, privileges_possible(), e);
+}
+
+/* By itself it is confined where that takes nothing away from anybody: whoever runs it as root,
+ * or has it enter other network namespaces, may have files anywhere, and processes' namespaces. */
+static int confine(struct daemon *d, struct error *e)
+{
+	enum sandbox_mode mode = SANDBOX_AUTO;
+	int err = parse_sandbox(d->options->sandbox, &mode, e);
+
+	if (err || mode == SANDBOX_OFF)
+		return err;
+	if (mode == SANDBOX_AUTO && geteuid() == 0) {
+		d->sandbox.why_off =
+			"the daemon runs as root; --sandbox=on confines it all the same";
+		return 0;
+	}
+	if (mode == SANDBOX_AUTO && d->sandbox.needs.leaves_netns) {
+		d->sandbox.why_off =
+			"other network namespaces are entered, and Landlock forbids to "
+			"look at the processes in them";
+		return 0;
+	}
+	err = sandbox_enter(&d->sandbox, e);
+	if (err == -EOPNOTSUPP && mode == SANDBOX_AUTO) {
+		d->sandbox.why_off = "this kernel has no Landlock";
+		return 0;
+	}
+	return err;
+}
+
+/* From root to what the daemon is while it runs, before it has any thread. */
+static int give_up_root(struct daemon *d, struct error *e)
+{
+	const struct run_options *o = d->options;
+	const struct sandbox_options options = {.web_config = o->web_config,
+						.btf_path = o->btf_path,
+						.control_socket = o->control_socket,
+						.plan = d->plan};
+	int err = sandbox_init(&d->sandbox, &options);
+
+	if (err)
+		return error_set(e, err, "no memory for the paths of the configuration");
+	if (o->user)
+		err = become_user(d, e);
+	/* It starts no other program. */
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		log_debug("cannot refuse new privileges: %s", strerror(errno));
+	return err ? err : confine(d, e);
+}
+
 /* Everything that counts; then privileges go, and what serves is started with what is left. */
 static int start_agent(struct daemon *d, const struct agent_options *options, struct error *e)
 {
 	const struct run_options *o = d->options;
 	int err = agent_start(options, &d->agent, e);
 
-	if (!err && o->keep.given)
+	if (!err && (o->keep.given || o->user))
 		err = give_up_capabilities(o, d->agent, e);
 	if (!err)
 		err = agent_start_scraper(d->agent, e);
@@ -423,15 +555,19 @@ static int start(struct daemon *d, const struct agent_options *options, struct e
 	_cleanup_close_ int web_fd = -1;
 	_cleanup_close_ int control_fd = -1;
 	_cleanup_(security_unref_p) struct http_security *security = NULL;
-	int err = load_security(o, &security, e);
+	int err = listen_tcp(o->listen_address, &web_fd, e);
 
 	if (!err)
-		err = listen_tcp(o->listen_address, &web_fd, e);
+		err = give_up_root(d, e);
+	if (!err)
+		err = load_security(o, &security, e);
 	if (!err && *o->control_socket)
 		err = listen_unix(o->control_socket, peer_group(), &control_fd, e);
 	if (!err)
 		err = start_agent(d, options, e);
-	d->reloader = (struct reloader){.agent = d->agent, .web_config = o->web_config};
+	d->reloader = (struct reloader){.agent = d->agent,
+					.web_config = o->web_config,
+					.sandbox = &d->sandbox};
 	if (!err && control_fd >= 0)
 		err = control_server_start(&d->reloader, TAKE_FD(control_fd), o->control_socket,
 					   &d->control, e);
@@ -456,6 +592,7 @@ static void stop(struct daemon *d)
 	control_server_stop(d->control);
 	agent_stop(d->agent);
 	fd_close(d->signal_fd);
+	sandbox_free(&d->sandbox);
 }
 
 /* What ends the daemon goes where its log goes, in the same form. */
@@ -496,6 +633,7 @@ static enum exit_code run_run(const struct command_call *call)
 	if (heed_port(&o, &port, &error) || make_agent_options(d.options, &options, &error))
 		return fail(&error);
 	heed_workers();
+	d.plan = &options.plan;
 	if (d.options->config_check)
 		return check(d.options, &options);
 	raise_descriptor_limit();

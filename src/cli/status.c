@@ -332,6 +332,18 @@ static void add_wanted(struct columns *table, const json_t *row)
 		    text_of(row, "why"));
 }
 
+static void print_sandbox(const json_t *sandbox)
+{
+	if (json_is_true(json_object_get(sandbox, "on")))
+		printf("Confined by Landlock (version %" JSON_INTEGER_FORMAT
+		       ") to %zu paths to read and %zu to write; see --json\n",
+		       json_integer_value(json_object_get(sandbox, "landlock_abi")),
+		       json_array_size(json_object_get(sandbox, "read")),
+		       json_array_size(json_object_get(sandbox, "write")));
+	else
+		printf("Not confined by Landlock: %s\n", text_of(sandbox, "why"));
+}
+
 static void print_privileges(const json_t *privileges)
 {
 	struct columns table = {.n = 4};
@@ -344,6 +356,7 @@ static void print_privileges(const json_t *privileges)
 	       json_integer_value(json_object_get(privileges, "uid")),
 	       json_is_true(json_object_get(privileges, "no_new_privileges")) ? "no" : "may get",
 	       buf_str(&held));
+	print_sandbox(json_object_get(privileges, "sandbox"));
 	columns_add(&table, "CAPABILITY", "HELD", "WANTED BY", "IT");
 	json_array_foreach(json_object_get(privileges, "wanted"), i, row) add_wanted(&table, row);
 	columns_print(&table);

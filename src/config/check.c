@@ -423,6 +423,10 @@ int check_option(struct binding *at, void *item)
 	if (o->max && o->type != OPTION_UINT && !(o->type == OPTION_LIST && o->rodata.text) &&
 	    binding_is_right(at, "type"))
 		binding_error(at, binding_place(at, "max"), "'max' is about numbers");
+	if (o->file && o->type != OPTION_STRING && o->type != OPTION_LIST &&
+	    binding_is_right(at, "type"))
+		binding_error(at, binding_place(at, "file"),
+			      "'file' needs an option of type string or list: what it names");
 	if (o->name.text && STREQ(o->name.text, "enabled"))
 		binding_error(at, o->name.place,
 			      "'enabled' cannot be an option name: each module has it already");

@@ -24,6 +24,7 @@ enum {
 _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
 		       sizeof(enum bucket_type) == sizeof(unsigned) &&
 		       sizeof(enum overflow) == sizeof(unsigned) &&
+		       sizeof(enum option_file) == sizeof(unsigned) &&
 		       sizeof(enum column_unit) == sizeof(unsigned) &&
 		       sizeof(enum column_merge) == sizeof(unsigned) &&
 		       sizeof(enum column_filter) == sizeof(unsigned),
@@ -53,6 +54,11 @@ static const char *const overflows[] = {
 static const char *const option_types[] = {
 	[OPTION_BOOL] = "bool",       [OPTION_UINT] = "uint", [OPTION_STRING] = "string",
 	[OPTION_NETWORK] = "network", [OPTION_LIST] = "list",
+};
+
+static const char *const option_files[] = {
+	[FILE_READ] = "read",
+	[FILE_APPEND] = "append",
 };
 
 static const char *const port_protocols[] = {
@@ -350,6 +356,10 @@ static const struct key option_keys[] = {
 	 .doc = "of uint, and of numbers in a list: the largest; without: any"},
 	{"default", KEY_ONE_OR_MORE, AT(option_config, defaults),
 	 .doc = "value where nobody sets it"},
+	{"file", KEY_ENUM, AT(option_config, file), NAMES(option_files),
+	 .doc = "of string and list: its values are files, and what is done with them; a daemon "
+		"that "
+		"confines itself can reach these alone"},
 	{"rodata", KEY_TEXT, AT(option_config, rodata),
 	 .doc = "the program's constant (const volatile) that it is written to"},
 	{"max_entries", KEY_TEXT, AT(option_config, max_entries),

@@ -172,12 +172,16 @@ struct metric_config {
 
 enum option_type { OPTION_BOOL, OPTION_UINT, OPTION_STRING, OPTION_NETWORK, OPTION_LIST };
 
+/* What is done with the files that an option names. */
+enum option_file { FILE_NONE, FILE_READ, FILE_APPEND };
+
 /* What whoever runs the module may set: by --option MODULE.NAME=VALUE, or in the daemon file. */
 struct option_config {
 	struct place place;
 	struct text name;
 	struct text help;
 	enum option_type type;
+	enum option_file file;    /* its values are files; FILE_NONE: they are not */
 	uint32_t max;             /* that a number may be; 0 = any */
 	struct text_list choices; /* that a string has one of; none: any */
 	struct text rodata;      /* the `const volatile` variable it is written to; absent = none */

@@ -2,6 +2,7 @@
 /* Reading the configuration again, all of it, whether by SIGHUP or by `wiregauge config reload`. */
 #pragma once
 
+#include "control/sandbox.h"
 #include "engine/agent.h"
 #include "http/server.h"
 
@@ -9,6 +10,7 @@ struct reloader {
 	struct agent *agent;
 	const char *web_config;  /* NULL: there is none */
 	struct http_server *web; /* whom that is for */
+	const struct sandbox *sandbox;
 };
 
 /*

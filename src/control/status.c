@@ -313,19 +313,36 @@ static json_t *describe_wanted(const struct agent *a, uint64_t held)
 	return list;
 }
 
+static json_t *describe_paths(const struct strv *paths)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < paths->count; i++)
+		json_array_append_new(list, operation_text(paths->items[i]));
+	return list;
+}
+
+static json_t *describe_sandbox(const struct sandbox *s)
+{
+	if (!s || !s->abi)
+		return json_pack("{s:b, s:s}", "on", false, "why", s ? s->why_off : "unknown");
+	return json_pack("{s:b, s:i, s:o, s:o}", "on", true, "landlock_abi", s->abi, "read",
+			 describe_paths(&s->paths.read), "write", describe_paths(&s->paths.write));
+}
+
 /* As whom the daemon runs, with which rights, and what wants them. */
-static json_t *describe_privileges(const struct agent *a)
+static json_t *describe_privileges(const struct agent *a, const struct sandbox *sandbox)
 {
 	struct capability_sets sets = {0};
 
 	capabilities_read(&sets);
-	return json_pack("{s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "uid", (int)geteuid(),
-			 "gid", (int)getegid(), "no_new_privileges", sets.no_new_privileges,
-			 "effective", describe_set(sets.effective), "permitted",
-			 describe_set(sets.permitted), "inheritable",
+	return json_pack("{s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "uid",
+			 (int)geteuid(), "gid", (int)getegid(), "no_new_privileges",
+			 sets.no_new_privileges, "effective", describe_set(sets.effective),
+			 "permitted", describe_set(sets.permitted), "inheritable",
 			 describe_set(sets.inheritable), "bounding", describe_set(sets.bounding),
 			 "ambient", describe_set(sets.ambient), "wanted",
-			 describe_wanted(a, sets.effective));
+			 describe_wanted(a, sets.effective), "sandbox", describe_sandbox(sandbox));
 }
 
 static int run_status(struct operation_call *c, struct error *e)
@@ -344,7 +361,7 @@ static int run_status(struct operation_call *c, struct error *e)
 							operation_text(a->broken[i].error.text)));
 	for (size_t i = 0; i < a->off.count; i++)
 		json_array_append_new(off, json_string(a->off.items[i]));
-	privileges = describe_privileges(a);
+	privileges = describe_privileges(a, c->reloader ? c->reloader->sandbox : NULL);
 	pthread_mutex_unlock(&a->lock);
 	(void)e;
 	c->answer =
@@ -360,5 +377,5 @@ OPERATION(status, .path = "/v1/status", .command = "status", .order = 200,
 		    "\"modules\", \"probes\", "
 		    "\"programs\", \"maps\", …}], \"broken\": [{\"name\", \"error\"}], "
 		    "\"privileges\": {\"uid\", \"effective\", …, \"wanted\": [{\"capability\", "
-		    "\"why\", \"modules\", \"held\", …}]}}`",
+		    "\"why\", \"modules\", \"held\", …}], \"sandbox\": {\"on\", …}}}`",
 	  .run = run_status);

@@ -2,6 +2,7 @@
 #include "http/security.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,35 @@ static int add_stamps(struct http_security *s)
 }
 
 enum { FILES_MAX = 4 };
+
+/* @file is freed. */
+static int add_folder(struct strv *to, char *file)
+{
+	const char *folder = file ? dirname(file) : NULL;
+	int err = folder ? strv_add(to, folder, strlen(folder)) : -ENOMEM;
+
+	free(file);
+	return err;
+}
+
+int security_add_folders(const char *path, struct strv *to)
+{
+	_cleanup_report_ struct report ignored = {0};
+	struct web_config *config = NULL;
+	int err = add_folder(to, strdup(path));
+
+	if (err || web_config_parse_file(path, &ignored, &config))
+		return err;
+	const char *const files[] = {config->tls.cert_file.text, config->tls.key_file.text,
+				     config->tls.client_ca_file.text};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files) && !err; i++) {
+		if (files[i])
+			err = add_folder(to, tls_path(config, files[i]));
+	}
+	web_config_free(config);
+	return err;
+}
 
 /* ---- life ---- */
 

@@ -29,6 +29,10 @@ struct http_security {
 int security_load(const char *path, const struct http_security *before, struct report *r,
 		  struct http_security **ret);
 
+/* Appends the folders of the web config file at @path, and of the files that it names as it is now,
+ * to @to. -ENOMEM. */
+int security_add_folders(const char *path, struct strv *to);
+
 struct http_security *security_ref(struct http_security *s);
 void security_unref(struct http_security *s);
 

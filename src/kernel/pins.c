@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "kernel/bpffs.h"
 
@@ -193,6 +195,92 @@ int pins_open(bool make, struct pins **ret, struct error *e)
 	if (!err)
 		*ret = TAKE_PTR(p);
 	return err;
+}
+
+int pins_find(char **ret, struct error *e)
+{
+	_cleanup_free_ char *bpffs = NULL;
+	int err = bpffs_find(false, &bpffs, e);
+
+	if (err)
+		return err;
+	return asprintf(ret, "%s/" OWN_DIRECTORY, bpffs) < 0 ? error_set(e, -ENOMEM, "no memory")
+							     : 0;
+}
+
+/* @path and, of a directory, all in it. */
+static int hand_over(const char *path, uid_t uid, gid_t gid)
+{
+	_cleanup_strv_ struct strv names = {0};
+	struct stat st;
+	int err = 0;
+
+	if (lstat(path, &st) || lchown(path, uid, gid))
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		err = list(path, &names);
+	for (size_t i = 0; !err && i < names.count; i++) {
+		_cleanup_free_ char *below = NULL;
+
+		err = asprintf(&below, "%s/%s", path, names.items[i]) < 0
+			      ? -ENOMEM
+			      : hand_over(below, uid, gid);
+	}
+	return err;
+}
+
+/* The way to @path, which is in the root of a bpffs, mounted by systemd with mode 700. */
+static int open_way(const char *path, struct error *e)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	const char *above = copy ? dirname(copy) : NULL;
+	struct stat st;
+
+	if (!above || stat(above, &st))
+		return error_set(e, -ENOENT, "there is no directory above %s", path);
+	if (st.st_mode & S_IXOTH)
+		return 0;
+	if (chmod(above, (st.st_mode & 07777) | S_IXGRP | S_IXOTH))
+		return error_set(e, -errno, "cannot open the way to %s: %s", path,
+				 error_words(-errno));
+	log_info("made %s passable, for what is pinned in %s", above, path);
+	return 0;
+}
+
+/* @above, and in it the directory of this network namespace. */
+static int hand_over_own(const char *above, uid_t uid, gid_t gid)
+{
+	_cleanup_free_ char *own = NULL;
+	uint64_t number = 0;
+	int err = netns_number(&number);
+
+	if (err)
+		return err;
+	if (asprintf(&own, "%s/%" PRIu64, above, number) < 0)
+		return -ENOMEM;
+	if (lchown(above, uid, gid))
+		return -errno;
+	err = hand_over(own, uid, gid);
+	return err == -ENOENT ? 0 : err;
+}
+
+int pins_prepare(uid_t uid, gid_t gid, struct error *e)
+{
+	_cleanup_free_ char *bpffs = NULL, *path = NULL;
+	int err = bpffs_find(true, &bpffs, e);
+
+	if (err)
+		return err;
+	if (asprintf(&path, "%s/" OWN_DIRECTORY, bpffs) < 0)
+		return error_set(e, -ENOMEM, "no memory");
+	if (mkdir(path, MODE) && errno != EEXIST)
+		return error_set(e, -errno, "cannot make the directory %s: %s", path,
+				 error_words(-errno));
+	err = hand_over_own(path, uid, gid);
+	if (err)
+		return error_set(e, err, "cannot hand %s over to user %u: %s", path, (unsigned)uid,
+				 error_words(err));
+	return uid ? open_way(path, e) : 0;
 }
 
 void pins_close(struct pins *p)

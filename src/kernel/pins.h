@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -25,6 +26,16 @@ enum pin_kind { PIN_MAP, PIN_LINK };
  * it.
  */
 int pins_open(bool make, struct pins **ret, struct error *e);
+
+/* The directory that has those of all network namespaces, the caller's, whether it is there or not.
+ * -ENOENT where no bpffs is. */
+int pins_find(char **ret, struct error *e);
+
+/*
+ * As root, before becoming user @uid of group @gid: that directory is there, and it and what is in
+ * it of this network namespace is the user's, who can pass to it.
+ */
+int pins_prepare(uid_t uid, gid_t gid, struct error *e);
 
 typedef int (*pins_fn)(void *ctx, const struct pins *p, struct error *e);
 
