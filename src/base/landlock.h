@@ -29,5 +29,6 @@ int landlock_abi(void);
  */
 int landlock_enforce(const struct landlock_paths *paths, struct error *e);
 
-/* Whether @path is one of @list, or below one; both as realpath(3) has them, where they are there. */
+/* Whether @path is one of @list, or below one; both as realpath(3) has them, where they are
+ * there. */
 bool landlock_covers(const struct strv *list, const char *path);

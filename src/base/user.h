@@ -16,7 +16,8 @@ struct user {
 int user_find(const char *name, struct user *ret, struct error *e);
 
 /*
- * This process is @name's, @u, with its groups, and has those of the capabilities @keep that it had:
+ * This process is @name's, @u, with its groups, and has those of the capabilities @keep that it
+ * had:
  * these alone in all sets, the bounding set too. Needs root. For the time before other threads are
  * there.
  */

@@ -42,7 +42,8 @@ static int load_security(const struct reloader *r, struct http_security **ret, s
 	return err ? error_set(e, err, "no memory for the web config file") : 0;
 }
 
-/* What is out of reach is said before it is tried. The web config first: once the agent has taken the new configuration, there is no way back. */
+/* What is out of reach is said before it is tried. The web config before the agent: once the agent
+ * has taken the new configuration, there is no way back. */
 static int reload_all(struct reloader *r, struct buf *details, struct error *e)
 {
 	_cleanup_(security_unref_p) struct http_security *security = NULL;

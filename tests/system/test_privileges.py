@@ -294,7 +294,8 @@ PRIVATE = ["unshare", "--mount", "sh", "-c",
 def test_root_becomes_another_user(here, service_directory, cleanup):
     service_directory.chmod(0o777)
     daemon = Daemon(here, service_directory, "--user=nobody", "--module=packets,guard",
-                    "--option=xdp.interfaces=lo", f"--option=guard.log_file={service_directory}/log",
+                    "--option=xdp.interfaces=lo",
+                    f"--option=guard.log_file={service_directory}/log",
                     through=PRIVATE)
     cleanup.callback(daemon.close)
     daemon.wait_ready()
