@@ -433,6 +433,24 @@ int check_option(struct binding *at, void *item)
 	return binding_is_right(at, "type") ? check_default(at, o) : 0;
 }
 
+/* What nobody should set for the sake of being measured. */
+#define NEVER "kernel.unprivileged_bpf_disabled"
+
+int check_sysctl(struct binding *at, void *item)
+{
+	const struct sysctl_config *s = item;
+
+	if (s->name.text && (strchr(s->name.text, '/') || !strchr(s->name.text, '.')))
+		binding_error(at, s->name.place,
+			      "'%s' is no name of a kernel parameter, as net.core.somaxconn",
+			      shown(s->name.text).text);
+	if (s->name.text && STREQ(s->name.text, NEVER))
+		binding_error(at, s->name.place,
+			      "'" NEVER "' is left alone: it keeps users without rights from "
+			      "loading programs");
+	return 0;
+}
+
 #define HOOK(name) (UINT32_C(1) << HOOK_##name)
 #define CGROUP_HOOKS                                                                               \
 	(HOOK(CGROUP) | HOOK(CGROUP_SKB_INGRESS) | HOOK(CGROUP_SKB_EGRESS) | HOOK(SOCK_OPS))

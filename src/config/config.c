@@ -25,6 +25,7 @@ _Static_assert(sizeof(enum metric_type) == sizeof(unsigned) &&
 		       sizeof(enum bucket_type) == sizeof(unsigned) &&
 		       sizeof(enum overflow) == sizeof(unsigned) &&
 		       sizeof(enum option_file) == sizeof(unsigned) &&
+		       sizeof(enum sysctl_rule) == sizeof(unsigned) &&
 		       sizeof(enum column_unit) == sizeof(unsigned) &&
 		       sizeof(enum column_merge) == sizeof(unsigned) &&
 		       sizeof(enum column_filter) == sizeof(unsigned),
@@ -54,6 +55,12 @@ static const char *const overflows[] = {
 static const char *const option_types[] = {
 	[OPTION_BOOL] = "bool",       [OPTION_UINT] = "uint", [OPTION_STRING] = "string",
 	[OPTION_NETWORK] = "network", [OPTION_LIST] = "list",
+};
+
+static const char *const sysctl_rules[] = {
+	[SYSCTL_EXACTLY] = "exactly",
+	[SYSCTL_AT_LEAST] = "at_least",
+	[SYSCTL_AT_MOST] = "at_most",
 };
 
 static const char *const option_files[] = {
@@ -580,6 +587,22 @@ static const struct schema cgroup_map_schema = {"cgroup_id_map", "cgroup_id_maps
 						sizeof(struct cgroup_map_config), .placed = true,
 						KEYS(cgroup_map_keys)};
 
+static const struct key sysctl_keys[] = {
+	{"name", KEY_TEXT, AT(sysctl_config, name), .required = true,
+	 .doc = "of the kernel parameter, with dots: net.core.somaxconn"},
+	{"rule", KEY_ENUM, AT(sysctl_config, rule), NAMES(sysctl_rules), .required = true,
+	 .doc = "how it compares with value; of several numbers each"},
+	{"value", KEY_TEXT, AT(sysctl_config, value), .required = true, .doc = "what it should be"},
+	{"why", KEY_TEXT, AT(sysctl_config, why), .required = true,
+	 .doc = "one sentence on what the module has of it"},
+	{"source", KEY_TEXT, AT(sysctl_config, source), .required = true,
+	 .doc = "where it is documented: a file of the kernel's, an RFC"},
+};
+
+static const struct schema sysctl_schema = {
+	"a sysctl",     "sysctls",         sizeof(struct sysctl_config),
+	.placed = true, KEYS(sysctl_keys), .check = check_sysctl};
+
 static const struct key file_keys[] = {
 	{"description", KEY_TEXT, AT(config_file, config.description),
 	 .doc = "one sentence on what the module does"},
@@ -611,6 +634,8 @@ static const struct key file_keys[] = {
 	 .doc = "what the command line shows of maps"},
 	{"records", KEY_ROWS, AT(config_file, config.records), .sub = &records_schema,
 	 .doc = "what the command line shows of ring buffers, as it comes"},
+	{"sysctls", KEY_ROWS, AT(config_file, config.sysctls), .sub = &sysctl_schema,
+	 .doc = "kernel parameters that do it good: wiregauge tune"},
 	{"cgroup_id_map", KEY_MAPPING, AT(config_file, config.cgroup_map),
 	 .sub = &cgroup_map_schema, .has = offsetof(struct config_file, config.has_cgroup_map),
 	 .doc = "a map that tells the programs which cgroups they are about"},

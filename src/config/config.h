@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/strv.h"
+#include "base/sysctl.h"
 #include "config/report.h"
 #include "kernel/xdp.h"
 
@@ -336,6 +337,16 @@ struct stage_config {
 	uint32_t order; /* place among the stages, lower first; read at build time */
 };
 
+/* Ours: what a kernel parameter should be, for `wiregauge tune`. */
+struct sysctl_config {
+	struct place place;
+	struct text name;
+	enum sysctl_rule rule;
+	struct text value;
+	struct text why;
+	struct text source;
+};
+
 enum cgroup_map_type { CGROUP_MAP_HASH, CGROUP_MAP_STORAGE };
 
 /* A map that says to the programs which cgroups they are about: those whose path matches. */
@@ -384,6 +395,10 @@ struct config {
 		struct records_config *items;
 		size_t count;
 	} records;
+	struct {
+		struct sysctl_config *items;
+		size_t count;
+	} sysctls;
 };
 
 /*

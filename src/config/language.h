@@ -31,6 +31,7 @@ int check_group(struct binding *at, void *group);
 int check_table(struct binding *at, void *table);
 int check_field(struct binding *at, void *field);
 int check_records(struct binding *at, void *records);
+int check_sysctl(struct binding *at, void *sysctl);
 
 int check_value(struct binding *at, void *value);
 
