@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cgroup import process_in
-from daemon import command
+from daemon import PATIENCE, command
 from manifests import config_of, kustomize, pod_of
 from waiting import until
 
@@ -36,6 +36,8 @@ def pod(launch, tools, tmp_path):
         daemon = launch(*arguments,
                         through=["unshare", "--mount", "--cgroup", sys.executable, POD, path])
         daemon.control = tmp_path / folder / "run/control.sock"
+        # Its root has to be made first.
+        until(lambda: "ready: " in daemon.log(), 30 * PATIENCE, daemon.log)
         return daemon.wait_ready()
 
     return start
@@ -76,13 +78,15 @@ def test_guard_goes_on_from_pod_to_pod(pod, there, tmp_path, cleanup):
     bpffs.mkdir()
     subprocess.run(["mount", "-t", "bpf", "bpf", bpffs], check=True)
     cleanup.callback(lambda: subprocess.run(["umount", bpffs], check=True))
-    first = pod("overlays/guard", {"bpffs": str(bpffs)})
+    # As the overlay has it, but that guard keeps to physical interfaces, which a veth is not.
+    config = "modules: {guard: {enabled: true}, xdp: {interfaces: [wire]}}"
+    first = pod("overlays/guard", {"bpffs": str(bpffs)}, config=config)
     assert first.scrape().value("wiregauge_persistent_pinned", config="xdp") == 1
     blocked = command("guard", "block", "192.0.2.0/24", "--control.socket", first.control)
     assert blocked.returncode == 0, blocked.stderr
     first.kill()
     assert list(bpffs.glob("wiregauge/*/xdp/links/*"))
-    second = pod("overlays/guard", {"bpffs": str(bpffs)}, "second")
+    second = pod("overlays/guard", {"bpffs": str(bpffs)}, "second", config)
     listed = command("guard", "list", "--control.socket", second.control)
     assert "192.0.2.0/24" in listed.stdout, listed.stdout + second.log()
     second.stop()

@@ -66,33 +66,40 @@ def all_pods(rendered):
 
 # --- schemas
 
-def judge(documents):
-    done = subprocess.run(["node", Path(__file__).with_name("schemas.js")],
-                          input=json.dumps(documents), capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+def broken(document, change):
+    document = copy.deepcopy(document)
+    change(document["spec"]["template"]["spec"])
+    return document
 
 
-def test_all_objects_are_as_the_schemas_say(rendered):
-    different = {}  # the same is judged once
+@pytest.fixture(scope="module")
+def judged(rendered):
+    """({what: its object}, [what is wrong]) of all that differ, and of three that are wrong."""
+    different = {}
     for name, objects in rendered.items():
         for obj in objects:
             different.setdefault(json.dumps(obj, sort_keys=True), f"{name}: {obj['kind']}")
-    documents = [{"of": of, "document": json.loads(text)} for text, of in different.items()]
-    assert {document["document"]["kind"] for document in documents} == {
+    documents = {of: json.loads(text) for text, of in different.items()}
+    good = pick(rendered["base"], "DaemonSet")
+    documents |= {
+        "no such key": broken(good, lambda pod: pod.update(hostNetwrk=True)),
+        "a key is missing": broken(good, lambda pod: pod["containers"][0].pop("name")),
+        "wrong type": broken(good, lambda pod: pod.update(hostPID="no")),
+    }
+    given = [{"of": of, "document": document} for of, document in documents.items()]
+    done = subprocess.run(["node", Path(__file__).with_name("schemas.js")], capture_output=True,
+                          input=json.dumps(given), text=True, check=True)
+    return documents, json.loads(done.stdout)
+
+
+def test_all_objects_are_as_the_schemas_say(judged):
+    """And the judges find what is wrong."""
+    documents, wrong = judged
+    assert {document["kind"] for document in documents.values()} == {
         "ConfigMap", "DaemonSet", "Namespace", "NetworkPolicy", "PrometheusRule", "ResourceQuota",
         "Service", "ServiceAccount", "ServiceMonitor"}
-    assert judge(documents) == []
-
-
-def test_the_schemas_find_what_is_wrong(rendered):
-    """Each is one error that the judges above must not let pass."""
-    def wrong(change):
-        broken = copy.deepcopy(pick(rendered["base"], "DaemonSet"))
-        change(broken["spec"]["template"]["spec"])
-        return judge([{"of": "", "document": broken}])
-
-    assert "hostNetwrk" in wrong(lambda pod: pod.update(hostNetwrk=True))[0]["error"]
-    assert wrong(lambda pod: pod["containers"][0].pop("name"))
+    assert {row["of"] for row in wrong} == {"no such key", "a key is missing", "wrong type"}, wrong
+    assert any("hostNetwrk" in row["error"] for row in wrong)
 
 
 # --- the two ways are one
