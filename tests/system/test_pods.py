@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Pods and containers: real groups and namespaces, with the files of a kubelet that is not here."""
 
+import json
 import secrets
 import shutil
+import socket
 import subprocess
+import sys
 import uuid
 
 import pytest
 
 from bpf import object_path
 from cgroup import execute, process_in
+from daemon import command
+from netns import address_pair
 from waiting import until
 
 EXECS = "ebpf_exporter_execs_total"
@@ -118,3 +123,22 @@ def test_a_file_that_was_named_by_chance_gives_way(start, node, cleanup, name, e
     with process_in(node.start("shop", "web-0", "nginx"), *entering) as execute_there:
         execute_there()
         until(lambda: daemon.scrape().value(NAMESPACES, **{"is": expected}), 10, "it is named")
+
+
+def test_tables_and_series_show_pods(launch, node, here, there):
+    """Those of the built-in modules that tell cgroups apart."""
+    address_pair(here, there)
+    daemon = launch("--module=flows,tcp", "--option", "flows.cgroups=true", "--option",
+                    "tcp.by_cgroup=true", "--path.rootfs", node.root).wait_ready()
+    group = node.start("shop", "web-0", "nginx")
+    with there.entered():
+        listener = socket.create_server(("10.0.0.2", 80))
+    client = "import socket; socket.create_connection((\"10.0.0.2\", 80)).close()"
+    here.run("sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$1" -c "$2"', str(group),
+             sys.executable, client)
+    listener.close()
+    until(lambda: daemon.scrape().value("wiregauge_tcp_opened_connections_total", role="client",
+                                        cgroup="shop/web-0/nginx") == 1, 10, "it is named")
+    done = command("flows", "cgroups", "--json", "--control.socket", daemon.control)
+    rows = json.loads(done.stdout)["rows"]
+    assert any(row["cgroup"] == "shop/web-0/nginx" and row["packets"] for row in rows), rows

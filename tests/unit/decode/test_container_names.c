@@ -183,6 +183,28 @@ static void test_a_name_that_kubelet_cut(void **state)
 	expect(TOP "kubepods/pod" STATIC "/" ID, DECODE_OK, "container_name", "nginx");
 }
 
+static void test_workloads(void **state)
+{
+	static const char *const paths[] = {"/",
+					    TOP,
+					    TOP "system.slice/ssh.service",
+					    CGROUPFS ID,
+					    TOP "docker/" OTHER,
+					    TOP "machine.slice/machine-a.scope"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		expect(paths[i], DECODE_OK, "workload", paths[i]);
+	make(LINKS "db-0_data_postgres-" ID ".log",
+	     "/var/log/pods/data_db-0_" UID "/postgres/0.log", NULL);
+	make(DOCKER OTHER "/config.v2.json", NULL, "{\"Name\": \"/web\"}");
+	expect(CGROUPFS ID, DECODE_OK, "workload", "data/db-0/postgres");
+	expect(CGROUPFS ID "/inner", DECODE_OK, "workload", "data/db-0/postgres");
+	expect(CGROUPFS PAUSE, DECODE_OK, "workload", "data/db-0/001122334455");
+	expect(CGROUPFS, DECODE_OK, "workload", "data/db-0/");
+	expect(TOP "docker/" OTHER, DECODE_OK, "workload", "web");
+}
+
 static void test_docker(void **state)
 {
 	(void)state;
@@ -286,6 +308,7 @@ int main(void)
 		TREE(test_cgroupfs_driver),
 		TREE(test_static_pods),
 		TREE(test_a_name_that_kubelet_cut),
+		TREE(test_workloads),
 		TREE(test_docker),
 		TREE(test_podman),
 		TREE(test_what_is_not_there),
