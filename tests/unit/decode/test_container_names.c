@@ -299,22 +299,21 @@ static void test_neither_path_nor_number(void **state)
 	CHECK_DECODINGS(&env, rows);
 }
 
-#define TREE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE(test_systemd_driver),
-		TREE(test_cgroupfs_driver),
-		TREE(test_static_pods),
-		TREE(test_a_name_that_kubelet_cut),
-		TREE(test_workloads),
-		TREE(test_docker),
-		TREE(test_podman),
-		TREE(test_what_is_not_there),
-		TREE(test_names_that_are_not_kubelets),
-		TREE(test_news),
-		TREE(test_neither_path_nor_number),
+		cmocka_unit_test_setup_teardown(test_systemd_driver, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_cgroupfs_driver, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_static_pods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_name_that_kubelet_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_workloads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_docker, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_podman, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_is_not_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_names_that_are_not_kubelets, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_news, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_neither_path_nor_number, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
