@@ -257,7 +257,7 @@ def test_rules_are_those_of_deploy_prometheus():
 
 def run_door(tools, *arguments, path=None, **environment):
     clean = {key: value for key, value in os.environ.items()
-             if key not in ("KUBE_CONTEXT", "NAMESPACE", "IMAGE", "DRY_RUN")}
+             if key not in ("KUBE_CONTEXT", "NAMESPACE", "DRY_RUN") and "IMAGE" not in key}
     environment = clean | {"PATH": path or f"{tools}:{os.environ['PATH']}"} | environment
     return subprocess.run([ROOT / "tools/kubernetes", *arguments], capture_output=True, text=True,
                           env=environment)
@@ -273,6 +273,13 @@ def test_the_front_door_sets_image_and_namespace(tools, image, in_pod):
     assert pod_of(objects)["containers"][0]["image"] == in_pod
     assert {obj["metadata"].get("namespace", obj["metadata"]["name"]) for obj in objects} == {"net"}
     assert not list((ROOT / "deploy/kubernetes").glob(".apply-*"))
+
+
+def test_the_front_door_takes_the_image_that_was_made(tools):
+    done = run_door(tools, "base", DRY_RUN="client", IMAGE_REGISTRY="registry.example.org",
+                    IMAGE_NAMESPACE="net", IMAGE_TAG="1.2")
+    image = pod_of(objects_in(done.stdout))["containers"][0]["image"]
+    assert image == "registry.example.org/net/wiregauge:1.2"
 
 
 def test_the_front_door_applies_in_the_context(tools, tmp_path):
