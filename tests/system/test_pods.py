@@ -13,11 +13,12 @@ import pytest
 
 from bpf import object_path
 from cgroup import execute, process_in
-from daemon import command
+from daemon import PATIENCE, command
 from netns import address_pair
 from waiting import until
 
 EXECS = "ebpf_exporter_execs_total"
+SOON = 10 * PATIENCE  # seconds
 NAMESPACES = "ebpf_exporter_namespace_execs_total"
 
 CONFIG = """
@@ -82,11 +83,11 @@ def test_pods_are_named_as_they_come_and_go(start, node, decoder, expected):
     daemon = start(decoder)
     early = node.start("shop", "web-0", "nginx")
     execute(early, 3)
-    until(lambda: daemon.scrape().value(EXECS, **{"is": expected}) == 3, 10, "it is named")
+    until(lambda: daemon.scrape().value(EXECS, **{"is": expected}) == 3, SOON, "it is named")
     # One that came later, and one that went: its series keeps its name.
     execute(node.start("data", "db-0", "postgres"))
     later = {"pod": "db-0", "pod_namespace": "data", "container_name": "postgres"}[decoder]
-    until(lambda: daemon.scrape().value(EXECS, **{"is": later}) == 1, 10, "it is named")
+    until(lambda: daemon.scrape().value(EXECS, **{"is": later}) == 1, SOON, "it is named")
     node.forget("web-0")
     assert daemon.scrape().value(EXECS, **{"is": expected}) == 3
     assert not daemon.complaints()
@@ -98,7 +99,7 @@ def test_a_pods_network_namespace_has_its_name(start, node):
     with process_in(group, "unshare", "--net") as execute_there:
         execute_there()
         # The shell, what it became, and the one that was asked for
-        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": "shop/web-0"}) == 3, 10,
+        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": "shop/web-0"}) == 3, SOON,
               "it is named")
     assert not daemon.complaints()
 
@@ -108,7 +109,8 @@ def test_a_namespaces_group_tells_its_container(start, node):
     group = node.start("shop", "web-0", "nginx")
     with process_in(group, "unshare", "--net") as execute_there:
         execute_there()
-        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": "nginx"}) == 3, 10, "it is named")
+        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": "nginx"}) == 3, SOON,
+              "it is named")
     assert daemon.scrape().value(NAMESPACES, **{"is": ""}) > 0  # the host's own
 
 
@@ -122,7 +124,7 @@ def test_a_file_that_was_named_by_chance_gives_way(start, node, cleanup, name, e
     entering = "nsenter", f"--net=/run/netns/{name}"
     with process_in(node.start("shop", "web-0", "nginx"), *entering) as execute_there:
         execute_there()
-        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": expected}), 10, "it is named")
+        until(lambda: daemon.scrape().value(NAMESPACES, **{"is": expected}), SOON, "it is named")
 
 
 def test_tables_and_series_show_pods(launch, node, here, there):
@@ -138,7 +140,7 @@ def test_tables_and_series_show_pods(launch, node, here, there):
              sys.executable, client)
     listener.close()
     until(lambda: daemon.scrape().value("wiregauge_tcp_opened_connections_total", role="client",
-                                        cgroup="shop/web-0/nginx") == 1, 10, "it is named")
+                                        cgroup="shop/web-0/nginx") == 1, SOON, "it is named")
     done = command("flows", "cgroups", "--json", "--control.socket", daemon.control)
     rows = json.loads(done.stdout)["rows"]
     assert any(row["cgroup"] == "shop/web-0/nginx" and row["packets"] for row in rows), rows
