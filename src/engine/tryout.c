@@ -18,8 +18,8 @@
 #include "kernel/ksyms.h"
 #include "kernel/netspaces.h"
 
-/* Without these a refusal says of the host nothing. */
-#define CAPABILITIES "bpf perfmon net_admin"
+/* Without these a refusal says of the host nothing: some kernels want CAP_SYS_ADMIN for kprobes. */
+#define CAPABILITIES "bpf perfmon net_admin sys_admin"
 
 struct tryout {
 	const struct tryout_options *options;

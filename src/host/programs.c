@@ -448,9 +448,10 @@ static int try_sock_ops(const struct ability_env *env, const struct ability *a, 
 
 /* ---- all of them ---- */
 
+/* Some kernels want CAP_SYS_ADMIN where others are content with CAP_PERFMON. */
 #define TRACING(name_, sections_, purpose_, attempt_)                                              \
-	.name = name_, .sections = sections_, .purpose = purpose_, .capabilities = "bpf perfmon",  \
-	.attempt = attempt_
+	.name = name_, .sections = sections_, .purpose = purpose_,                                 \
+	.capabilities = "bpf perfmon sys_admin", .attempt = attempt_
 
 #define NETWORK(name_, sections_, purpose_, attempt_)                                              \
 	.name = name_, .sections = sections_, .purpose = purpose_,                                 \

@@ -386,6 +386,23 @@ def batches(name):
         os.close(fd)
 
 
+def may_call(name):
+    """Whether a program at a tracepoint may call a helper, as the verifier says."""
+    header = Path("/usr/include/linux/bpf.h").read_text()
+    names = re.findall(r"^\s+FN\((\w+)(?:, \d+, ##ctx)?\)", header, re.M)
+    insns = ctypes.create_string_buffer(
+        struct.pack("<BBhi", 0x85, 0, 0, names.index(name)) +
+        struct.pack("<BBhi", 0xb7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0))
+    name, log = ctypes.create_string_buffer(b"GPL"), ctypes.create_string_buffer(4096)
+    attr = struct.pack(
+        "<IIQQIIQII16sIIIIQIIQII", 26, 3, ctypes.addressof(insns), ctypes.addressof(name), 1, 4096,
+        ctypes.addressof(log), 0, 0, b"oracle", 0, 23, 0, 0, 0, 0, 0, 0, 0,
+        btf_id("btf_trace_sched_process_fork", TYPEDEF))
+    with suppress(OSError):
+        os.close(bpf(PROG_LOAD, attr))
+    return not re.search(rb"(invalid|unknown) func |cannot use helper", log.value)
+
+
 @lru_cache
 def features():
     """What bpftool(8) finds: {"maps": names, "helpers": names}"""
