@@ -6,6 +6,7 @@
 
 #define NSEC_PER_SEC  UINT64_C(1000000000)
 #define NSEC_PER_MSEC UINT64_C(1000000)
+#define NSEC_PER_USEC UINT64_C(1000)
 
 /* Since the epoch, as clocks on walls have it. */
 static inline double clock_realtime_seconds(void)

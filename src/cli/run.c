@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/user.h"
+#include "base/watchdog.h"
 #include "cli/command.h"
 #include "control/operation.h"
 #include "control/reload.h"
@@ -92,7 +93,8 @@ static const struct cli_option run_option_rows[] = {
 	{"config.skip-cache-size", "N", NULL, NULL, CLI_IGNORED, 0,
 	 "Accepted for ebpf_exporter's command lines; does nothing"},
 	{"web.listen-address", "ADDRESS", listen_default, NULL, CLI_STRING, AT(listen_address),
-	 "Where to serve metrics; fd://N for a socket that was passed"},
+	 "Where to serve metrics; fd://N for a socket that was passed, which systemd's is by "
+	 "itself"},
 	{"web.telemetry-path", "PATH", "/metrics", NULL, CLI_STRING, AT(telemetry_path),
 	 "The path of the metrics"},
 	{"web.config.file", "FILE", NULL, NULL, CLI_STRING, AT(web_config),
@@ -135,6 +137,7 @@ struct daemon {
 	struct control_server *control;
 	struct reloader reloader;
 	struct sandbox sandbox;
+	struct watchdog watchdog;
 	int signal_fd;
 };
 
@@ -242,6 +245,15 @@ static int heed_port(struct run_options *o, struct port_address *to, struct erro
 	snprintf(to->text, sizeof(to->text), ":%lu", port);
 	o->listen_address = to->text;
 	return 0;
+}
+
+/* A socket that the service manager listens at goes before the default, not before what is said. */
+static void heed_passed_socket(struct run_options *o)
+{
+	const char *passed = listen_passed();
+
+	if (passed && o->listen_address == listen_default)
+		o->listen_address = passed;
 }
 
 static void heed_workers(void)
@@ -493,6 +505,9 @@ static int start_agent(struct daemon *d, const struct agent_options *options, st
 		err = agent_start_scraper(d->agent, e);
 	if (!err && (err = loop_add(d->agent->loop, d->signal_fd, on_signal, d)))
 		err = error_set(e, err, "cannot wait for signals: %s", strerror(-err));
+	if (!err && (err = watchdog_start(&d->watchdog, d->agent->loop)))
+		err = error_set(e, err, "cannot answer the service manager's watchdog: %s",
+				strerror(-err));
 	return err;
 }
 
@@ -591,6 +606,7 @@ static void stop(struct daemon *d)
 	free(d->routes);
 	control_server_stop(d->control);
 	agent_stop(d->agent);
+	watchdog_stop(&d->watchdog);
 	fd_close(d->signal_fd);
 	sandbox_free(&d->sandbox);
 }
@@ -622,7 +638,7 @@ static enum exit_code check(const struct run_options *o, const struct agent_opti
 static enum exit_code run_run(const struct command_call *call)
 {
 	struct run_options o = *(const struct run_options *)call->options;
-	struct daemon d = {.options = &o, .signal_fd = -1};
+	struct daemon d = {.options = &o, .signal_fd = -1, .watchdog = WATCHDOG_NONE};
 	struct port_address port;
 	struct agent_options options;
 	struct error error;
@@ -632,6 +648,7 @@ static enum exit_code run_run(const struct command_call *call)
 		return command_fail(&error);
 	if (heed_port(&o, &port, &error) || make_agent_options(d.options, &options, &error))
 		return fail(&error);
+	heed_passed_socket(&o);
 	heed_workers();
 	d.plan = &options.plan;
 	if (d.options->config_check)

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,6 +26,15 @@
 #define FIRST_PASSED 3
 
 #define PORT_MAX 65535
+
+const char *listen_passed(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+
+	if (!pid || !count || strtol(pid, NULL, 10) != getpid() || strtol(count, NULL, 10) < 1)
+		return NULL;
+	return "fd://3";
+}
 
 static bool is_inherited(const char *address)
 {
@@ -213,19 +223,32 @@ static bool is_alive(const struct sockaddr_un *to)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
 }
 
+/* Also those above it: in a container's root there may be no /run. */
+static int make_directories(char *dir)
+{
+	for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(dir, 0755);
+		*slash = '/';
+	}
+	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
+}
+
 static int make_directory_of(const char *path, struct error *e)
 {
 	_cleanup_free_ char *copy = strdup(path);
-	const char *dir;
+	char *dir;
+	int err;
 
 	if (!copy)
 		return error_set(e, -ENOMEM, "no memory");
 	dir = dirname(copy);
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return error_set(e, -errno,
+	err = make_directories(dir);
+	if (err)
+		return error_set(e, err,
 				 "cannot make the directory '%s' for the control socket: %s; "
 				 "run as root, or give another path with --control.socket",
-				 dir, strerror(errno));
+				 dir, strerror(-err));
 	return 0;
 }
 
@@ -274,7 +297,7 @@ int listen_unix(const char *path, gid_t group, int *ret_fd, struct error *e)
 	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
 	umask(before);
 	/* Before it listens: nobody connects while it is of another group. */
-	if (!err && group != (gid_t)-1 && chown(path, (uid_t)-1, group))
+	if (!err && group != (gid_t)-1 && group != getegid() && chown(path, (uid_t)-1, group))
 		log_warn("the control socket '%s' stays closed to group %u: %s", path,
 			 (unsigned)group, strerror(errno));
 	if (err || listen(fd, BACKLOG))

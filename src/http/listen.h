@@ -12,6 +12,10 @@
  */
 int listen_tcp(const char *address, int *ret_fd, struct error *e);
 
+/* "fd://3" where the service manager has passed this process a socket, else NULL: $LISTEN_FDS and
+ * $LISTEN_PID of sd_listen_fds(3). */
+const char *listen_passed(void);
+
 /* Whether @address says where to listen, without listening there. */
 int listen_check(const char *address, struct error *e);
 

@@ -61,6 +61,24 @@ static void test_sockets_that_were_passed(void **state)
 		dup2(kept, FIRST_PASSED);
 }
 
+static void test_whose_socket_was_passed(void **state)
+{
+	char pid[16];
+
+	(void)state;
+	unsetenv("LISTEN_PID");
+	setenv("LISTEN_FDS", "1", 1);
+	assert_null(listen_passed());
+	setenv("LISTEN_PID", "1", 1); /* another process's, which this one inherited by mistake */
+	assert_null(listen_passed());
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	assert_string_equal(listen_passed(), "fd://3");
+	setenv("LISTEN_FDS", "0", 1);
+	assert_null(listen_passed());
+	unsetenv("LISTEN_FDS");
+}
+
 static void test_ports(void **state)
 {
 	struct error error;
@@ -89,6 +107,23 @@ static void test_unix_socket(void **state)
 	assert_int_equal(listen_unix(path, (gid_t)-1, &fd, &error), 0);
 	close(fd);
 	unlink(path);
+}
+
+static void test_directories_are_made(void **state)
+{
+	struct error error;
+	char deep[96];
+	int fd;
+
+	(void)state;
+	snprintf(deep, sizeof(deep), "%s/run/wiregauge/socket", dir);
+	assert_int_equal(listen_unix(deep, (gid_t)-1, &fd, &error), 0);
+	close(fd);
+	assert_int_equal(unlink(deep), 0);
+	snprintf(deep, sizeof(deep), "%s/run/wiregauge", dir);
+	assert_int_equal(rmdir(deep), 0);
+	snprintf(deep, sizeof(deep), "%s/run", dir);
+	assert_int_equal(rmdir(deep), 0);
 }
 
 /* A path given by mistake must not cost a person the file. */
@@ -137,8 +172,12 @@ static void test_port_that_becomes_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sockets_that_were_passed), cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_port_that_becomes_free),   cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_sockets_that_were_passed),
+		cmocka_unit_test(test_whose_socket_was_passed),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_port_that_becomes_free),
+		cmocka_unit_test(test_unix_socket),
+		cmocka_unit_test(test_directories_are_made),
 		cmocka_unit_test(test_other_files_stay),
 	};
 
