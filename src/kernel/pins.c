@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +29,13 @@
 #endif
 
 #define OWN_DIRECTORY "wiregauge"
+#define SERVICE_USER  "wiregauge"
 #define NEW_SUFFIX    "~" /* of a pin that will replace another; no map or link is called so */
 
 enum {
 	MODE = 0700,
 	CLAIM_TRIES = 8,
+	USER_ENTRY_MAX = 4096,
 };
 
 struct pins {
@@ -91,15 +94,27 @@ static int netns_number(uint64_t *ret)
 	return 0;
 }
 
+/* Root looks after what the service pinned, which runs as a user of its own. */
+static bool is_service(uid_t uid)
+{
+	char memory[USER_ENTRY_MAX];
+	struct passwd user, *found = NULL;
+
+	return getpwnam_r(SERVICE_USER, &user, memory, sizeof(memory), &found) == 0 && found &&
+	       found->pw_uid == uid;
+}
+
 /* Everybody may write to a bpffs that is mounted without options: what is found there could be
  * another user's trap. */
 static int check_owner(int fd, const char *path, struct error *e)
 {
 	struct stat st;
+	bool own;
 
 	if (fstat(fd, &st))
 		return error_set(e, -errno, "cannot look at %s: %s", path, error_words(-errno));
-	if (st.st_uid != geteuid() || st.st_mode & 077)
+	own = st.st_uid == geteuid() || (geteuid() == 0 && is_service(st.st_uid));
+	if (!own || st.st_mode & 077)
 		return error_set(e, -EACCES,
 				 "%s is not used: it must belong to user %u, and be open to nobody "
 				 "else (mode 700)",
