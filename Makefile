@@ -107,6 +107,27 @@ grafana: ## write the dashboards of Grafana out of deploy/grafana/dashboards.yam
 install: all ## install below PREFIX (default /usr/local), with DESTDIR in front
 	meson install --no-rebuild --quiet -C $(BUILD)
 
+.PHONY: deb
+deb: ## install what is missing, and build the Debian packages: build/deb/*.deb
+	$(deps) build deb
+	tools/deb build/deb
+
+.PHONY: test-package
+test-package: deb ## the packages in a guest: installed, upgraded under load, purged (KERNEL=6.1)
+	$(deps) test lab install
+	tests/install/package $(and $(KERNEL),--kernel $(KERNEL))
+
+.PHONY: static
+static: ## build one file that needs no library and no other file: build-static/wiregauge
+	$(deps) build static
+	tools/static-libs build-static/libs
+	tools/build build-static -Dstatic=true -Dtests=disabled -Dsystemd_units=no
+
+.PHONY: test-static
+test-static: static ## the static file in a root that has nothing else
+	$(deps) test
+	tests/install/static build-static/wiregauge
+
 .PHONY: uninstall
 uninstall: ## remove what the last install put there
 	ninja -C $(BUILD) uninstall

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/log.h"
