@@ -112,10 +112,19 @@ deb: ## install what is missing, and build the Debian packages: build/deb/*.deb
 	$(deps) build deb
 	tools/deb build/deb
 
+.PHONY: docker
+docker: ## build the container's image (IMAGE_REGISTRY=registry.example.org IMAGE_NAMESPACE=monitoring IMAGE_TAG=0.1.0)
+	tools/image "$(IMAGE_REGISTRY)" "$(IMAGE_NAMESPACE)" "$(or $(IMAGE_TAG),latest)"
+
 .PHONY: test-package
 test-package: deb ## the packages in a guest: installed, upgraded under load, purged (KERNEL=6.1)
 	$(deps) test lab install
 	tests/install/package $(and $(KERNEL),--kernel $(KERNEL))
+
+.PHONY: test-docker
+test-docker: ## the Dockerfile's steps without an engine, and its image with compose.yaml's privileges
+	$(deps) test install
+	tests/install/image
 
 .PHONY: static
 static: ## build one file that needs no library and no other file: build-static/wiregauge
