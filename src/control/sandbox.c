@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "control/sandbox.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "http/security.h"
@@ -35,6 +36,8 @@ static int add(struct strv *to, const char *path)
 /* What is needed whatever the configuration says. */
 static int add_system(struct landlock_paths *paths)
 {
+	/* systemd.exec(5): made for the service, for modules that are switched on later, too. */
+	const char *state = getenv("STATE_DIRECTORY");
 	_cleanup_free_ char *pins = NULL;
 	struct error ignored;
 	int err = 0;
@@ -43,6 +46,8 @@ static int add_system(struct landlock_paths *paths)
 		err = add(&paths->read, readable[i]);
 	if (!err)
 		err = add(&paths->write, "/dev/null");
+	if (!err && state)
+		err = add(&paths->write, state);
 	if (!err && !pins_find(&pins, &ignored))
 		err = add(&paths->write, pins);
 	return err;
