@@ -48,7 +48,7 @@ double median(double *values, size_t count)
 
 double prog_run_over(const struct prog_run_pair *pair)
 {
-	double sorted[PROG_RUN_ROUNDS], over[PROG_RUN_ROUNDS], usual;
+	double sorted[PROG_RUN_ROUNDS], over[PROG_RUN_ROUNDS] = {0}, usual;
 	size_t count = 0;
 
 	memcpy(sorted, pair->bare, sizeof(sorted));
