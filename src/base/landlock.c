@@ -56,6 +56,7 @@ enum {
 
 void landlock_paths_free(struct landlock_paths *p)
 {
+	strv_free(&p->list);
 	strv_free(&p->read);
 	strv_free(&p->write);
 }
@@ -123,7 +124,9 @@ int landlock_enforce(const struct landlock_paths *paths, struct error *e)
 	if (fd < 0)
 		return error_set(e, -errno, "cannot make a Landlock ruleset: %s",
 				 error_words(-errno));
-	err = allow_all(fd, &paths->read, READ & rights.fs, e);
+	err = allow_all(fd, &paths->list, LANDLOCK_ACCESS_FS_READ_DIR, e);
+	if (!err)
+		err = allow_all(fd, &paths->read, READ & rights.fs, e);
 	if (!err)
 		err = allow_all(fd, &paths->write, WRITE & rights.fs, e);
 	if (err)

@@ -13,6 +13,7 @@
 #include "base/strv.h"
 
 struct landlock_paths {
+	struct strv list;  /* folders, of which only the names below them are told */
 	struct strv read;  /* files and folders, with all below them */
 	struct strv write; /* likewise: read, made, changed, removed */
 };

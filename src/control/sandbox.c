@@ -34,7 +34,7 @@ static int add(struct strv *to, const char *path)
 }
 
 /* What is needed whatever the configuration says. */
-static int add_system(struct landlock_paths *paths)
+static int add_system(struct landlock_paths *paths, const struct needs *needs)
 {
 	/* systemd.exec(5): made for the service, for modules that are switched on later, too. */
 	const char *state = getenv("STATE_DIRECTORY");
@@ -48,6 +48,9 @@ static int add_system(struct landlock_paths *paths)
 		err = add(&paths->write, "/dev/null");
 	if (!err && state)
 		err = add(&paths->write, state);
+	/* libbpf opens "/" for no more than a number (bpf_map__reuse_fd()), to go on with a map. */
+	if (!err && needs->persistent)
+		err = add(&paths->list, "/");
 	if (!err && !pins_find(&pins, &ignored))
 		err = add(&paths->write, pins);
 	return err;
@@ -80,7 +83,7 @@ void sandbox_free(struct sandbox *s)
 
 int sandbox_enter(struct sandbox *s, struct error *e)
 {
-	int err = add_system(&s->paths);
+	int err = add_system(&s->paths, &s->needs);
 
 	if (err)
 		return error_set(e, err, "no memory for the paths that can be reached");

@@ -205,6 +205,13 @@ def assert_all_were_seen(sender, here, daemon, versions):
 
 # --- it goes on, and the next one takes it over
 
+def test_confined_daemon_takes_over(start):
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) <= 0:  # landlock_create_ruleset(2): the version
+        pytest.skip("this kernel has no Landlock")
+    start().stop()
+    assert persistence(start("--sandbox=on"))["adopted"]
+
+
 def test_killed_under_traffic_no_frame_is_lost(start, send, here):
     daemon = start(version=1)
     with send() as sender:
