@@ -20,7 +20,7 @@ COOKIES = "net.ipv4.tcp_syncookies"
 TIMESTAMPS = "net.ipv4.tcp_timestamps"
 # Changes by itself, whoever looks.
 RESTLESS = re.compile(r"^(fs\.(dentry-state|file-nr|inode-(nr|state)|aio-nr)|"
-                      r"kernel\.(random\.|ns_last_pid|pty\.nr|perf_event_max_sample)|"
+                      r"kernel\.(random\.|ns_last_pid|tainted|pty\.nr|perf_event_max_sample)|"
                       r"net\.netfilter\.nf_conntrack_count)")
 
 
