@@ -85,7 +85,7 @@ int capabilities_parse(const struct strv *names, uint64_t *ret, struct error *e)
 int capabilities_keep(uint64_t keep, struct error *e)
 {
 	_cleanup_(free_caps) cap_t want = cap_init();
-	uint64_t have;
+	uint64_t have = 0;
 	int err = read_permitted(&have, e);
 
 	if (err)

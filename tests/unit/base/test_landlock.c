@@ -34,7 +34,7 @@ static void make_tree(struct tree *t)
 {
 	static const char *const folders[] = {"read", "write", "other"};
 
-	strcpy(t->root, "/tmp/landlock-XXXXXX");
+	snprintf(t->root, sizeof(t->root), "/tmp/landlock-XXXXXX");
 	assert_non_null(mkdtemp(t->root));
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
 		char path[128];
@@ -42,7 +42,7 @@ static void make_tree(struct tree *t)
 
 		path_of(t, folders[i], path);
 		assert_int_equal(mkdir(path, 0700), 0);
-		strcat(path, "/file");
+		snprintf(path, sizeof(path), "%s/%s/file", t->root, folders[i]);
 		fd = open(path, O_CREAT | O_WRONLY, 0600);
 		assert_true(fd >= 0);
 		close(fd);

@@ -78,7 +78,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(root + sizeof(root) - sizeof("XXXXXX"), "XXXXXX");
+	memcpy(root + sizeof(root) - sizeof("XXXXXX"), "XXXXXX", sizeof("XXXXXX"));
 	return !mkdtemp(root) || hostnames_new(NULL, &env.host) ||
 	       hostnames_set_root(env.host, root);
 }
@@ -251,8 +251,8 @@ static void test_names_that_are_not_kubelets(void **state)
 		"a_b_c-xyz",
 		"-.log",
 		"a_b_c-g.log",
-		"__-" ID ".log",
-		"__-" ID ID ".log",
+		("__-" ID ".log"),
+		("__-" ID ID ".log"),
 	};
 
 	(void)state;

@@ -57,7 +57,7 @@ static void test_order(void **state)
 		findings_add(&f, rows[i].group, rows[i].name, rows[i].name)->rank = rows[i].rank;
 	findings_sort(&f);
 	for (size_t i = 0; i < f.count; i++)
-		strcat(names, f.items[i]->name);
+		names[i] = f.items[i]->name[0];
 	assert_string_equal(names, "abcdef");
 	findings_free(&f);
 }
