@@ -17,7 +17,7 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* What iterators get: include/linux/bpf.h, kernel net/ipv4/tcp_ipv4.c, kernel/bpf/map_iter.c */
+/* What iterators get: include/linux/bpf.h, net/ipv4/tcp_ipv4.c, kernel/bpf/map_iter.c */
 struct bpf_iter_meta {
 	__u64 seq_num;
 };
@@ -25,6 +25,10 @@ struct bpf_iter_meta {
 struct bpf_iter__bpf_map_elem {
 	void *key; /* NULL: the end */
 	void *value;
+};
+
+struct bpf_iter__bpf_map {
+	struct bpf_map *map; /* NULL: the end */
 };
 
 struct bpf_iter__tcp {

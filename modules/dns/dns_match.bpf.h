@@ -363,21 +363,45 @@ static __always_inline void dns_match_response(struct __sk_buff *skb,
 		dns_tell(skb, key, rcode, ns);
 }
 
-/* Before the maps are read, and while somebody looks: queries that have waited for too long. */
+/* A query that may have waited for too long. */
+static __always_inline void dns_expire_one(const struct dns_query_key *key,
+					   const struct dns_pending *pending)
+{
+	struct dns_query_key copy;
+	__u64 ns = bpf_ktime_get_ns() - pending->sent_ns;
+
+	if (!dns_is_late(ns))
+		return;
+	copy = *key;
+	dns_time_out(&copy, ns, pending->followed);
+}
+
+/* Before the maps are read, and while somebody looks: all that wait. */
 SEC("?iter/bpf_map_elem")
 int dns_expire(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct dns_pending *pending = ctx->value;
 	const struct dns_query_key *key = ctx->key;
-	struct dns_query_key copy;
-	__u64 ns;
 
-	if (!key || !pending)
-		return 0;
-	ns = bpf_ktime_get_ns() - pending->sent_ns;
-	if (!dns_is_late(ns))
-		return 0;
-	copy = *key;
-	dns_time_out(&copy, ns, pending->followed);
+	if (key && pending)
+		dns_expire_one(key, pending);
+	return 0;
+}
+
+static long dns_expire_in_turn(const struct bpf_map *map, const struct dns_query_key *key,
+			       const struct dns_pending *pending, const void *ctx)
+{
+	(void)map;
+	(void)ctx;
+	dns_expire_one(key, pending);
+	return 0;
+}
+
+/* The same where the kernel goes through maps but not through what is in them: once, at the end. */
+SEC("?iter/bpf_map")
+int dns_expire_each(struct bpf_iter__bpf_map *ctx)
+{
+	if (!ctx->map)
+		bpf_for_each_map_elem(&dns_pending, dns_expire_in_turn, NULL, 0);
 	return 0;
 }

@@ -101,15 +101,43 @@ static void check_sampled(const struct binding *at, const struct config *c, cons
 			      shown(t->text).text, SAMPLING_TAKES);
 }
 
+static bool has_row(const struct config *c, const char *program)
+{
+	for (size_t i = 0; i < c->attach.count; i++) {
+		const struct text *name = &c->attach.items[i].program;
+
+		if (name->text && STREQ(name->text, program))
+			return true;
+	}
+	return false;
+}
+
+/* In the object of its pipeline all other programs are the pipeline's. */
+static void check_is_own(const struct binding *at, const struct config *c,
+			 const struct probe_config *probe)
+{
+	for (size_t i = 0; i < probe->ways.count; i++) {
+		const struct text_list *programs = &probe->ways.items[i].programs;
+
+		for (size_t k = 0; k < programs->count; k++) {
+			const struct text *name = &programs->items[k];
+
+			if (name->text && !has_row(c, name->text))
+				binding_error(at, name->place,
+					      "a probe of a stage is made of programs that the "
+					      "stage itself attaches; add a row for '%s' under "
+					      "`attach:`",
+					      shown(name->text).text);
+		}
+	}
+}
+
 int check_probes(const struct binding *at, const struct config *c)
 {
 	_cleanup_free_ struct named_place *names = calloc(c->probes.count + 1, sizeof(*names));
 
 	if (!names)
 		return -ENOMEM;
-	if (c->has_stage && c->probes.count)
-		binding_error(at, c->probes.items[0].place,
-			      "a stage has no programs of its own to make probes of");
 	for (size_t i = 0; i < c->probes.count; i++) {
 		const struct probe_config *probe = &c->probes.items[i];
 
@@ -117,6 +145,8 @@ int check_probes(const struct binding *at, const struct config *c)
 		check_when(at, c, &probe->when);
 		check_sampled(at, c, &probe->sampled);
 		check_programs(at, c, i);
+		if (c->has_stage)
+			check_is_own(at, c, probe);
 	}
 	binding_check_unique(at, "probe", names, c->probes.count);
 	return 0;

@@ -32,6 +32,8 @@
 
 #define PERF_DEVICES "/sys/bus/event_source/devices/"
 
+#define REFUSED "the kernel, or what confines this process, refuses such programs"
+
 /* ---- what is attached by its BTF ---- */
 
 /* An empty program at the BTF type @name, into *ret. */
@@ -92,8 +94,7 @@ static int try_function(const struct ability_env *env, enum bpf_attach_type atta
 	if (!err)
 		err = link_for_a_moment(NULL, fd);
 	if (err == -EPERM && capabilities_held(a->capabilities, lacks))
-		finding_set(f, FINDING_MISSING,
-			    "the kernel, or what confines this process, refuses such programs");
+		finding_set(f, FINDING_MISSING, REFUSED);
 	else if (err == -EOPNOTSUPP || err == -COMPAT_ENOTSUPP)
 		finding_set(f, FINDING_MISSING, "this kernel has no trampolines for them");
 	return err;
@@ -109,22 +110,45 @@ static int try_fexit(const struct ability_env *env, const struct ability *a, str
 	return try_function(env, BPF_TRACE_FEXIT, a, f);
 }
 
-static int try_iterator(const struct ability_env *env, const struct ability *a, struct finding *f)
+/* The iterator of the BTF function @name is run; @map: whose entries it is for, or -1. */
+static int run_iterator(const struct ability_env *env, const char *name, int map)
 {
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map};
+	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = map < 0 ? NULL : &info,
+		    .iter_info_len = map < 0 ? 0 : sizeof(info));
 	_cleanup_close_ int fd = -1, link = -1, iterator = -1;
-	int err = load_at_type(env, "bpf_iter_bpf_map", BTF_KIND_FUNC, BPF_TRACE_ITER, &fd);
+	int err = load_at_type(env, name, BTF_KIND_FUNC, BPF_TRACE_ITER, &fd);
 	char text[16];
 
-	(void)a, (void)f;
 	if (err)
 		return err;
-	link = bpf_link_create(fd, 0, BPF_TRACE_ITER, NULL);
+	link = bpf_link_create(fd, 0, BPF_TRACE_ITER, &options);
 	if (link < 0)
 		return link;
 	iterator = bpf_iter_create(link);
 	if (iterator < 0)
 		return iterator;
 	return read(iterator, text, sizeof(text)) < 0 ? -errno : 0;
+}
+
+static int try_iterator(const struct ability_env *env, const struct ability *a, struct finding *f)
+{
+	(void)a, (void)f;
+	return run_iterator(env, "bpf_iter_bpf_map", -1);
+}
+
+static int try_entries(const struct ability_env *env, const struct ability *a, struct finding *f)
+{
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 8, 1, NULL);
+	char lacks[64];
+	int err;
+
+	if (map < 0)
+		return map;
+	err = run_iterator(env, "bpf_iter_bpf_map_elem", map);
+	if (err == -EPERM && capabilities_held(a->capabilities, lacks))
+		finding_set(f, FINDING_MISSING, REFUSED);
+	return err;
 }
 
 /* ---- what is attached to a perf event ---- */
@@ -492,6 +516,10 @@ static const struct ability rows[] = {
 	 TRACING("perf_event", "perf_event", "programs at perf events", try_perf_event)},
 	{.id = "program.iter",
 	 TRACING("iter", "iter", "programs that go through what there is", try_iterator)},
+	{.id = "program.iter_map_elem",
+	 TRACING("iter map_elem", "iter/bpf_map_elem",
+		 "programs that go through the entries of a map", try_entries),
+	 .remedy = "in your own configs: iter/bpf_map and bpf_for_each_map_elem(), Linux 5.13"},
 	{.id = "program.netfilter",
 	 NETWORK("netfilter link", "netfilter", "programs in netfilter", try_netfilter),
 	 .in_scratch = true},

@@ -125,6 +125,10 @@ static void say_tracepoint(struct buf *b, const char *tracepoint)
 	"the kernel, or what confines this process, refuses fentry, fexit, fmod_ret and lsm "      \
 	"programs; kprobe/, tp_btf/ or raw_tp/ may do in their place"
 
+#define MAP_ENTRIES                                                                                \
+	"the kernel, or what confines this process, refuses iterators over the entries of maps; "  \
+	"iter/bpf_map with bpf_for_each_map_elem() does in their place (Linux 5.13)"
+
 /* The first that fits. */
 static const struct rule {
 	const char *section; /* what SEC() begins with */
@@ -138,6 +142,7 @@ static const struct rule {
 	{"fexit", -EPERM, NULL, EXIT_DENIED, TRAMPOLINES},
 	{"fmod_ret", -EPERM, NULL, EXIT_DENIED, TRAMPOLINES},
 	{"lsm", -EPERM, NULL, EXIT_DENIED, TRAMPOLINES},
+	{"iter/bpf_map_elem", -EPERM, NULL, EXIT_DENIED, MAP_ENTRIES},
 	{"", 0, "-- END PROG LOAD LOG --", EXIT_FAILED, "the kernel's verifier refuses a program"},
 	{"", 0, "missing BPF prog type", EXIT_USAGE,
 	 "no kind of program that is known here has such a SEC()"},

@@ -18,6 +18,7 @@ enum program {
 	SOCK_OPS,
 	CONNECT4,
 	PERF_EVENT,
+	MAPS,
 	MAP_ELEM,
 	TCX,
 	PROGRAMS
@@ -128,6 +129,20 @@ int on_perf_event(void *ctx)
 {
 	(void)ctx;
 	count(PERF_EVENT);
+	return 0;
+}
+
+struct bpf_iter__bpf_map {
+	void *meta;
+	void *map;
+};
+
+/* Once each time that it goes round. */
+SEC("?iter/bpf_map")
+int on_maps(struct bpf_iter__bpf_map *ctx)
+{
+	if (!ctx->map)
+		count(MAPS);
 	return 0;
 }
 

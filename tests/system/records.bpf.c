@@ -40,18 +40,16 @@ struct {
 	__type(value, __u32);
 } rounds SEC(".maps");
 
-struct bpf_iter__bpf_map_elem {
+struct bpf_iter__bpf_map {
 	void *meta;
 	void *map;
-	void *key;
-	__u32 *value;
 };
 
 /* Counts how often it goes round. */
-SEC("?iter/bpf_map_elem")
-int count_rounds(struct bpf_iter__bpf_map_elem *ctx)
+SEC("?iter/bpf_map")
+int count_rounds(struct bpf_iter__bpf_map *ctx)
 {
-	__u32 *count = ctx->value;
+	__u32 zero = 0, *count = ctx->map ? NULL : bpf_map_lookup_elem(&rounds, &zero);
 
 	if (count)
 		(*count)++;

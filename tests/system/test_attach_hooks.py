@@ -20,11 +20,15 @@ from bpf import check, lib, object_path
 from daemon import PATIENCE, command
 from kernel import assert_released, bpftool, holdings
 from netns import address_pair, connect
+from trying import RUNS
 from waiting import until, until_stable
 
 PROGRAMS = ("on_xdp", "on_xdp_other", "on_netfilter", "on_skb_ingress", "on_skb_egress",
-            "on_sock_ops", "on_connect4", "on_perf_event", "on_map_elem", "on_tcx")
+            "on_sock_ops", "on_connect4", "on_perf_event", "on_maps", "on_map_elem",
+            "on_tcx")
 METRICS = metrics_of(PROGRAMS)
+MAPS = "program: on_maps, hook: iter"
+ENTRIES = "program: on_map_elem, hook: iter, map: seven"
 CHANGED = METRICS + "description: changed\n"
 
 
@@ -44,11 +48,11 @@ def run_rows(run, folder):
 # --- which programs are loaded
 
 def test_programs_on_request_stay_unloaded(run_rows, here):
-    daemon = run_rows("program: on_map_elem, hook: iter, map: seven")
+    daemon = run_rows(MAPS)
     states = {program["name"]: program["loaded"]
               for unit in daemon.status()["units"] for program in unit["programs"]}
     assert set(states) == set(PROGRAMS)
-    assert [name for name, loaded in states.items() if loaded] == ["on_map_elem"]
+    assert [name for name, loaded in states.items() if loaded] == ["on_maps"]
     assert not daemon.complaints()
 
 
@@ -57,7 +61,7 @@ WHEN = "options:\n  - {name: deep, type: bool, default: false}\n"
 
 @pytest.mark.parametrize("value", ["true", "false"])
 def test_when_switches_a_program_on(run_rows, value):
-    daemon = run_rows("program: on_map_elem, hook: iter, map: seven",
+    daemon = run_rows(MAPS,
                       "program: on_perf_event, hook: perf_event, when: deep, "
                       "event: 'type=software,config=cpu-clock,frequency=50'",
                       extra=WHEN, arguments=("--option", f"hooks.deep={value}"))
@@ -352,8 +356,7 @@ def test_unchanged_config_keeps_its_counts(run_rows, folder, here, there):
     daemon = run_rows(XDP)
     send_to(there, "wire", here, 9)
     until_runs(daemon, "on_xdp", 9)
-    write_rows(folder, "program: on_map_elem, hook: iter, map: seven", name="second",
-                 metrics="")
+    write_rows(folder, MAPS, name="second", metrics="")
     assert "the new configuration runs" in daemon.reload()
     send_to(there, "wire", here, 2)
     until_runs(daemon, "on_xdp", 11)
@@ -597,20 +600,42 @@ def test_perf_event_that_this_machine_has_not(run_rows):
 
 # --- iterators
 
+@pytest.fixture
+def over_entries():
+    if not RUNS["program.iter_map_elem"]():
+        pytest.skip("this kernel refuses iterators over the entries of maps")
+
+
 def test_iterator_runs_at_each_scrape(run_rows):
-    daemon = run_rows("program: on_map_elem, hook: iter, map: seven")
+    daemon = run_rows(MAPS)
+    assert places(daemon, "on_maps") == {"iter/bpf_map": "iterator"}
+    first = runs(daemon, "on_maps")
+    assert first > 0
+    assert [runs(daemon, "on_maps") for _ in range(3)] == [first + i for i in (1, 2, 3)]
+
+
+def test_iterator_over_the_entries_of_a_map(over_entries, run_rows):
+    daemon = run_rows(ENTRIES)
     assert places(daemon, "on_map_elem") == {"seven": "iterator"}
     first = runs(daemon, "on_map_elem")
     assert first % 7 == 0 and first > 0
     assert [runs(daemon, "on_map_elem") for _ in range(3)] == [first + 7 * i for i in (1, 2, 3)]
 
 
+def test_iterator_that_the_kernel_refuses(run_rows):
+    if RUNS["program.iter_map_elem"]():
+        pytest.skip("this kernel does not refuse them")
+    daemon = run_rows(MAPS, ENTRIES)
+    error = program_status(daemon, "on_map_elem")["error"]
+    assert "refuses iterators over the entries of maps" in error
+
+
 def test_iterator_runs_not_more_often_than_its_interval(run_rows):
-    daemon = run_rows("program: on_map_elem, hook: iter, map: seven, interval: 1h")
-    assert [runs(daemon, "on_map_elem") for _ in range(4)] == [7] * 4
+    daemon = run_rows(f"{MAPS}, interval: 1h")
+    assert [runs(daemon, "on_maps") for _ in range(4)] == [1] * 4
 
 
-def test_iterator_of_a_map_needs_one(run_rows):
+def test_iterator_of_a_map_needs_one(over_entries, run_rows):
     daemon = run_rows("program: on_map_elem, hook: section")
     assert attached_metric(daemon, "on_map_elem") == 0
     assert "a row of `attach:` with `map:`" in program_status(daemon, "on_map_elem")["error"]
@@ -621,7 +646,7 @@ def test_iterator_of_a_map_needs_one(run_rows):
 ALL = [XDP, "program: on_sock_ops, hook: sock_ops", "program: on_connect4, hook: cgroup",
        "program: on_skb_ingress, hook: cgroup_skb_ingress",
        "program: on_skb_egress, hook: cgroup_skb_egress",
-       "program: on_map_elem, hook: iter, map: seven",
+       MAPS,
        perf_event("type=software,config=cpu-clock,frequency=10"),
        *([NETFILTER] if has_symbol("bpf_nf_link_attach") else [])]
 

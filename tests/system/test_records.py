@@ -21,7 +21,7 @@ MANIFEST = """
 options:
   - {name: closed, type: bool, default: true}
 attach:
-  - {program: count_rounds, hook: iter, map: rounds}
+  - {program: count_rounds, hook: iter}
 records:
   - name: closed
     help: Connections as they close

@@ -164,12 +164,21 @@ def link(stack, program, target, attach_type, more=b""):
 
 
 @answered
-def iterator():
-    program = Loaded(26, 28, btf_id("bpf_iter_bpf_prog", FUNC))
+def iterator(name="bpf_iter_bpf_prog", more=b""):
+    program = Loaded(26, 28, btf_id(name, FUNC))
     with program, statistics(), ExitStack() as stack:
-        fd = link(stack, program, 0, 28)
+        fd = link(stack, program, 0, 28, more)
         os.read(holding(stack, bpf(ITER_CREATE, struct.pack("<II", fd, 0))), 16)
         return program.runs()
+
+
+def iterator_over_entries():
+    fd = bpf(MAP_CREATE, struct.pack("<IIIII", 2, 4, 8, 3, 0))  # an array of 3
+    info = ctypes.create_string_buffer(struct.pack("<I", fd))
+    try:
+        return iterator("bpf_iter_bpf_map_elem", struct.pack("<QI", ctypes.addressof(info), 4)) >= 3
+    finally:
+        os.close(fd)
 
 
 # ---- perf events
@@ -345,7 +354,8 @@ RUNS = {
     "program.fentry": lambda: at_function(24), "program.fexit": lambda: at_function(25),
     "program.kprobe": lambda: at_kprobe(False), "program.kretprobe": lambda: at_kprobe(True),
     "program.kprobe_multi": kprobe_multi, "program.uprobe": uprobe,
-    "program.perf_event": at_perf_event, "program.iter": iterator, "program.netfilter": netfilter,
+    "program.perf_event": at_perf_event, "program.iter": iterator,
+    "program.iter_map_elem": iterator_over_entries, "program.netfilter": netfilter,
     "program.tcx": tcx, "program.cgroup_skb": lambda: in_cgroup(8, 1, SEND),
     "program.sock_ops": lambda: in_cgroup(13, 3, CONNECT),
 }

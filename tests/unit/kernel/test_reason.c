@@ -39,6 +39,7 @@ static void test_meanings(void **state)
 	} rows[] = {
 		{"fentry/f", -EPERM, "", EXIT_DENIED, "refuses fentry"},
 		{"lsm.s/file_open", -EPERM, "", EXIT_DENIED, "refuses fentry"},
+		{"iter/bpf_map_elem", -EPERM, "", EXIT_DENIED, "bpf_for_each_map_elem()"},
 		{"fentry/wiregauge_none", -ESRCH, "failed to find kernel BTF type ID of 'x'",
 		 EXIT_HOST_LACKS, "no function 'wiregauge_none'"},
 		{"tp_btf/x", -ESRCH, "failed to find kernel BTF type ID of 'x'", EXIT_HOST_LACKS,
