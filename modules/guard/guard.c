@@ -379,23 +379,31 @@ void guard_tick(struct guard *g)
 	set_timer(g, MIN(next, now + TICK_NS));
 }
 
-/* The first tick comes once the unit runs in the place of the one before, on a reload: both have
- * the same maps, and had it failed in between, that one would go on with them. */
+/*
+ * The first tick comes once the unit runs, on a reload in the place of the one before: both have
+ * the same maps, and had it failed in between, that one would go on with them. What was applied at
+ * once is a first start's, and is pinned by now.
+ */
+static void settle(struct guard *g)
+{
+	struct error error;
+
+	g->settled = true;
+	if (!g->to_apply)
+		guard_set_keep(&g->set);
+	else if (apply(g, &error))
+		log_error("guard: what is configured is not in force: %s", error.text);
+}
+
 static void ready(void *state)
 {
 	struct guard *g = state;
-	struct error error;
 	uint64_t ticks;
-	int err;
 
 	if (read(g->timer_fd, &ticks, sizeof(ticks)) < 0 && errno == EAGAIN)
 		return;
-	if (g->to_apply) {
-		g->to_apply = false;
-		err = apply(g, &error);
-		if (err)
-			log_error("guard: what is configured is not in force: %s", error.text);
-	}
+	if (!g->settled)
+		settle(g);
 	guard_tick(g);
 }
 
@@ -445,14 +453,15 @@ static int find_maps(struct guard *g, const struct object *o, struct error *e)
 	return 0;
 }
 
-static int open_kernel(struct guard *g, const struct object *o, struct error *e)
+static int open_kernel(struct guard *g, const struct part_context *c, struct error *e)
 {
+	const struct object *o = c->object;
 	int err = find_maps(g, o, e);
 
 	if (!err)
 		err = map_settings(g, o, e);
 	if (!err)
-		err = guard_set_open(&g->set, o, g->settings, e);
+		err = guard_set_open(&g->set, c->unit, o, g->settings, e);
 	if (!err)
 		err = guard_limits_open(&g->limits, o, g->settings, e);
 	if (!err)
@@ -492,7 +501,7 @@ static int start_parts(struct guard *g, const struct part_context *c, struct err
 	int err = guard_options_read(c->module, &g->options, e);
 
 	if (!err)
-		err = open_kernel(g, c->object, e);
+		err = open_kernel(g, c, e);
 	if (!err && guard_log_open(&g->log, g->options.log_file, g->options.log_size))
 		err = error_set(e, -ENOMEM, "no memory");
 	if (!err)
@@ -521,5 +530,5 @@ static int start(const struct part_context *c, void *state, int *ret_fd, struct 
 	return 0;
 }
 
-MODULE_PART(guard, .state_size = sizeof(struct guard), .start = start, .ready = ready, .fill = fill,
-	    .diff = guard_diff, .stop = stop);
+MODULE_PART(guard, .state_size = sizeof(struct guard), .makes_maps = true, .start = start,
+	    .ready = ready, .fill = fill, .diff = guard_diff, .stop = stop);

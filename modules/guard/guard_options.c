@@ -98,7 +98,7 @@ static int read_time(const struct module *m, const char *name, uint64_t *ret, st
 static int read_prefix(const struct module *m, struct guard_options *o, struct error *e)
 {
 	static const uint64_t lengths[] = {64, 56, 48};
-	uint64_t n;
+	uint64_t n = 0;
 	int err = read_number(m, "source_prefix", 48, 64, &n, e);
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(lengths); i++) {
@@ -150,7 +150,7 @@ static int read_numbers(const struct module *m, struct guard_options *o, struct 
 		{"detection_packets", 1, UINT32_MAX, &d->least},
 		{"detection_syns", 1, UINT32_MAX, &d->least_syns},
 	};
-	uint64_t n;
+	uint64_t n = 0;
 	int err = read_prefix(m, o, e);
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(numbers); i++) {

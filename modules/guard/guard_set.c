@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "engine/inner_maps.h"
 #include "guard_map.h"
 #include "kernel/mapwrite.h"
 
@@ -63,9 +64,10 @@ static void slot_close(struct guard_slot *slot)
 
 static const struct guard_slot no_slot = {.tries = {{.fd = -1}, {.fd = -1}}, .exact = {.fd = -1}};
 
-int guard_set_open(struct guard_set *s, const struct object *o, struct guard_settings *settings,
-		   struct error *e)
+int guard_set_open(struct guard_set *s, const struct unit *u, const struct object *o,
+		   struct guard_settings *settings, struct error *e)
 {
+	s->unit = u;
 	s->slot = no_slot;
 	s->settings = settings;
 	if (object_find_map(o, "guard_prefixes", &s->outer_tries) ||
@@ -140,24 +142,51 @@ static int count_slot(struct guard_slot *slot, struct error *e)
 	return err;
 }
 
-int guard_set_adopt(struct guard_set *s, struct error *e)
+static int open_slot(const struct guard_set *s, uint32_t at, struct guard_slot *slot,
+		     struct error *e)
 {
-	uint32_t at = s->settings->lists_slot & 1, flags;
-	struct guard_slot slot = no_slot;
-	int err = mapwrite_open_inner(s->outer_exact.fd, at, &slot.exact, &flags);
+	int err = inner_map_open(s->unit, &s->outer_exact, at, &slot->exact, e);
 
 	for (size_t i = 0; !err && i < GUARD_LISTS; i++)
-		err = mapwrite_open_inner(s->outer_tries.fd, trie_index(at, i), &slot.tries[i],
-					  &flags);
-	if (err)
-		err = error_set(e, err, "cannot open the lists that are in use: %s",
-				error_words(err));
+		err = inner_map_open(s->unit, &s->outer_tries, trie_index(at, i), &slot->tries[i],
+				     e);
+	return err ? error_prefix(e, "the lists that are in use") : 0;
+}
+
+static void keep_slot(const struct guard_set *s, uint32_t at, const struct guard_slot *slot)
+{
+	inner_map_keep(s->unit, &s->outer_exact, at, slot->exact.fd);
+	for (size_t i = 0; i < GUARD_LISTS; i++)
+		inner_map_keep(s->unit, &s->outer_tries, trie_index(at, i), slot->tries[i].fd);
+}
+
+void guard_set_keep(const struct guard_set *s)
+{
+	if (s->slot.exact.fd >= 0)
+		keep_slot(s, s->settings->lists_slot & 1, &s->slot);
+}
+
+static void forget_slot(const struct guard_set *s, uint32_t at)
+{
+	inner_map_forget(s->unit, &s->outer_exact, at);
+	for (size_t i = 0; i < GUARD_LISTS; i++)
+		inner_map_forget(s->unit, &s->outer_tries, trie_index(at, i));
+}
+
+int guard_set_adopt(struct guard_set *s, struct error *e)
+{
+	uint32_t at = s->settings->lists_slot & 1;
+	struct guard_slot slot = no_slot;
+	int err = open_slot(s, at, &slot, e);
+
 	if (!err)
 		err = count_slot(&slot, e);
 	slot_close(err ? &slot : &s->slot);
-	if (!err)
-		s->slot = slot;
-	return err;
+	if (err)
+		return err;
+	s->slot = slot;
+	guard_set_keep(s);
+	return 0;
 }
 
 /* ---- a new set ---- */
@@ -302,10 +331,19 @@ static void note_lengths(struct guard_settings *settings, const struct guard_ite
 		guard_settings_note_length(settings, &items->items[i].prefix);
 }
 
+/* The memory of lists that are not in use any more; where that fails it is kept until the next
+ * time. */
+static void clear_slot(const struct guard_set *s, uint32_t at)
+{
+	const int empty[GUARD_LISTS] = {s->empty_trie.fd, s->empty_trie.fd};
+
+	(void)place(s, at, s->empty_exact.fd, empty);
+	forget_slot(s, at);
+}
+
 /* What the old lists need stays set until the new ones are taken. */
 static void take(struct guard_set *s, struct guard_slot *slot, uint32_t at)
 {
-	const int empty[GUARD_LISTS] = {s->empty_trie.fd, s->empty_trie.fd};
 	uint32_t before = s->settings->lists_slot & 1;
 
 	set_list_flags(s->settings, flags_of(&s->slot) | flags_of(slot));
@@ -313,9 +351,8 @@ static void take(struct guard_set *s, struct guard_slot *slot, uint32_t at)
 	set_list_flags(s->settings, flags_of(slot));
 	slot_close(&s->slot);
 	s->slot = *slot;
-	/* The memory of the old ones; where that fails it is kept until the next time. */
 	if (before != at)
-		(void)place(s, before, s->empty_exact.fd, empty);
+		clear_slot(s, before);
 }
 
 int guard_set_build(struct guard_set *s, const struct guard_items *items, struct error *e)
@@ -332,6 +369,7 @@ int guard_set_build(struct guard_set *s, const struct guard_items *items, struct
 		const int tries[GUARD_LISTS] = {slot.tries[0].fd, slot.tries[1].fd};
 
 		note_lengths(s->settings, items);
+		keep_slot(s, at, &slot);
 		err = place(s, at, slot.exact.fd, tries);
 	}
 	if (err) {

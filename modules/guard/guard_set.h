@@ -22,6 +22,7 @@ struct guard_slot {
 };
 
 struct guard_set {
+	const struct unit *unit;         /* whose maps they are; NULL: a test's */
 	struct guard_settings *settings; /* the kernel's, mapped */
 	struct map_info outer_tries;     /* guard_prefixes */
 	struct map_info outer_exact;     /* guard_exact */
@@ -30,10 +31,14 @@ struct guard_set {
 	struct guard_slot slot; /* in use */
 };
 
-/* The maps of @o; what is in them already is found by guard_set_adopt(). */
-int guard_set_open(struct guard_set *s, const struct object *o, struct guard_settings *settings,
-		   struct error *e);
+/* The maps of @o, which @u has loaded; what is in them already is found by guard_set_adopt(). */
+int guard_set_open(struct guard_set *s, const struct unit *u, const struct object *o,
+		   struct guard_settings *settings, struct error *e);
 void guard_set_close(struct guard_set *s);
+
+/* So that the next daemon can open the slot in use, once the unit is pinned. A slot that is made
+ * later is kept by itself. */
+void guard_set_keep(const struct guard_set *s);
 
 /* Takes up the slot that an earlier daemon left in use. */
 int guard_set_adopt(struct guard_set *s, struct error *e);

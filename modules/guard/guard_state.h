@@ -42,7 +42,8 @@ struct guard {
 	struct guard_log log;
 	struct guard_items declared; /* until they are in the kernel */
 	size_t list_mistakes;
-	bool to_apply; /* what is configured is not in force yet: see guard_ready() */
+	bool to_apply; /* at the first tick: what is configured */
+	bool settled;  /* that tick has been */
 	int timer_fd;
 	uint64_t protected_ns; /* when that was last looked up, CLOCK_MONOTONIC */
 	uint64_t swept_ns;     /* likewise bans that have expired */

@@ -6,13 +6,15 @@ import json
 import select
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
-from daemon import BINARY, PATIENCE, command
+from daemon import BINARY, PATIENCE, Daemon, command
 from flooding import Flood
 from guarding import HERE, THERE, Guard, gets_through
 from netns import mac
@@ -524,6 +526,55 @@ def test_profile_simple(start, here, there):
     guard("unblock", "192.0.2.1", "192.0.2.2")
     until(lambda: guard.json("log")["rows"][-1]["action"] == "automatic bans",
           10 * PATIENCE, guard.daemon.log)
+
+
+# ---- as a user of its own ----
+
+MOUNT_NAMESPACE = ["unshare", "--mount", "sh", "-c",
+                   "mount -t bpf -o mode=700 bpffs /sys/fs/bpf && echo there && exec sleep 1000"]
+
+
+@pytest.fixture
+def private(cleanup):
+    """Into a mount namespace that stays, with a bpffs of its own, and without CAP_SYS_ADMIN."""
+    holder = subprocess.Popen(MOUNT_NAMESPACE, stdout=subprocess.PIPE, text=True)
+    cleanup.callback(holder.wait)
+    cleanup.callback(holder.kill)
+    assert holder.stdout.readline() == "there\n"
+    return ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "setpriv", "--bounding-set=-sys_admin"]
+
+
+@pytest.fixture
+def nobodys(here, private, cleanup):
+    """Starts guard as a user who may do what his daemon needs, and no more."""
+    directory = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="wg-", dir="/tmp")))
+    directory.chmod(0o777)
+
+    def start(block):
+        daemon = Daemon(here, directory, "--user=nobody", "--module=guard",
+                        "--option=xdp.interfaces=lo", f"--option=guard.block={block}",
+                        f"--option=guard.log_file={directory}/evidence", through=private)
+        cleanup.callback(daemon.close)
+        daemon.wait_ready()
+        held = daemon.status()["privileges"]
+        assert held["uid"] != 0 and "cap_sys_admin" not in held["bounding"]
+        return Guard(daemon)
+    return start
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_lists_are_taken_up_without_cap_sys_admin(nobodys, end):
+    """Which it takes to open a map of a map of maps by its number: they have pins of their own."""
+    guard = nobodys("192.0.2.0/24")
+    guard("block", "198.51.100.7")
+    for declared in ("192.0.2.0/24", "203.0.113.0/24", "203.0.113.0/25"):  # then new sets
+        getattr(guard.daemon, end)()
+        guard = nobodys(declared)
+        until(lambda guard=guard, declared=declared: set(guard.rows()) == {
+            ("block", declared), ("block", "198.51.100.7")}, 10 * PATIENCE, guard.daemon.log)
+        guard("block", "2001:db8::/32")
+        guard("unblock", "2001:db8::/32")
+        assert all("native" in line for line in guard.daemon.complaints())  # lo has no native XDP
 
 
 # ---- metrics ----

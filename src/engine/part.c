@@ -85,6 +85,7 @@ static int start(struct unit *u, const struct part *part, const struct module *m
 {
 	const struct part_context context = {.object = u->object,
 					     .module = m,
+					     .unit = u,
 					     .adopted = u->persistence.adopted};
 	struct running_part *p = reserve(part);
 	int fd = -1, err;
@@ -158,6 +159,15 @@ void part_diff(const struct unit *u, const struct module *declared, difference_f
 
 	if (p && p->part->diff)
 		p->part->diff(p->state, declared, add, ctx);
+}
+
+bool parts_make_maps(const struct unit *u)
+{
+	for (const struct running_part *p = u->parts; p; p = p->next) {
+		if (p->part->makes_maps)
+			return true;
+	}
+	return false;
 }
 
 void parts_fill(struct unit *u)

@@ -33,6 +33,7 @@ struct unit;
 struct part_context {
 	const struct object *object; /* loaded: its maps are there (object_find_map) */
 	const struct module *module; /* its options (module_option) */
+	const struct unit *unit;     /* for inner_maps.h */
 	/*
 	 * Of a module that outlives the daemon (`persistent:`): its maps are those of a run before,
 	 * or of the unit that a reload takes the place of, with what is in them. Programs may be at
@@ -45,6 +46,7 @@ struct part_context {
 struct part {
 	const char *module;
 	size_t state_size; /* of its state, all zeros at first */
+	bool makes_maps;   /* also later, so that CAP_BPF is kept: see privileges.h */
 	/*
 	 * After the object is loaded, before programs are attached. A descriptor of the part's own,
 	 * or -1, goes to *ret_fd, which is -1 already. When it fails, it leaves nothing behind, and
@@ -94,6 +96,9 @@ const struct unit *part_unit(const struct agent *a, const char *module);
 
 /* diff() of the part of @declared that runs in @u, if there is one. In the loop's thread. */
 void part_diff(const struct unit *u, const struct module *declared, difference_fn add, void *ctx);
+
+/* Whether a part that runs in @u has makes_maps. */
+bool parts_make_maps(const struct unit *u);
 
 void parts_fill(struct unit *u);
 void parts_stop(struct unit *u);

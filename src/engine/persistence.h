@@ -3,7 +3,7 @@
  * Units that outlive the daemon: `persistent: true`. Their maps and their links at interfaces are
  * pinned (kernel/pins.h):
  *
- *	<bpffs>/wiregauge/<namespace>/<plan>/<layout>/maps/<map>
+ *	<bpffs>/wiregauge/<namespace>/<plan>/<layout>/maps/<map>[-<index>]
  *	                                    /links/<hook>-<inode of the network namespace>-<ifindex>
  *
  * The next unit of that plan, of a new start or of a reload, has the same maps, and its programs
@@ -20,6 +20,10 @@
 struct agent;
 struct buf;
 struct plans;
+
+/* Between the name of a map of maps and the index of what is in it: inner_maps.h. Neither the name
+ * of a map nor a number has it. */
+#define PERSISTENCE_INNER '-'
 
 bool plan_is_persistent(const struct plan *p);
 

@@ -146,6 +146,15 @@ static bool has_programs(const struct unit *u)
 	return true;
 }
 
+/* Of a map of maps that is wanted, so is what is in it: who puts it there says when it is not. */
+static bool is_wanted(const struct strv *wanted, const char *name)
+{
+	const char *end = strrchr(name, PERSISTENCE_INNER);
+	_cleanup_free_ char *outer = end ? strndup(name, (size_t)(end - name)) : NULL;
+
+	return strv_has(wanted, name) || (outer && strv_has(wanted, outer));
+}
+
 static void sweep_unit(const struct unit *u, const char *part)
 {
 	_cleanup_strv_ struct strv wanted = {0}, present = {0};
@@ -158,7 +167,7 @@ static void sweep_unit(const struct unit *u, const char *part)
 		return;
 	}
 	for (size_t i = 0; i < present.count; i++) {
-		if (!strv_has(&wanted, present.items[i]))
+		if (!is_wanted(&wanted, present.items[i]))
 			persistence_remove(u->env->pins, present.items[i], "not needed any more");
 	}
 }

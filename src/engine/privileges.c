@@ -8,6 +8,7 @@
 #include "base/capabilities.h"
 #include "base/file.h"
 #include "engine/agent.h"
+#include "engine/part.h"
 #include "engine/placement.h"
 #include "engine/probe.h"
 #include "kernel/compat.h"
@@ -185,6 +186,7 @@ static const struct row {
 	{{CAP_BPF, PRIVILEGE_LOAD, "makes maps, loads programs"}, always},
 	{{CAP_BPF, PRIVILEGE_KEPT, "reads maps: this kernel asks everybody who does for it"},
 	 uses_bpf_later},
+	{{CAP_BPF, PRIVILEGE_KEPT, "makes maps for lists that change"}, parts_make_maps},
 	{{CAP_PERFMON, PRIVILEGE_LOAD, "loads programs that trace, or that compute addresses"},
 	 always},
 	{{CAP_PERFMON, PRIVILEGE_KEPT, "attaches sampled kprobes again and again"},

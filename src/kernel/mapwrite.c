@@ -58,25 +58,33 @@ int mapwrite_create_like(const struct map_info *like, uint32_t flags, uint32_t e
 	return fd < 0 ? -errno : fd;
 }
 
-int mapwrite_open_inner(int fd, uint32_t index, struct map_info *ret, uint32_t *ret_flags)
+int mapwrite_inner_number(int fd, uint32_t index, uint32_t *ret)
+{
+	return bpf_map_lookup_elem(fd, &index, ret) ? -errno : 0;
+}
+
+int mapwrite_open_number(uint32_t number)
+{
+	int fd = bpf_map_get_fd_by_id(number);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mapwrite_look_at(int fd, struct map_info *ret, uint32_t *ret_number)
 {
 	struct bpf_map_info info = {0};
-	_cleanup_close_ int inner = -1;
-	uint32_t size = sizeof(info), id;
+	uint32_t size = sizeof(info);
 
-	if (bpf_map_lookup_elem(fd, &index, &id))
-		return -errno;
-	inner = bpf_map_get_fd_by_id(id);
-	if (inner < 0 || bpf_obj_get_info_by_fd(inner, &info, &size))
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
 		return -errno;
 	*ret = (struct map_info){
 		.name = "",
+		.fd = -1,
 		.type = info.type,
 		.key_size = info.key_size,
 		.value_size = info.value_size,
 		.max_entries = info.max_entries,
 	};
-	*ret_flags = info.map_flags;
-	ret->fd = TAKE_FD(inner);
+	*ret_number = info.id;
 	return 0;
 }

@@ -24,9 +24,14 @@ int mapwrite_put_all(const struct map_info *map, const void *keys, const void *v
 /* A map like @like with room for @entries: its descriptor, the caller's, or a negative errno. */
 int mapwrite_create_like(const struct map_info *like, uint32_t flags, uint32_t entries);
 
-/*
- * The map that a map of maps, descriptor @fd, has at index @index, into *ret, whose descriptor is
- * the caller's; *ret_flags are those that it was made with. -ENOENT when there is none. Needs what
- * bpf(2) asks for to open a map by its number: CAP_SYS_ADMIN.
- */
-int mapwrite_open_inner(int fd, uint32_t index, struct map_info *ret, uint32_t *ret_flags);
+/* The number of the map that a map of maps, descriptor @fd, has at @index; -ENOENT when there is
+ * none. */
+int mapwrite_inner_number(int fd, uint32_t index, uint32_t *ret);
+
+/* A descriptor of the map of that number, the caller's, or a negative errno. Takes
+ * CAP_SYS_ADMIN. */
+int mapwrite_open_number(uint32_t number);
+
+/* What the map of descriptor @fd is, and its number. *ret has no name, and the descriptor is not
+ * in it. */
+int mapwrite_look_at(int fd, struct map_info *ret, uint32_t *ret_number);
