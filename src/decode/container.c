@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 
-#include "decode/container_ref.h"
-#include "decode/decoder.h"
+#include "decode/containers.h"
 #include "kernel/cgroups.h"
 
 int decode_container_ref(const struct decode_env *env, const void *in, size_t len, struct buf *path,
@@ -26,6 +25,12 @@ int decode_container_ref(const struct decode_env *env, const void *in, size_t le
 	return state == CGROUP_THERE ? DECODE_OK : DECODE_UNKNOWN;
 }
 
+int decode_unknown_container(const void *in, size_t len, struct buf *out)
+{
+	buf_printf(out, "unknown_cgroup_id:%.*s", (int)len, (const char *)in);
+	return DECODE_UNKNOWN;
+}
+
 static int decode_container(const struct decode_env *env, const struct decode_step *step,
 			    const void *in, size_t len, struct buf *out)
 {
@@ -34,10 +39,8 @@ static int decode_container(const struct decode_env *env, const struct decode_st
 	int result = decode_container_ref(env, in, len, &path, &ref);
 
 	(void)step;
-	if (result == -ENOENT) {
-		buf_printf(out, "unknown_cgroup_id:%.*s", (int)len, (const char *)in);
-		return DECODE_UNKNOWN;
-	}
+	if (result == -ENOENT)
+		return decode_unknown_container(in, len, out);
 	if (result >= 0)
 		container_ref_add(&ref, out);
 	return result;

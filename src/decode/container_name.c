@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 
-#include "decode/container_names.h"
-#include "decode/decoder.h"
+#include "decode/containers.h"
 #include "decode/hostnames.h"
 
 /* The id where the host's files have no name, as for the one that holds a pod's namespaces. */
@@ -14,10 +13,8 @@ static int decode_container_name(const struct decode_env *env, const struct deco
 	int result = decode_container_ref(env, in, len, &path, &ref);
 
 	(void)step;
-	if (result == -ENOENT) {
-		buf_printf(out, "unknown_cgroup_id:%.*s", (int)len, (const char *)in);
-		return DECODE_UNKNOWN;
-	}
+	if (result == -ENOENT)
+		return decode_unknown_container(in, len, out);
 	if (result < 0)
 		return result;
 	if (ref.id[0] &&

@@ -164,16 +164,6 @@ int decode_parse_decimal(const void *in, size_t len, uint64_t *ret);
 /* prepare() of decoders of cgroups: from now on they are followed. */
 int decode_prepare_cgroups(const struct decoder_setup *setup, struct decode_step *step);
 
-/*
- * For decoders of what belongs to a container, after one that gives the id or the path of a cgroup:
- * what that says is in *@ret then, in memory of @in and @path. DECODE_UNKNOWN when the group has
- * gone; -ENOENT when there is none with this id, -EINVAL when @in is neither.
- */
-struct container_ref;
-
-int decode_container_ref(const struct decode_env *env, const void *in, size_t len, struct buf *path,
-			 struct container_ref *ret);
-
 /* For decoders with a table of names: the one with @number, or NULL. Rows ascend. */
 struct number_name {
 	uint32_t number;

@@ -8,11 +8,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "kernel/inode_names.h"
 
 #ifndef NSFS_MAGIC /* include/uapi/linux/magic.h */
 #define NSFS_MAGIC 0x6e736673
@@ -26,19 +28,9 @@ enum {
 	RECHECK_S = 1,
 };
 
-struct netname {
-	uint64_t inode;
-	char *name;
-};
-
-struct list {
-	struct netname *items;
-	size_t count;
-};
-
 struct netnames {
 	pthread_mutex_t lock;
-	struct list names;
+	struct inode_names names;
 	uint64_t changed[N_DIRECTORIES]; /* file_changed() */
 	uint64_t host;                   /* the namespace of process 1 */
 	uint64_t read_ns;                /* CLOCK_MONOTONIC; 0: never */
@@ -57,47 +49,17 @@ int netnames_new(struct netnames **ret)
 	return 0;
 }
 
-static void list_free(struct list *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		free(l->items[i].name);
-	free(l->items);
-	*l = (struct list){0};
-}
-
 void netnames_free(struct netnames *n)
 {
 	if (!n)
 		return;
-	list_free(&n->names);
+	inode_names_free(&n->names);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
 
-/* Without memory a name is not known. */
-static void add(struct list *l, uint64_t inode, const char *name)
-{
-	struct netname *items = reallocarray(l->items, l->count + 1, sizeof(*items));
-
-	if (!items)
-		return;
-	l->items = items;
-	items[l->count] = (struct netname){inode, strdup(name)};
-	l->count += items[l->count].name != NULL;
-}
-
-static bool same(const struct list *a, const struct list *b)
-{
-	for (size_t i = 0; i < a->count && i < b->count; i++) {
-		if (a->items[i].inode != b->items[i].inode ||
-		    !STREQ(a->items[i].name, b->items[i].name))
-			return false;
-	}
-	return a->count == b->count;
-}
-
 /* `ip netns add` makes a file, then mounts the namespace on it. */
-static void read_entry(struct netnames *n, struct list *l, int directory, const char *name)
+static void read_entry(struct netnames *n, struct inode_names *l, int directory, const char *name)
 {
 	struct statfs fs;
 	struct stat st;
@@ -107,14 +69,14 @@ static void read_entry(struct netnames *n, struct list *l, int directory, const 
 		return;
 	if (fstatfs(fd, &fs) == 0 && fstat(fd, &st) == 0) {
 		if (fs.f_type == NSFS_MAGIC)
-			add(l, st.st_ino, name);
+			inode_names_add(l, st.st_ino, strdup(name));
 		else
 			n->unsettled = true;
 	}
 	close(fd);
 }
 
-static void read_directory(struct netnames *n, struct list *l, const char *path)
+static void read_directory(struct netnames *n, struct inode_names *l, const char *path)
 {
 	DIR *d = opendir(path);
 	const struct dirent *entry;
@@ -140,7 +102,7 @@ static bool has_changed(struct netnames *n)
 
 static void read_again(struct netnames *n)
 {
-	struct list fresh = {0};
+	struct inode_names fresh = {0};
 	struct stat st;
 
 	n->unsettled = false;
@@ -148,12 +110,10 @@ static void read_again(struct netnames *n)
 		read_directory(n, &fresh, directories[i]);
 	/* The last, so that a name that somebody gave it goes first. */
 	if (stat("/proc/1/ns/net", &st) == 0 || stat("/proc/self/ns/net", &st) == 0) {
-		add(&fresh, st.st_ino, "host");
+		inode_names_add(&fresh, st.st_ino, strdup("host"));
 		n->host = st.st_ino;
 	}
-	n->generation += !same(&fresh, &n->names);
-	list_free(&n->names);
-	n->names = fresh;
+	n->generation += inode_names_renew(&n->names, &fresh);
 }
 
 static void refresh(struct netnames *n)
@@ -170,17 +130,15 @@ static void refresh(struct netnames *n)
 
 bool netnames_name(struct netnames *n, uint64_t inode, struct buf *out)
 {
-	bool found = false;
+	const char *name;
 
 	pthread_mutex_lock(&n->lock);
 	refresh(n);
-	for (size_t i = 0; !found && i < n->names.count; i++) {
-		found = n->names.items[i].inode == inode;
-		if (found)
-			buf_add_str(out, n->names.items[i].name);
-	}
+	name = inode_names_find(&n->names, inode);
+	if (name)
+		buf_add_str(out, name);
 	pthread_mutex_unlock(&n->lock);
-	return found;
+	return name != NULL;
 }
 
 bool netnames_is_host(struct netnames *n, uint64_t inode)

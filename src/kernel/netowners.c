@@ -13,22 +13,13 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "kernel/inode_names.h"
 
 enum { MISSED_S = 1, AGED_S = 10, LONGEST_GROUP = 8192 };
 
-struct owner {
-	uint64_t inode;
-	char *group;
-};
-
-struct list {
-	struct owner *items;
-	size_t count;
-};
-
 struct netowners {
 	pthread_mutex_t lock;
-	struct list owners;
+	struct inode_names owners;
 	bool wanted;      /* somebody has asked since the start */
 	bool missed;      /* for one that was not known */
 	uint64_t read_ns; /* CLOCK_MONOTONIC; 0: never */
@@ -47,40 +38,13 @@ int netowners_new(struct netowners **ret)
 	return 0;
 }
 
-static void list_free(struct list *l)
-{
-	for (size_t i = 0; i < l->count; i++)
-		free(l->items[i].group);
-	free(l->items);
-	*l = (struct list){0};
-}
-
 void netowners_free(struct netowners *n)
 {
 	if (!n)
 		return;
-	list_free(&n->owners);
+	inode_names_free(&n->owners);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
-}
-
-static const struct owner *find(const struct list *l, uint64_t inode)
-{
-	for (size_t i = 0; i < l->count; i++) {
-		if (l->items[i].inode == inode)
-			return &l->items[i];
-	}
-	return NULL;
-}
-
-static bool same(const struct list *a, const struct list *b)
-{
-	for (size_t i = 0; i < a->count && i < b->count; i++) {
-		if (a->items[i].inode != b->items[i].inode ||
-		    !STREQ(a->items[i].group, b->items[i].group))
-			return false;
-	}
-	return a->count == b->count;
 }
 
 /* "/.." or "/../…" */
@@ -109,29 +73,20 @@ static char *read_group(const char *pid)
 
 /* Processes are listed by their numbers, so that the first of a namespace is likely its oldest.
  * Without memory an owner is not known. */
-static void add_process(struct list *l, uint64_t host, const char *pid)
+static void add_process(struct inode_names *l, uint64_t host, const char *pid)
 {
 	char path[sizeof("/proc//ns/net") + NAME_MAX];
-	struct owner *items;
 	struct stat st;
-	char *group;
 
 	snprintf(path, sizeof(path), "/proc/%s/ns/net", pid);
-	if (stat(path, &st) || st.st_ino == host || find(l, st.st_ino))
-		return;
-	items = reallocarray(l->items, l->count + 1, sizeof(*items));
-	if (!items)
-		return;
-	l->items = items;
-	group = read_group(pid);
-	if (group)
-		items[l->count++] = (struct owner){st.st_ino, group};
+	if (stat(path, &st) == 0 && st.st_ino != host && !inode_names_find(l, st.st_ino))
+		inode_names_add(l, st.st_ino, read_group(pid));
 }
 
 static void read_again(struct netowners *n)
 {
 	DIR *d = opendir("/proc");
-	struct list fresh = {0};
+	struct inode_names fresh = {0};
 	const struct dirent *entry;
 	struct stat st = {0};
 
@@ -143,9 +98,7 @@ static void read_again(struct netowners *n)
 	}
 	if (d)
 		closedir(d);
-	n->generation += !same(&fresh, &n->owners);
-	list_free(&n->owners);
-	n->owners = fresh;
+	n->generation += inode_names_renew(&n->owners, &fresh);
 }
 
 static void refresh(struct netowners *n, uint64_t version)
@@ -166,17 +119,17 @@ static void refresh(struct netowners *n, uint64_t version)
 
 bool netowners_cgroup(struct netowners *n, uint64_t inode, uint64_t version, struct buf *out)
 {
-	const struct owner *owner;
+	const char *group;
 
 	pthread_mutex_lock(&n->lock);
 	n->wanted = true;
 	refresh(n, version);
-	owner = find(&n->owners, inode);
-	n->missed |= !owner;
-	if (owner)
-		buf_add_str(out, owner->group);
+	group = inode_names_find(&n->owners, inode);
+	n->missed |= !group;
+	if (group)
+		buf_add_str(out, group);
 	pthread_mutex_unlock(&n->lock);
-	return owner != NULL;
+	return group != NULL;
 }
 
 uint64_t netowners_generation(struct netowners *n, uint64_t version)
