@@ -6,13 +6,14 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 /* Ethernet, IPv4 without options, and 40 bytes of TCP or UDP, in words of a checksum. */
-enum { FRAME_WORDS = 37, ADDRESS = 13, IP_CHECKSUM = 12, PORT = 17 };
+enum { FRAME_WORDS = 37, ADDRESS = 13, IPV4_CHECKSUM = 12, PORT = 17 };
 
 /* Bytes more than that, that a frame comes with. */
 enum { SPARE = 2 };
@@ -20,8 +21,8 @@ enum { SPARE = 2 };
 /* Source and source port are 0 in it, and the checksums right for that. */
 const volatile __u16 frame[FRAME_WORDS] = {};
 const volatile __u32 transport_checksum = 0; /* which of its words; 0: it has none */
-const volatile __u32 interface = 0;
-const volatile __u32 first = 0; /* of the sources, in the host's order */
+const volatile __u32 interface = 0;          /* 0: to nowhere */
+const volatile __u32 first = 0;              /* of the sources, in the host's order */
 const volatile __u32 sources = 1;
 
 static __always_inline __u16 add_to_checksum(__u16 checksum, __u32 sum)
@@ -52,10 +53,10 @@ int forge(struct xdp_md *xdp)
 	words[ADDRESS] = high;
 	words[ADDRESS + 1] = low;
 	words[PORT] = port;
-	words[IP_CHECKSUM] = add_to_checksum(words[IP_CHECKSUM], high + low);
+	words[IPV4_CHECKSUM] = add_to_checksum(words[IPV4_CHECKSUM], high + low);
 	if (checksum > PORT && checksum < FRAME_WORDS)
 		words[checksum] = add_to_checksum(words[checksum], high + low + port);
-	return bpf_redirect(interface, 0);
+	return interface ? bpf_redirect(interface, 0) : XDP_DROP;
 }
 
 SEC("?xdp")
@@ -68,6 +69,20 @@ int world(struct xdp_md *xdp)
 	    ethernet->h_proto != bpf_htons(ETH_P_IP))
 		return XDP_PASS;
 	return bpf_ntohl(ip->daddr) - first < sources ? XDP_DROP : XDP_PASS;
+}
+
+/* The least that can drop a flood of UDP and nothing else: what is left beside that is all that the
+ * sender of the flood and the way to here leave. */
+SEC("?xdp")
+int no_udp(struct xdp_md *xdp)
+{
+	const struct ethhdr *ethernet = (void *)(long)xdp->data;
+	const struct iphdr *ip = (const void *)(ethernet + 1);
+
+	if ((const void *)(ip + 1) > (void *)(long)xdp->data_end ||
+	    ethernet->h_proto != bpf_htons(ETH_P_IP))
+		return XDP_PASS;
+	return ip->protocol == IPPROTO_UDP ? XDP_DROP : XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -52,16 +52,17 @@ def world(namespace, sources=SOURCES):
 
 class Forge:
     """Sends @frame, from so many sources, out of "wire" until it is left: as many as can be, or
-    @per_second, in bursts of some ten milliseconds."""
+    @per_second, in bursts of a millisecond. @nowhere: it makes them, and no more."""
 
-    def __init__(self, namespace, frame, cpu, per_second=None, sources=SOURCES):
+    def __init__(self, namespace, frame, cpu, per_second=None, sources=SOURCES, nowhere=False):
         assert len(frame) == FRAME_SIZE
         with namespace.entered():
             interface = socket.if_nametoindex("wire")
         is_tcp = frame[PROTOCOL_AT] == socket.IPPROTO_TCP
         self._stack = contextlib.ExitStack()
         self.object = self._stack.enter_context(loaded(
-            "forge", sources, frame=int.from_bytes(frame, "little"), interface=interface,
+            "forge", sources, frame=int.from_bytes(frame, "little"),
+            interface=0 if nowhere else interface,
             transport_checksum=TCP_CHECKSUM_WORD if is_tcp else 0))
         self.namespace, self.cpu, self.per_second = namespace, cpu, per_second
         self.buffer = ctypes.create_string_buffer(frame + bytes(SPARE), FRAME_SIZE + SPARE)
