@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from daemon import BINARY, PATIENCE, PORT, Daemon, command
+from kernel import bpftool
 from netns import connect
 from waiting import until
 
@@ -88,6 +89,12 @@ def as_nstat(seen):
     }
 
 
+def missed_runs(daemon):
+    """{program: how often the kernel did not run it, as it ran already}"""
+    shown = [bpftool("prog", "show", "id", number) for number in daemon.bpf_objects("prog")]
+    return {row["name"]: row["recursion_misses"] for row in shown if row.get("recursion_misses")}
+
+
 def compare(daemon, namespaces, before, but=()):
     """Ours and the kernel's own, @but some, come to be the same, once all is quiet. What the kernel
     counted."""
@@ -102,7 +109,8 @@ def compare(daemon, namespaces, before, but=()):
             ours, theirs = both()
             return ours == theirs
 
-        until(same, 10 * PATIENCE, lambda: f"{namespace.name}, ours and nstat's: {both()}")
+        until(same, 10 * PATIENCE, lambda: f"{namespace.name}, ours and nstat's: {both()}; runs that "
+              f"the kernel left out: {missed_runs(daemon)}")
     return [difference(nstat(namespace), before[namespace]) for namespace in namespaces]
 
 

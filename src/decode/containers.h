@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For decoders of what belongs to a container or a pod, after one that gives the id or the path of a
- * cgroup. */
+/* For decoders of what belongs to a container or a pod, after one that gives the id or the path of
+ * a cgroup. */
 #pragma once
 
 #include "decode/container_names.h"
