@@ -19,6 +19,7 @@ static __always_inline void count_state(const struct sock_common *skc, __u32 sta
 
 	if (state == TCP_NEW_SYN_RECV) /* what is to become a socket; ss says the same */
 		state = TCP_SYN_RECV;
+	barrier_var(state); /* the verifier has to see the number checked that is used */
 	if (states && state < TCP_STATES)
 		states->count[state][version]++;
 }
