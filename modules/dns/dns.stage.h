@@ -306,12 +306,21 @@ static __always_inline void dns_count_unreadable(const struct dns_scratch *s)
 	DNS_COUNT_STRAY(dns_role(s, !dns_is_port(s->destination_port)), unreadable);
 }
 
+/* 0 or 1, also for a verifier that did not follow how the compiler came by it (Linux 5.10). */
+static __always_inline __u32 dns_index(bool is_second)
+{
+	__u32 index = is_second;
+
+	barrier_var(index);
+	return index & 1;
+}
+
 static __always_inline void dns_set_query(struct dns_scratch *s, __u16 id, bool is_response)
 {
 	struct dns_query_key *key = &s->record.query;
 
-	__builtin_memcpy(key->client, s->addresses[is_response], sizeof(key->client));
-	__builtin_memcpy(key->server, s->addresses[!is_response], sizeof(key->server));
+	__builtin_memcpy(key->client, s->addresses[dns_index(is_response)], sizeof(key->client));
+	__builtin_memcpy(key->server, s->addresses[dns_index(!is_response)], sizeof(key->server));
 	key->client_port = is_response ? s->destination_port : s->source_port;
 	key->server_port = is_response ? s->source_port : s->destination_port;
 	key->id = id;
