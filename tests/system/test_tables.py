@@ -510,7 +510,9 @@ def test_the_daemon_ends_while_it_is_watched(daemon, flows, watch):
     process.stdout.readline()
     daemon.stop()
     _, complaint = process.communicate(timeout=10 * PATIENCE)
-    assert process.returncode == 1 and "no daemon answers" in complaint
+    # Between two questions, or in the middle of one.
+    assert process.returncode == 1
+    assert "no daemon answers" in complaint or "did not answer" in complaint
 
 
 def test_whoever_reads_goes(daemon, flows, watch):
