@@ -577,6 +577,24 @@ def test_lists_are_taken_up_without_cap_sys_admin(nobodys, end):
         assert all("native" in line for line in guard.daemon.complaints())  # lo has no native XDP
 
 
+def test_pins_that_lead_elsewhere_are_not_taken_for_the_lists(start):
+    """What the map of maps has is right, whatever is under the name beside it."""
+    guard = start()
+    guard("block", "192.0.2.0/24")
+    (path,) = {unit["persistence"]["path"] for unit in guard.daemon.status()["units"]
+               if unit.get("persistence", {}).get("pinned")}
+    guard.daemon.kill()
+    pins = list(Path(path).glob("*/maps/guard_prefixes-*"))
+    assert len(pins) == 2
+    for pin in pins:
+        pin.unlink()
+        subprocess.run(["bpftool", "map", "create", pin, "type", "lpm_trie", "key", "20", "value", "8",
+                        "entries", "9", "name", "other", "flags", "1"], check=True)
+    guard = start()
+    assert guard.rows() == {("block", "192.0.2.0/24"): "command"}
+    assert not guard.daemon.complaints()
+
+
 # ---- metrics ----
 
 def test_metrics(start, there):
