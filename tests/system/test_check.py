@@ -267,11 +267,11 @@ def test_modules_fare_as_in_the_daemon(run):
     """The way of each probe, and how the pipeline is attached."""
     status = run().status()
     found = here()
-    probes = {(unit["name"], probe["name"]): probe["mechanism"] for unit in status["units"]
+    probes = {(probe["module"], probe["name"]): probe["mechanism"] for unit in status["units"]
               for probe in unit["probes"]}
     assert len(probes) > 10, status
-    for (unit, name), mechanism in probes.items():
-        row = found.rows[f"module.{unit}.{name}"]
+    for (module, name), mechanism in probes.items():
+        row = found.rows[f"module.{module}.{name}"]
         assert (row["state"] == "missing") == (mechanism == "none"), row
         assert mechanism == "none" or re.match(r"by (\w+)", row["text"])[1] == mechanism, row
     ways = {row["mechanism"] for unit in status["units"] for program in unit["programs"]
