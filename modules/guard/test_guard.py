@@ -588,8 +588,8 @@ def test_pins_that_lead_elsewhere_are_not_taken_for_the_lists(start):
     assert len(pins) == 2
     for pin in pins:
         pin.unlink()
-        subprocess.run(["bpftool", "map", "create", pin, "type", "lpm_trie", "key", "20", "value", "8",
-                        "entries", "9", "name", "other", "flags", "1"], check=True)
+        subprocess.run(["bpftool", "map", "create", pin, "type", "lpm_trie", "key", "20",
+                        "value", "8", "entries", "9", "name", "other", "flags", "1"], check=True)
     guard = start()
     assert guard.rows() == {("block", "192.0.2.0/24"): "command"}
     assert not guard.daemon.complaints()

@@ -109,8 +109,8 @@ def compare(daemon, namespaces, before, but=()):
             ours, theirs = both()
             return ours == theirs
 
-        until(same, 10 * PATIENCE, lambda: f"{namespace.name}, ours and nstat's: {both()}; runs that "
-              f"the kernel left out: {missed_runs(daemon)}")
+        until(same, 10 * PATIENCE, lambda: f"{namespace.name}, ours and nstat's: {both()}; runs "
+              f"that the kernel left out: {missed_runs(daemon)}")
     return [difference(nstat(namespace), before[namespace]) for namespace in namespaces]
 
 
