@@ -642,6 +642,9 @@ def test_softirqs_of_the_network(pair, latency):
         seen = Histogram(samples, f"wiregauge_softirq_{name}_seconds", softirq="net_rx")
         # One for each datagram, unless two came at once.
         assert seen.count >= 200 and 0 < seen.sum < 60
+    done = command("latency", "softirqs", "--json", "--control.socket", daemon.control)
+    waits = {row["softirq"]: row["wait"] for row in json.loads(done.stdout)["rows"]}
+    assert waits["net_rx"]["count"] >= 200 and waits["net_rx"]["max"] < 60
 
 
 # --- clocks

@@ -103,6 +103,28 @@ static const struct group_config *find_group(const struct sheet *s, const char *
 	return NULL;
 }
 
+/* A label that is switched off says nothing. */
+static bool is_off(const struct sheet *s, const struct sheet_column *c)
+{
+	return c->kind == SHEET_TEXT && !c->in_value && s->layout.labels[c->label].off;
+}
+
+/* What was asked for by its name, and is off, is said rather than left out. */
+static int report_off(const struct sheet *s, const struct sheet_column *c, struct error *e)
+{
+	const char *option = s->layout.labels[c->label].decoder.config->when.text;
+
+	if (strchr(option, '.'))
+		return error_set(e, -ENOENT,
+				 "nothing is counted by '%s' while the option '%s' is as by default; "
+				 "another with: wiregauge run --option %s=…",
+				 c->config->name.text, option, option);
+	return error_set(e, -ENOENT,
+			 "nothing is counted by '%s' while the module's option '%s' is off; on "
+			 "with: wiregauge run --option MODULE.%s=true",
+			 c->config->name.text, option, option);
+}
+
 static int choose_by_name(const struct sheet *s, const char *name, struct sheet_query *q,
 			  struct error *e)
 {
@@ -110,6 +132,8 @@ static int choose_by_name(const struct sheet *s, const char *name, struct sheet_
 
 	if (!find_column(s, name, &column) || s->columns[column].kind != SHEET_TEXT)
 		return unknown_group(s, name, e);
+	if (is_off(s, &s->columns[column]))
+		return report_off(s, &s->columns[column], e);
 	q->by[column] = true;
 	return 0;
 }
@@ -125,23 +149,23 @@ static int choose_by_names(const struct sheet *s, const char *names, struct shee
 	return err;
 }
 
-/* A label that is switched off says nothing. */
-static bool is_off(const struct sheet *s, const struct sheet_column *c)
-{
-	return c->kind == SHEET_TEXT && !c->in_value && s->layout.labels[c->label].off;
-}
-
-/* The columns of @group that say something. */
-static int choose_group(const struct sheet *s, const struct group_config *group,
+/* The columns of @group that say something; @asked: the one that the group is called after must. */
+static int choose_group(const struct sheet *s, const struct group_config *group, bool asked,
 			struct sheet_query *q, struct error *e)
 {
-	int err = 0;
+	for (size_t i = 0; i < group->columns.count; i++) {
+		const char *name = group->columns.items[i].text;
+		bool must = asked && STREQ(name, group->name.text);
+		size_t column;
+		int err;
 
-	for (size_t i = 0; i < group->columns.count && !err; i++)
-		err = choose_by_name(s, group->columns.items[i].text, q, e);
-	for (size_t i = 0; i < s->n_columns; i++)
-		q->by[i] = q->by[i] && !is_off(s, &s->columns[i]);
-	return err;
+		if (find_column(s, name, &column) && is_off(s, &s->columns[column]) && !must)
+			continue;
+		err = choose_by_name(s, name, q, e);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static int choose_by(const struct sheet *s, const struct sheet_question *ask, struct sheet_query *q,
@@ -153,7 +177,7 @@ static int choose_by(const struct sheet *s, const struct sheet_question *ask, st
 	if (!group && ask->by)
 		return choose_by_names(s, ask->by, q, e);
 	if (group)
-		return choose_group(s, group, q, e);
+		return choose_group(s, group, ask->by, q, e);
 	for (size_t i = 0; i < s->n_columns; i++)
 		q->by[i] = s->columns[i].kind == SHEET_TEXT && !is_off(s, &s->columns[i]);
 	return 0;

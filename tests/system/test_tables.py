@@ -39,7 +39,9 @@ metrics:
       help: Of each CPU
       labels: [{name: flow, size: 4, decoders: [{name: uint}]}]
     - name: delays
-      labels: [{name: stage, size: 4, decoders: [{name: uint}]}]
+      labels:
+        - {name: stage, size: 4, decoders: [{name: uint}]}
+        - {name: low, of: stage, size: 1, when: cpus, decoders: [{name: uint}]}
       values:
         - name: delay_seconds
           help: Delays
@@ -81,7 +83,10 @@ tables:
     help: Delays
     map: delays
     draw: true
-    columns: [{name: stage}, {name: delay, from: delay_seconds}]
+    columns: [{name: stage}, {name: low}, {name: delay, from: delay_seconds}]
+    groups:
+      - {name: stage, columns: [stage, low]}
+      - {name: low, columns: [low]}
 """
 
 
@@ -406,6 +411,9 @@ def test_texts_cannot_command_a_terminal(daemon, flows):
     (("tables", "delay", "--port", "80"), 2, "no column of this table is about 'port'"),
     (("tables", "flow"), 2, "'tables' has no table 'flow'; it has: flows, cpus, delay"),
     (("tables", "cpus"), 1, "--option tables.cpus=true"),
+    (("tables", "delay", "--by", "low"), 1, "nothing is counted by 'low' while the module's option "
+     "'cpus' is off; on with: wiregauge run --option MODULE.cpus=true"),
+    (("tables", "delay", "--by", "stage,low"), 1, "nothing is counted by 'low'"),
     (("nothing",), 2, "runs no module or config 'nothing'"),
     ((), 2, "table takes the name"),
 ])
