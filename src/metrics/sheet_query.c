@@ -116,8 +116,8 @@ static int report_off(const struct sheet *s, const struct sheet_column *c, struc
 
 	if (strchr(option, '.'))
 		return error_set(e, -ENOENT,
-				 "nothing is counted by '%s' while the option '%s' is as by default; "
-				 "another with: wiregauge run --option %s=…",
+				 "nothing is counted by '%s' while the option '%s' is as by "
+				 "default; another with: wiregauge run --option %s=…",
 				 c->config->name.text, option, option);
 	return error_set(e, -ENOENT,
 			 "nothing is counted by '%s' while the module's option '%s' is off; on "
