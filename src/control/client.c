@@ -34,8 +34,11 @@ static int connect_to(const char *path, int *ret_fd, struct error *e)
 					 "no daemon answers at '%s'; start one with: "
 					 "wiregauge run, or name its socket with --control.socket",
 					 path);
-		return error_set(e, -errno, "cannot connect to the daemon at '%s': %s", path,
-				 strerror(errno));
+		return error_set(e, -errno, "cannot connect to the daemon at '%s': %s%s", path,
+				 strerror(errno),
+				 errno == EACCES ? "; it answers root, and who is in the group of "
+						   "that socket"
+						 : "");
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -237,6 +237,8 @@ def test_in_tables_and_of_dns(here, there, follow, cleanup):
     assert [daemon.scrape().total(queries, role=role) for role in ("client", "server")] == [1, 1]
     done = command("flows", "--by", "interface", "--control.socket", daemon.control)
     assert re.search(rf"wire +{there.name} +ingress +1 ", done.stdout), done.stdout
+    done = command("packets", "--by", "interface", "--control.socket", daemon.control)
+    assert re.search(rf"wire +{there.name} +1 ", done.stdout), done.stdout
     with subprocess.Popen([BINARY, "dns", "queries", "--json", "--control.socket", daemon.control],
                           stdout=subprocess.PIPE, text=True) as viewer:
         cleanup.callback(viewer.kill)
