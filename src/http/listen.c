@@ -171,8 +171,9 @@ static int resolve(const char *address, struct addrinfo hints, const char **ret_
 	if (host[0])
 		hints.ai_family = AF_UNSPEC;
 	err = getaddrinfo(host[0] ? host : NULL, *ret_port, &hints, ret);
-	return err ? error_set_usage(e, "cannot listen at '%s': %s", address,
-				     err == EAI_SERVICE ? "there is no such port" : gai_strerror(err))
+	if (err == EAI_SERVICE)
+		return error_set_usage(e, "cannot listen at '%s': there is no such port", address);
+	return err ? error_set_usage(e, "cannot listen at '%s': %s", address, gai_strerror(err))
 		   : 0;
 }
 

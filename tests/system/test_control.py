@@ -126,12 +126,19 @@ def test_others_neither_change_nor_read(daemon):
     assert daemon.log().count("is not let in at the control socket") >= 1
 
 
-def test_the_command_says_so(daemon):
-    open_way(daemon)
-    daemon.control.chmod(0o666)
-    done = subprocess.run([BINARY, "status", "--control.socket", daemon.control], user=NOBODY,
+def status_as_nobody(daemon):
+    return subprocess.run([BINARY, "status", "--control.socket", daemon.control], user=NOBODY,
                           group=NOBODY, extra_groups=[], capture_output=True, text=True, cwd="/",
                           timeout=10 * PATIENCE)
+
+
+def test_the_command_says_so(daemon):
+    open_way(daemon)
+    done = status_as_nobody(daemon)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "Permission denied; it answers root, and who is in the group" in done.stderr
+    daemon.control.chmod(0o666)
+    done = status_as_nobody(daemon)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (f"wiregauge: user {NOBODY} may not ask the daemon anything\n"
                            "hint: become root, or a member of the group wiregauge\n")

@@ -330,7 +330,7 @@ def test_socket_of_the_service_manager(here, launch):
     ("fd://99", 1, "descriptor 99 is no listening socket"),
     ("fd://x", 2, "names no descriptor"),
     ("9435", 2, "is no address to listen at"),
-    ("127.0.0.1:port", 2, "cannot listen at '127.0.0.1:port'"),
+    ("127.0.0.1:port", 2, "cannot listen at '127.0.0.1:port': there is no such port"),
     ("192.0.2.77:9435", 1, "cannot listen at '192.0.2.77:9435': Cannot assign requested address"),
 ])
 def test_wrong_addresses(launch, listen, code, text):
