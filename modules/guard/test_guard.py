@@ -133,7 +133,7 @@ def test_what_is_configured_stays(start, there):
 
 def test_bans_end_by_themselves(start, there):
     guard = start(mode="enforce")
-    guard("ban", THERE, "--for", "2s")
+    guard("ban", THERE, "--for", f"{2 * PATIENCE}s")
     assert not gets_through(there)
     assert guard.packets("banned", "dropped") == 1
     assert guard.rows() == {("ban", THERE): "command"}
