@@ -22,6 +22,12 @@ LOCKED = set() if has_symbol("bpf_map_kmalloc_node") else {"cap_sys_resource"}
 ATTACHED = "ebpf_exporter_ebpf_program_attached"
 
 
+def served(daemon):
+    """Once it serves: all modules are loaded, which takes a slow machine a while."""
+    until(lambda: "ready: " in daemon.log(), 30 * PATIENCE, daemon.log)
+    return daemon.wait_ready()
+
+
 @pytest.fixture
 def pod(launch, tools, tmp_path):
     """A pod of the base or an overlay, its volumes this host's but where @host_paths says."""
@@ -41,9 +47,7 @@ def pod(launch, tools, tmp_path):
         daemon = launch(*arguments,
                         through=["unshare", "--mount", "--cgroup", sys.executable, POD, path])
         daemon.control = tmp_path / folder / "run/control.sock"
-        # Its root has to be made first.
-        until(lambda: "ready: " in daemon.log(), 30 * PATIENCE, daemon.log)
-        return daemon.wait_ready()
+        return served(daemon)
 
     return start
 
@@ -63,7 +67,7 @@ def what_runs(samples):
                   for row, value in samples.select(name))
 
 
-def test_all_that_runs_for_root_runs_in_a_pod(pod, run):
+def test_all_that_runs_for_root_runs_in_a_pod(pod, launch):
     """With three capabilities, nothing to write to but its socket's directory."""
     daemon = pod("base")
     assert held(daemon, "CapBnd") == {"cap_bpf", "cap_perfmon", "cap_net_admin"} | LOCKED
@@ -73,7 +77,7 @@ def test_all_that_runs_for_root_runs_in_a_pod(pod, run):
     assert done.returncode == 0, done.stderr
     assert not daemon.complaints()
     daemon.stop()
-    as_root = run().scrape()
+    as_root = served(launch()).scrape()
     assert what_runs(in_pod) == what_runs(as_root)
 
 
