@@ -59,16 +59,24 @@ int forge(struct xdp_md *xdp)
 	return interface ? bpf_redirect(interface, 0) : XDP_DROP;
 }
 
-SEC("?xdp")
-int world(struct xdp_md *xdp)
+/* NULL: it is none of IPv4. */
+static __always_inline const struct iphdr *find_ip(const struct xdp_md *xdp)
 {
 	const struct ethhdr *ethernet = (void *)(long)xdp->data;
 	const struct iphdr *ip = (const void *)(ethernet + 1);
 
 	if ((const void *)(ip + 1) > (void *)(long)xdp->data_end ||
 	    ethernet->h_proto != bpf_htons(ETH_P_IP))
-		return XDP_PASS;
-	return bpf_ntohl(ip->daddr) - first < sources ? XDP_DROP : XDP_PASS;
+		return NULL;
+	return ip;
+}
+
+SEC("?xdp")
+int world(struct xdp_md *xdp)
+{
+	const struct iphdr *ip = find_ip(xdp);
+
+	return ip && bpf_ntohl(ip->daddr) - first < sources ? XDP_DROP : XDP_PASS;
 }
 
 /* The least that can drop a flood of UDP and nothing else: what is left beside that is all that the
@@ -76,13 +84,9 @@ int world(struct xdp_md *xdp)
 SEC("?xdp")
 int no_udp(struct xdp_md *xdp)
 {
-	const struct ethhdr *ethernet = (void *)(long)xdp->data;
-	const struct iphdr *ip = (const void *)(ethernet + 1);
+	const struct iphdr *ip = find_ip(xdp);
 
-	if ((const void *)(ip + 1) > (void *)(long)xdp->data_end ||
-	    ethernet->h_proto != bpf_htons(ETH_P_IP))
-		return XDP_PASS;
-	return ip->protocol == IPPROTO_UDP ? XDP_DROP : XDP_PASS;
+	return ip && ip->protocol == IPPROTO_UDP ? XDP_DROP : XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
