@@ -163,8 +163,8 @@ def link(stack, program, target, attach_type, more=b""):
                               + more))
 
 
-@answered
-def iterator(name="bpf_iter_bpf_prog", more=b""):
+def iterator_runs(name, more=b""):
+    """How often a program runs as what is asked for is read once."""
     program = Loaded(26, 28, btf_id(name, FUNC))
     with program, statistics(), ExitStack() as stack:
         fd = link(stack, program, 0, 28, more)
@@ -172,11 +172,18 @@ def iterator(name="bpf_iter_bpf_prog", more=b""):
         return program.runs()
 
 
+@answered
+def iterator():
+    return iterator_runs("bpf_iter_bpf_prog")
+
+
+@answered
 def iterator_over_entries():
     fd = bpf(MAP_CREATE, struct.pack("<IIIII", 2, 4, 8, 3, 0))  # an array of 3
     info = ctypes.create_string_buffer(struct.pack("<I", fd))
     try:
-        return iterator("bpf_iter_bpf_map_elem", struct.pack("<QI", ctypes.addressof(info), 4)) >= 3
+        more = struct.pack("<QI", ctypes.addressof(info), 4)
+        return iterator_runs("bpf_iter_bpf_map_elem", more) >= 3
     finally:
         os.close(fd)
 
