@@ -27,6 +27,7 @@ FRAME_SIZE, SPARE = 74, 2  # forge.bpf.c
 PROTOCOL_AT, TCP_CHECKSUM_WORD = 23, 25
 LIVE_FRAMES = 1 << 1  # BPF_F_TEST_XDP_LIVE_FRAMES of <linux/bpf.h>
 AT_ONCE = 1 << 18  # each call takes some 20 ms to tidy up
+BURST_S = 0.05  # and a millisecond or two of its CPU, which are to be few
 PATIENCE_S = 60
 
 
@@ -52,7 +53,7 @@ def world(namespace, sources=SOURCES):
 
 class Forge:
     """Sends @frame, from so many sources, out of "wire" until it is left: as many as can be, or
-    @per_second, in bursts of a millisecond. @nowhere: it makes them, and no more."""
+    @per_second, in bursts of BURST_S. @nowhere: it makes them, and no more."""
 
     def __init__(self, namespace, frame, cpu, per_second=None, sources=SOURCES, nowhere=False):
         assert len(frame) == FRAME_SIZE
@@ -82,7 +83,7 @@ class Forge:
     def _due(self, since):
         if not self.per_second:
             return AT_ONCE
-        time.sleep(max(0, since + 0.001 - time.monotonic()))
+        time.sleep(max(0, since + BURST_S - time.monotonic()))
         return max(1, min(AT_ONCE, int((time.monotonic() - since) * self.per_second)))
 
     def _send(self, count):
