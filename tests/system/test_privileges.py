@@ -278,8 +278,10 @@ def test_namespaces_are_not_found_from_within(serve, there):
 
 @pytest.mark.skipif(LANDLOCK, reason="this kernel has Landlock")
 def test_without_landlock(serve, launch):
-    sandbox = serve("--module=packets").wait_ready().status()["privileges"]["sandbox"]
+    daemon = serve("--module=packets").wait_ready()
+    sandbox = daemon.status()["privileges"]["sandbox"]
     assert not sandbox["on"] and "no Landlock" in sandbox["why"]
+    daemon.stop()
     code, log = launch("--sandbox=on").fails()
     assert code == 3 and "no Landlock" in log
 
