@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from attaching import has_symbol
+from attaching import has_symbol, what_runs
 from cgroup import process_in
 from daemon import PATIENCE, command
 from manifests import config_of, kustomize, pod_of
@@ -19,7 +19,6 @@ from waiting import until
 POD = Path(__file__).with_name("pod.py")
 # As docs/kubernetes.md says of kernels on which maps count against a limit of locked memory
 LOCKED = set() if has_symbol("bpf_map_kmalloc_node") else {"cap_sys_resource"}
-ATTACHED = "ebpf_exporter_ebpf_program_attached"
 
 
 def served(daemon):
@@ -60,24 +59,15 @@ def held(daemon, which):
     return set(names.strip().partition("=")[2].split(",")) - {""}
 
 
-def what_runs(samples):
-    """All programs, but for the numbers that the kernel gave them, and the ways of all probes."""
-    return sorted((json.dumps(row | {"id": ""}, sort_keys=True), value)
-                  for name in (ATTACHED, "wiregauge_probe_attached")
-                  for row, value in samples.select(name))
-
-
 def test_all_that_runs_for_root_runs_in_a_pod(pod, launch):
     """With three capabilities, nothing to write to but its socket's directory."""
     daemon = pod("base")
     assert held(daemon, "CapBnd") == {"cap_bpf", "cap_perfmon", "cap_net_admin"} | LOCKED
     assert held(daemon, "CapEff") <= held(daemon, "CapBnd")
-    in_pod = daemon.scrape()
-    done = command("status", "--control.socket", daemon.control)
-    assert done.returncode == 0, done.stderr
+    in_pod = daemon.status()
     assert not daemon.complaints()
     daemon.stop()
-    as_root = served(launch()).scrape()
+    as_root = served(launch()).status()
     assert what_runs(in_pod) == what_runs(as_root)
 
 

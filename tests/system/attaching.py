@@ -2,6 +2,7 @@
 """Configs whose programs count how often they ran, each under its number in the map runs_total."""
 
 import shutil
+from pathlib import Path
 
 from bpf import object_path
 from daemon import PATIENCE
@@ -37,6 +38,24 @@ def has_symbol(name):
     """Whether the kernel has a function of that name."""
     with open("/proc/kallsyms") as file:
         return any(line.split()[2] == name for line in file)
+
+
+def kprobes_are_closed():
+    """Debian's kernels begin with 3, where perf_event_open(2) takes CAP_SYS_ADMIN."""
+    return int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 2
+
+
+def what_runs(status):
+    """Programs and the ways of probes, to compare who has CAP_SYS_ADMIN with who has not: probes
+    that can go by a kprobe are left out where that is closed."""
+    programs = {(unit["name"], p["name"], p["loaded"], p.get("attached"))
+                for unit in status["units"] for p in unit["programs"]
+                if not p.get("waits_for") and not p.get("probe")}
+    probes = {(p["module"], p["name"], p["state"], p.get("mechanism"))
+              for unit in status["units"] for p in unit["probes"]
+              if not (kprobes_are_closed() and any(way["mechanism"] == "kprobe"
+                                                   for way in p["ways"]))}
+    return programs | probes
 
 
 def runs(daemon, program):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from attaching import what_runs
 from daemon import PATIENCE, Daemon, command
 from waiting import until
 
@@ -67,25 +68,6 @@ def memory_limit():
     return [] if done.returncode else ["prlimit", "--memlock=unlimited"]
 
 
-def kprobes_are_closed():
-    """Debian's kernels begin with 3, where perf_event_open(2) takes CAP_SYS_ADMIN."""
-    return int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 2
-
-
-def programs(status):
-    return {(unit["name"], p["name"], p["loaded"], p.get("attached"))
-            for unit in status["units"] for p in unit["programs"]
-            if not p.get("waits_for") and not p.get("probe")}
-
-
-def probes(status):
-    """Those that go by a kprobe have none where that is closed."""
-    return {(p["module"], p["name"], p["state"], p.get("mechanism"))
-            for unit in status["units"] for p in unit["probes"]
-            if not (kprobes_are_closed() and any(way["mechanism"] == "kprobe"
-                                                 for way in p["ways"]))}
-
-
 def test_all_default_modules_work(run, serve):
     as_root = run()
     whole = as_root.status()
@@ -93,8 +75,7 @@ def test_all_default_modules_work(run, serve):
     daemon = serve().wait_ready()
     status = daemon.status()
     assert not status["broken"] and not daemon.complaints(), daemon.log()
-    assert programs(status) == programs(whole)
-    assert probes(status) == probes(whole)
+    assert what_runs(status) == what_runs(whole)
     page = until(lambda: (page := daemon.scrape()).interfaces() and page, 5 * PATIENCE, "data")
     families = {family.name for family in page.families if family.samples}
     for module in {module["name"] for unit in status["units"] for module in unit["modules"]}:
@@ -159,7 +140,7 @@ def test_reload_without_the_rights_is_refused(serve, service_directory):
     log = daemon.reload()
     assert "the new configuration is refused, what ran before goes on" in log
     assert "Operation not permitted" in log
-    assert programs(daemon.status()) == programs(before)
+    assert what_runs(daemon.status()) == what_runs(before)
     assert "lo" in daemon.attached()
 
 
