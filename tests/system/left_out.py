@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Kernels that run no BPF program at a tracepoint while certain processes run, such as an agent that
-is not to be traced; nor in softirqs that interrupt these. Whatever happens there, as when many
+"""Kernels that run no BPF program at a tracepoint while certain processes run, such as an agent
+that is not to be traced; nor in softirqs that interrupt these. Whatever happens there, as when many
 timers expire at once, nobody can count by such a program.
 
     @tried_again
