@@ -15,6 +15,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 
 from daemon import BINARY, PATIENCE, Daemon, command
+from dispatching import FIRST, OURS, dispatcher, joined
 from flooding import Flood
 from guarding import HERE, THERE, Guard, gets_through
 from netns import mac
@@ -631,3 +632,23 @@ def test_drops_are_shown_as_they_come(start, there):
             process.terminate()
     assert (row["reason"], row["verdict"], row["source"], row["destination"]) == (
         "blocklisted", "dropped", THERE, HERE)
+
+
+# ---- beside the programs of others ----
+
+def test_in_a_dispatcher_it_is_what_it_is_alone(joined, start, there):
+    guard = start(mode="enforce")
+    assert joined.programs() == [(FIRST, "one"), (10, OURS)]
+    assert gets_through(there)
+    guard("block", THERE)
+    assert not gets_through(there)
+    guard.daemon.kill()
+    assert not gets_through(there)
+    guard = start(mode="enforce")
+    assert guard.rows()["block", THERE] == "command"
+    assert guard.packets("blocklisted", "dropped") >= 2
+    guard("unblock", THERE)
+    assert gets_through(there)
+    joined.remove("one")
+    assert joined.programs() == [(10, OURS)]
+    assert gets_through(there)

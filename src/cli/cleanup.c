@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "kernel/pins.h"
 #include "kernel/tc.h"
+#include "kernel/xdp_dispatcher.h"
 
 struct cleanup_options {
 	bool keep_pinned;
@@ -58,6 +59,17 @@ static int remove_pins(struct error *e)
 	return err;
 }
 
+/* After the pins, without which they go on to nothing. */
+static int remove_dispatched(struct error *e)
+{
+	unsigned removed = 0;
+	int err = xdp_dispatcher_sweep(&removed, e);
+
+	if (removed)
+		printf("removed %u programs from libxdp's dispatchers\n", removed);
+	return err;
+}
+
 /* Here, and where no daemon runs: one that runs here keeps what is its own. */
 static int clean_everywhere(struct error *e)
 {
@@ -65,14 +77,17 @@ static int clean_everywhere(struct error *e)
 
 	if (err && err != -EADDRINUSE)
 		return err;
-	return pins_each_unheld(remove_all, NULL, e);
+	err = pins_each_unheld(remove_all, NULL, e);
+	return err ? err : remove_dispatched(e);
 }
 
 static int clean_here(bool keep_pinned, struct error *e)
 {
 	int err = remove_filters(e);
 
-	return err || keep_pinned ? err : remove_pins(e);
+	if (!err && !keep_pinned)
+		err = remove_pins(e);
+	return err ? err : remove_dispatched(e);
 }
 
 static enum exit_code run_cleanup(const struct command_call *call)

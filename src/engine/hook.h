@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "kernel/links.h"
 #include "kernel/object.h"
+#include "kernel/pins.h"
 #include "kernel/tc.h"
 #include "kernel/xdp.h"
 
@@ -26,6 +27,7 @@ struct attachment {
 	uint64_t netns; /* inode number of its namespace; 0: the own */
 	bool pinned;    /* persistence.h */
 	bool adopted;   /* it was there before the daemon */
+	bool stays;     /* it goes on without the daemon, which ends */
 	union {         /* the hook's own */
 		struct tc_attachment tc;
 		struct xdp_attachment xdp;
@@ -61,13 +63,15 @@ struct hook {
 	 */
 	int (*replace)(const struct hook_request *r, struct attachment *a, struct error *e);
 	/*
-	 * For what can be pinned, by_interface: what the link of @link_fd holds at r->link, into
+	 * For what can be pinned, by_interface: what @fd, which was pinned, holds at r->link, into
 	 * the hook's own of *a, which has the descriptor then. A negative errno when it is not
-	 * there. And the link's descriptor; -1 for an attachment without. NULL both elsewhere.
+	 * there. The descriptor to be pinned, and what it is of. And taking what was adopted off
+	 * its place, as nothing can be put into it. NULL all elsewhere.
 	 */
-	int (*adopt)(const struct hook_request *r, int link_fd, struct attachment *a);
-	int (*link_fd)(const struct attachment *a);
-	/* What it was attached to being gone is no error. */
+	int (*adopt)(const struct hook_request *r, int fd, struct attachment *a);
+	int (*pin_fd)(const struct attachment *a, enum pin_kind *ret_kind);
+	int (*take_off)(const struct attachment *a, struct error *e);
+	/* What it was attached to being gone is no error. What stays is only let go of. */
 	int (*detach)(const struct hook_request *r, struct attachment *a, struct error *e);
 	/* Before maps are read for a scrape, in the scraper's thread. May be NULL. */
 	int (*run)(const struct hook_request *r, struct error *e);

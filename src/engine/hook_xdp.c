@@ -6,11 +6,21 @@
 #include "engine/hook.h"
 #include "engine/placement.h"
 
+/* libxdp knows of the interfaces of one network namespace. */
+static int attach_or_join(const struct hook_request *r, struct xdp_attachment *ret, struct error *e)
+{
+	enum xdp_mode mode = r->placement->row.mode;
+	uint32_t ifindex = r->link->ifindex;
+
+	if (!r->link->netns && xdp_has_dispatcher(ifindex))
+		return xdp_join(mode, r->unit->object, r->placement->program, ifindex, ret, e);
+	return xdp_attach(mode, hook_program_fd(r), ifindex, ret, e);
+}
+
 static int attach(const struct hook_request *r, struct error *e)
 {
 	struct attachment a = attachment_at(r->link);
-	int err =
-		xdp_attach(r->placement->row.mode, hook_program_fd(r), r->link->ifindex, &a.xdp, e);
+	int err = attach_or_join(r, &a.xdp, e);
 
 	if (!err && a.xdp.native_error)
 		log_warn("%s: %s: native XDP is refused (%s), so the program runs in generic mode: "
@@ -25,29 +35,43 @@ static int replace(const struct hook_request *r, struct attachment *a, struct er
 
 	if (mode != XDP_AUTO && mode != a->xdp.mode)
 		return -EOPNOTSUPP;
-	return xdp_replace(&a->xdp, hook_program_fd(r), e);
+	return xdp_replace(&a->xdp, r->unit->object, r->placement->program, e);
 }
 
-static int adopt(const struct hook_request *r, int link_fd, struct attachment *a)
+static int adopt(const struct hook_request *r, int fd, struct attachment *a)
 {
-	return xdp_adopt(link_fd, r->link->ifindex, &a->xdp);
+	return xdp_adopt(fd, r->link->ifindex, &a->xdp);
 }
 
-static int link_fd(const struct attachment *a)
+static int pin_fd(const struct attachment *a, enum pin_kind *ret_kind)
 {
-	return a->xdp.link_fd;
+	*ret_kind = a->xdp.is_dispatched ? PIN_MAP : PIN_LINK;
+	return a->xdp.fd;
+}
+
+static int take_off(const struct attachment *a, struct error *e)
+{
+	return xdp_take_off(&a->xdp, e);
 }
 
 static int detach(const struct hook_request *r, struct attachment *a, struct error *e)
 {
-	(void)r, (void)e;
+	int err = 0;
+
+	(void)r;
+	if (a->xdp.is_dispatched && !a->stays)
+		err = xdp_take_off(&a->xdp, e);
 	xdp_detach(&a->xdp);
-	return 0;
+	return err;
 }
 
 static const char *mechanism(const struct attachment *a)
 {
-	return a->xdp.mode == XDP_NATIVE ? "xdp native" : "xdp generic";
+	bool is_native = a->xdp.mode == XDP_NATIVE;
+
+	if (a->xdp.is_dispatched)
+		return is_native ? "xdp native, in a dispatcher" : "xdp generic, in a dispatcher";
+	return is_native ? "xdp native" : "xdp generic";
 }
 
 static void caveat(const struct attachment *a, struct buf *to)
@@ -64,7 +88,8 @@ const struct hook hook_xdp = {
 	.attach = attach,
 	.replace = replace,
 	.adopt = adopt,
-	.link_fd = link_fd,
+	.pin_fd = pin_fd,
+	.take_off = take_off,
 	.detach = detach,
 	.mechanism = mechanism,
 	.caveat = caveat,

@@ -339,14 +339,23 @@ static bool is_final(int code)
 	return code == -EINVAL || code == -EOPNOTSUPP || code == -ENODEV || code == -ENOENT;
 }
 
-/* The program of @r is at the link of @fd, which is taken over, from now on. *ret_there: whether
- * that link is at the interface. */
+/* The next one needs its place right now: without pin and descriptors it goes a moment later. */
+static void take_off(const struct hook_request *r, const struct attachment *a)
+{
+	struct error error;
+
+	if (hook_get(r->placement->row.hook)->take_off(a, &error))
+		log_warn("%s: %s: %s", r->unit->plan->name, r->link->name, error.text);
+}
+
+/* The program of @r is where @fd, which is taken over, has one, from now on. *ret_there: whether
+ * that is at the interface. */
 static int adopt(const struct hook_request *r, int fd, bool *ret_there, struct error *e)
 {
 	const struct hook *hook = hook_get(r->placement->row.hook);
 	struct attachment a = attachment_at(r->link);
-	_cleanup_close_ int link = fd;
-	int err = hook->adopt(r, link, &a);
+	_cleanup_close_ int held = fd;
+	int err = hook->adopt(r, held, &a);
 
 	*ret_there = !err;
 	if (err)
@@ -354,10 +363,10 @@ static int adopt(const struct hook_request *r, int fd, bool *ret_there, struct e
 	error_set(e, -EOPNOTSUPP, "it is attached in another way"); /* replace() does not say it */
 	err = hook->replace(r, &a, e);
 	if (is_final(err))
-		pins_detach_link(link); /* the next one needs its place right now */
+		take_off(r, &a);
 	if (err)
 		return err;
-	(void)TAKE_FD(link);
+	(void)TAKE_FD(held);
 	a.pinned = true;
 	a.adopted = true;
 	return placement_add(r, &a, r->link->name, e);
@@ -376,6 +385,15 @@ static int make_room(const struct hook_request *r, const char *name, bool is_the
 	return pins_remove(r->unit->env->pins, name, &removed, e);
 }
 
+/* A link, or the map that stands for one. */
+static int open_pin(const struct hook_request *r, const char *name, int *ret_fd, struct error *e)
+{
+	const struct pins *pins = r->unit->env->pins;
+	int err = pins_get(pins, name, PIN_LINK, ret_fd, e);
+
+	return err == -EEXIST ? pins_get(pins, name, PIN_MAP, ret_fd, e) : err;
+}
+
 int persistence_adopt_link(const struct hook_request *r, struct error *e)
 {
 	const struct attachment at = attachment_at(r->link);
@@ -387,7 +405,7 @@ int persistence_adopt_link(const struct hook_request *r, struct error *e)
 	if (!is_pinnable(r->unit) || !hook_get(r->placement->row.hook)->adopt)
 		return 0;
 	persistence_add_link_name(r, &at, &name);
-	err = pins_get(r->unit->env->pins, buf_str(&name), PIN_LINK, &fd, e);
+	err = open_pin(r, buf_str(&name), &fd, e);
 	if (err)
 		return err == -ENOENT || err == -EEXIST ? 0 : err;
 	err = adopt(r, fd, &is_there, &why);
@@ -403,12 +421,15 @@ void persistence_pin_link(const struct hook_request *r, struct attachment *a)
 {
 	const struct hook *hook = hook_get(r->placement->row.hook);
 	_cleanup_buf_ struct buf name = {0};
+	enum pin_kind kind;
 	struct error error;
+	int fd;
 
-	if (!r->unit->persistence.pinned || a->pinned || !hook->adopt || hook->link_fd(a) < 0)
+	if (!r->unit->persistence.pinned || a->pinned || !hook->adopt)
 		return;
+	fd = hook->pin_fd(a, &kind);
 	persistence_add_link_name(r, a, &name);
-	if (pins_put(r->unit->env->pins, buf_str(&name), PIN_LINK, hook->link_fd(a), &error))
+	if (pins_put(r->unit->env->pins, buf_str(&name), kind, fd, &error))
 		log_warn("%s: %s: it ends with the daemon, as it cannot be pinned: %s",
 			 r->unit->plan->name, a->where, error.text);
 	else
@@ -433,7 +454,7 @@ void persistence_unpin_link(const struct hook_request *r, struct attachment *a)
 	_cleanup_buf_ struct buf name = {0};
 	struct error error;
 
-	if (!a->pinned || !r->unit->env->pins)
+	if (!a->pinned || a->stays || !r->unit->env->pins)
 		return;
 	a->pinned = false;
 	persistence_add_link_name(r, a, &name);
@@ -464,8 +485,10 @@ void persistence_leave(struct unit *u)
 		 "over, or: wiregauge cleanup",
 		 u->plan->name, n, n == 1 ? "" : "s");
 	for (size_t i = 0; i < u->n_placements; i++) {
-		for (size_t k = 0; k < u->placements[i].n_attachments; k++)
-			u->placements[i].attachments[k].pinned = false;
+		struct placement *p = &u->placements[i];
+
+		for (size_t k = 0; k < p->n_attachments; k++)
+			p->attachments[k].stays = p->attachments[k].pinned;
 	}
 }
 

@@ -10,17 +10,21 @@
 #include "engine/placement.h"
 #include "engine/probe.h"
 #include "kernel/pins.h"
+#include "kernel/xdp_dispatcher.h"
 
 void persistence_remove(struct pins *pins, const char *name, const char *why)
 {
 	struct pins_removed removed = {0};
 	struct error error;
+	unsigned swept = 0;
 
 	if (pins_remove(pins, name, &removed, &error))
 		log_warn("%s", error.text);
 	if (removed.links || removed.maps)
 		log_info("%s/%s: %s: removed %u pinned links and %u maps", pins_path(pins), name,
 			 why, removed.links, removed.maps);
+	if (removed.dispatched && xdp_dispatcher_sweep(&swept, &error))
+		log_warn("%s", error.text);
 }
 
 static bool any_is_persistent(const struct plans *plans)

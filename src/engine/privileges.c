@@ -128,6 +128,19 @@ static bool has_closed_kprobes(const struct unit *u)
 	return wants && perf_event_is_closed();
 }
 
+static bool is_dispatched(const struct unit *u)
+{
+	for (size_t i = 0; i < u->n_placements; i++) {
+		const struct placement *p = &u->placements[i];
+
+		for (size_t k = 0; p->row.hook == HOOK_XDP && k < p->n_attachments; k++) {
+			if (p->attachments[k].xdp.is_dispatched)
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool leaves_own_netns(const struct unit *u)
 {
 	return plan_leaves_own_netns(u->plan);
@@ -199,6 +212,8 @@ static const struct row {
 	{{CAP_SYS_ADMIN, PRIVILEGE_LOAD,
 	  "opens kprobes while kernel.perf_event_paranoid is above 2, Debian's default", true},
 	 has_closed_kprobes},
+	{{CAP_SYS_ADMIN, PRIVILEGE_LOAD, "goes into libxdp's dispatcher, and out of it"},
+	 is_dispatched},
 	{{CAP_SYS_ADMIN, PRIVILEGE_KEPT, "enters other network namespaces"}, leaves_own_netns},
 	{{CAP_NET_ADMIN, PRIVILEGE_KEPT, "hears of interfaces in other network namespaces"},
 	 leaves_own_netns},

@@ -13,6 +13,7 @@
 #include "base/trial.h"
 #include "kernel/compat.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/program_copy.h"
 #include "kernel/reason.h"
 #include "kernel/rodata.h"
 
@@ -588,6 +589,11 @@ int object_find_program(const struct object *o, const char *name, struct program
 		}
 	}
 	return -ENOENT;
+}
+
+int object_load_copy(const struct object *o, size_t index, uint32_t flags, uint32_t attach_type)
+{
+	return program_copy(o->programs[index].bpf, bpf_object__btf_fd(o->bpf), flags, attach_type);
 }
 
 /* src_reg 0: of the kernel's; other calls are of functions of the object, or of the kernel's by

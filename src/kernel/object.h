@@ -130,6 +130,12 @@ bool object_section_says_where(const char *section);
 int object_attach(struct object *o, size_t index, struct error *e);
 void object_detach(struct object *o, size_t index);
 
+/*
+ * After load: loads the code of program @index once more, with @flags (BPF_F_…) and for
+ * @attach_type, where a place asks for others than it has. A descriptor, or a negative errno.
+ */
+int object_load_copy(const struct object *o, size_t index, uint32_t flags, uint32_t attach_type);
+
 /* -ENOENT when there is no map of that name. */
 int object_find_map(const struct object *o, const char *name, struct map_info *ret);
 

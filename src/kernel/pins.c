@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "kernel/bpffs.h"
+#include "kernel/xdp_dispatcher.h"
 
 /* Not yet in the headers of all C libraries: include/uapi/asm-generic/socket.h. */
 #ifndef SO_NETNS_COOKIE
@@ -514,11 +515,6 @@ int pins_put(const struct pins *p, const char *name, enum pin_kind kind, int fd,
 
 /* ---- removing ---- */
 
-void pins_detach_link(int fd)
-{
-	bpf_link_detach(fd);
-}
-
 static int remove_error(const struct path *path, int code, struct error *e)
 {
 	return error_set(e, code, "cannot remove %s: %s", path->text, error_words(code));
@@ -528,6 +524,7 @@ static int remove_pin(const struct path *path, struct pins_removed *count, struc
 {
 	_cleanup_close_ int fd = bpf_obj_get(path->text);
 	struct identity identity = fd < 0 ? (struct identity){0} : identify(fd);
+	bool is_dispatched;
 
 	if (!identity.is_pin) {
 		count->left++;
@@ -535,8 +532,10 @@ static int remove_pin(const struct path *path, struct pins_removed *count, struc
 	}
 	if (unlink(path->text) && errno != ENOENT)
 		return remove_error(path, -errno, e);
-	count->maps += identity.kind == PIN_MAP;
-	count->links += identity.kind == PIN_LINK;
+	is_dispatched = identity.kind == PIN_MAP && xdp_dispatcher_empty(fd);
+	count->dispatched += is_dispatched;
+	count->maps += identity.kind == PIN_MAP && !is_dispatched;
+	count->links += identity.kind == PIN_LINK || is_dispatched;
 	return 0;
 }
 

@@ -66,14 +66,11 @@ int pins_put(const struct pins *p, const char *name, enum pin_kind kind, int fd,
  * there has none. */
 int pins_list(const struct pins *p, const char *name, struct strv *ret);
 
-/* Takes what the link of @fd holds off its place, at once: without its pin and its descriptors it
- * goes, too, but a moment later. */
-void pins_detach_link(int fd);
-
 struct pins_removed {
 	unsigned maps;
-	unsigned links;
-	unsigned left; /* what is not ours */
+	unsigned links;      /* and what stands for one in a dispatcher, */
+	unsigned dispatched; /* which xdp_dispatcher_sweep() takes out of it then */
+	unsigned left;       /* what is not ours */
 };
 
 /* Removes the pin or directory @name with all in it, "" for everything, and directories above it

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "kernel/xdp_dispatcher.h"
 
 static const struct {
 	const char *name;
@@ -73,8 +74,16 @@ static uint32_t find_occupant(uint32_t ifindex, unsigned *ret_mode)
 				   : there.hw_prog_id;
 }
 
-/* libxdp's program that calls others, which xdp-loader(8) attached and knows of. */
-static const char dispatcher[] = "xdp_dispatcher";
+bool xdp_has_dispatcher(uint32_t ifindex)
+{
+	unsigned mode = XDP_ATTACHED_NONE;
+	uint32_t program = find_occupant(ifindex, &mode);
+	char name[BPF_OBJ_NAME_LEN] = "";
+
+	if (program)
+		name_of_program(program, name);
+	return STREQ(name, XDP_DISPATCHER_NAME);
+}
 
 /* The command that takes @program, called @name, away from @device. */
 static void advise(uint32_t ifindex, const char *device, uint32_t program, const char *name,
@@ -82,7 +91,7 @@ static void advise(uint32_t ifindex, const char *device, uint32_t program, const
 {
 	uint32_t link = find_link(ifindex, program);
 
-	if (STREQ(name, dispatcher))
+	if (STREQ(name, XDP_DISPATCHER_NAME))
 		buf_printf(to, "xdp-loader unload %s --all", device);
 	else if (link)
 		buf_printf(to, "bpftool link detach id %u", link);
@@ -90,7 +99,8 @@ static void advise(uint32_t ifindex, const char *device, uint32_t program, const
 		buf_printf(to, "ip link set dev %s %s off", device, ip_words[mode]);
 }
 
-static int occupied_error(uint32_t ifindex, const char *device, struct error *e)
+/* @more: than that it is not replaced, or "". */
+static int occupied_error(uint32_t ifindex, const char *device, const char *more, struct error *e)
 {
 	_cleanup_buf_ struct buf advice = {0};
 	unsigned mode = XDP_ATTACHED_NONE;
@@ -104,8 +114,8 @@ static int occupied_error(uint32_t ifindex, const char *device, struct error *e)
 	advise(ifindex, device, program, name, mode, &advice);
 	return error_set(e, -EBUSY,
 			 "cannot attach by XDP to %s: the program %u (%s) is there, and it is not "
-			 "replaced; if nobody needs it: %s",
-			 device, program, name, buf_str(&advice));
+			 "replaced%s; if nobody needs it: %s",
+			 device, program, name, more, buf_str(&advice));
 }
 
 int xdp_check_room(uint32_t ifindex, const struct strv *own, struct error *e)
@@ -113,14 +123,17 @@ int xdp_check_room(uint32_t ifindex, const struct strv *own, struct error *e)
 	char device[IF_NAMESIZE] = "gone", name[BPF_OBJ_NAME_LEN];
 	unsigned mode = XDP_ATTACHED_NONE;
 	uint32_t program = find_occupant(ifindex, &mode);
+	const char *more = "";
 
 	if (!program)
 		return 0;
 	name_of_program(program, name);
 	if (strv_has(own, name))
 		return 0;
+	if (STREQ(name, XDP_DISPATCHER_NAME))
+		more = "; libxdp may put ours into it";
 	if_indextoname(ifindex, device);
-	return occupied_error(ifindex, device, e);
+	return occupied_error(ifindex, device, more, e);
 }
 
 static int create(enum xdp_mode mode, int prog_fd, uint32_t ifindex)
@@ -178,21 +191,45 @@ int xdp_attach(enum xdp_mode mode, int prog_fd, uint32_t ifindex, struct xdp_att
 		fd = create(used, prog_fd, ifindex);
 	}
 	if (fd >= 0) {
-		*ret = (struct xdp_attachment){fd, used, native_error};
+		*ret = (struct xdp_attachment){.fd = fd,
+					       .ifindex = ifindex,
+					       .mode = used,
+					       .native_error = native_error};
 		return 0;
 	}
 	if (!if_indextoname(ifindex, device))
 		return error_set(e, -ENODEV, "interface %u is gone", ifindex);
 	if (is_occupied(fd))
-		return occupied_error(ifindex, device, e);
+		return occupied_error(ifindex, device, "", e);
 	return error_set(e, fd, "cannot attach by XDP (%s) to %s: %s%s", modes[used].name, device,
 			 reason(fd, used),
 			 used == XDP_NATIVE ? "; mode generic or auto may do" : "");
 }
 
+int xdp_join(enum xdp_mode mode, const struct object *o, size_t index, uint32_t ifindex,
+	     struct xdp_attachment *ret, struct error *e)
+{
+	struct xdp_attachment a = {.is_dispatched = true, .ifindex = ifindex};
+	_cleanup_buf_ struct buf more = {0};
+	char device[IF_NAMESIZE];
+	struct error why;
+	int err = xdp_dispatcher_join(ifindex, o, index, mode, &a.fd, &a.mode, &why);
+
+	if (!err) {
+		*ret = a;
+		return 0;
+	}
+	if (!if_indextoname(ifindex, device))
+		return error_set(e, -ENODEV, "interface %u is gone", ifindex);
+	buf_printf(&more, ", nor is anything put into it: %s", why.text);
+	return occupied_error(ifindex, device, buf_str(&more), e);
+}
+
+/* ---- what is there already ---- */
+
 /* The link says of which interface index it is, but not in which network namespace; so the
  * interface is asked for its program. */
-int xdp_adopt(int link_fd, uint32_t ifindex, struct xdp_attachment *ret)
+static int adopt_link(int link_fd, struct xdp_attachment *a)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, there);
 	struct bpf_link_info info = {};
@@ -200,24 +237,38 @@ int xdp_adopt(int link_fd, uint32_t ifindex, struct xdp_attachment *ret)
 	int r = bpf_obj_get_info_by_fd(link_fd, &info, &size);
 
 	if (r == 0)
-		r = bpf_xdp_query((int)ifindex, 0, &there);
+		r = bpf_xdp_query((int)a->ifindex, 0, &there);
 	if (r < 0)
 		return r;
-	if (info.type != BPF_LINK_TYPE_XDP || info.xdp.ifindex != ifindex)
+	if (info.type != BPF_LINK_TYPE_XDP || info.xdp.ifindex != a->ifindex)
 		return -ENOENT;
 	if (info.prog_id != there.drv_prog_id && info.prog_id != there.skb_prog_id)
 		return -ENOENT;
-	*ret = (struct xdp_attachment){
-		.link_fd = link_fd,
-		.mode = info.prog_id == there.drv_prog_id ? XDP_NATIVE : XDP_GENERIC,
-	};
+	a->mode = info.prog_id == there.drv_prog_id ? XDP_NATIVE : XDP_GENERIC;
 	return 0;
 }
 
-int xdp_replace(const struct xdp_attachment *a, int prog_fd, struct error *e)
+int xdp_adopt(int fd, uint32_t ifindex, struct xdp_attachment *ret)
 {
-	int r = bpf_link_update(a->link_fd, prog_fd, NULL);
+	struct xdp_attachment a = {.fd = fd, .ifindex = ifindex};
+	int err;
 
+	a.is_dispatched = xdp_dispatcher_is_map(fd);
+	err = a.is_dispatched ? xdp_dispatcher_find(ifindex, fd, &a.mode) : adopt_link(fd, &a);
+	if (!err)
+		*ret = a;
+	return err;
+}
+
+int xdp_replace(const struct xdp_attachment *a, const struct object *o, size_t index,
+		struct error *e)
+{
+	struct program_info info;
+	int r;
+
+	object_program(o, index, &info);
+	r = a->is_dispatched ? xdp_dispatcher_swap(a->fd, o, index)
+			     : bpf_link_update(a->fd, info.fd, NULL);
 	if (r == -ENOLINK)
 		r = -ENODEV;
 	if (r < 0)
@@ -225,7 +276,17 @@ int xdp_replace(const struct xdp_attachment *a, int prog_fd, struct error *e)
 	return 0;
 }
 
+int xdp_take_off(const struct xdp_attachment *a, struct error *e)
+{
+	int err;
+
+	if (a->is_dispatched)
+		return xdp_dispatcher_leave(a->ifindex, a->fd, e);
+	err = bpf_link_detach(a->fd);
+	return err ? error_set(e, err, "cannot detach the link: %s", error_words(err)) : 0;
+}
+
 void xdp_detach(struct xdp_attachment *a)
 {
-	a->link_fd = fd_close(a->link_fd);
+	a->fd = fd_close(a->fd);
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from attaching import places, write_config
+from attaching import places, program_status, write_config
 from bpf import Object, TestRunOpts, XdpMd, check, lib, object_path
 from daemon import PATIENCE, command
 from kernel import KINDS, assert_released, bpftool
@@ -192,3 +192,37 @@ def assert_all_were_seen(sender, here, daemon, versions):
     came, seen = assert_all_came(sender, here), frames(daemon)
     assert sum(seen.values()) == came, seen
     assert set(seen) == versions, seen
+
+
+def reload_under_traffic(start, send, folder, here, many, versions):
+    """With so many frames before each reload and after the last. Gives back the daemon, once each
+    frame was counted. The first version is 1, which the config has as its default."""
+    daemon = start()
+    program = program_status(daemon, "persist")["id"]
+    with send() as sender:
+        for version in versions[1:]:
+            sender.wait_for(many)
+            write(folder, head=HEAD.replace("default: 1,", f"default: {version},"))
+            assert "the new configuration runs" in daemon.reload()
+        sender.wait_for(many)
+    assert_all_were_seen(sender, here, daemon, set(versions))
+    assert program_status(daemon, "persist")["id"] != program
+    assert not daemon.complaints()
+    return daemon
+
+
+def kill_under_traffic(start, send, here, many, versions):
+    """The same, killed in the place of each reload, and frames before the next start as well."""
+    daemon = start(version=versions[0])
+    with send() as sender:
+        for version in versions[1:]:
+            sender.wait_for(many)
+            daemon.kill()
+            sender.wait_for(many)
+            daemon = start(version=version)
+            assert persistence(daemon)["adopted"]
+        sender.wait_for(2 * many)
+    assert sender.sent >= 2 * len(versions) * many
+    assert_all_were_seen(sender, here, daemon, set(versions))
+    assert not daemon.complaints()
+    return daemon

@@ -17,9 +17,9 @@ from attaching import places, program_status, send_to, write_config
 from bpf import check, declare, lib
 from configs import u32, u64
 from daemon import BINARY, PATIENCE, SANITIZED, command
-from keeper import (HEAD, ROW, SILENT, SLICE, assert_all_came,
-                    assert_all_were_seen, frames, names_under, persistence, pinned, send, start,
-                    write, xdp_of)
+from keeper import (HEAD, ROW, SILENT, SLICE, assert_all_came, assert_all_were_seen, frames,
+                    kill_under_traffic, names_under, persistence, pinned, reload_under_traffic,
+                    send, start, write, xdp_of)
 from kernel import Map, assert_untouched, bpftool
 from netns import Namespace, connect
 from waiting import until
@@ -42,33 +42,12 @@ def test_confined_daemon_takes_over(start):
 
 
 def test_killed_under_traffic_no_frame_is_lost(start, send, here):
-    daemon = start(version=1)
-    with send() as sender:
-        for version in range(2, 6):
-            sender.wait_for(MANY)
-            daemon.kill()
-            sender.wait_for(MANY)
-            daemon = start(version=version)
-            assert persistence(daemon)["adopted"]
-        sender.wait_for(2 * MANY)
-    assert sender.sent >= 10 * MANY
-    assert_all_were_seen(sender, here, daemon, {1, 2, 3, 4, 5})
-    assert not daemon.complaints()
+    kill_under_traffic(start, send, here, MANY, range(1, 6))
 
 
 def test_reload_under_traffic_no_frame_is_lost(start, send, folder, here):
-    daemon = start()
-    program = program_status(daemon, "persist")["id"]
-    with send() as sender:
-        for version in range(2, 6):
-            sender.wait_for(MANY)
-            write(folder, head=HEAD.replace("default: 1,", f"default: {version},"))
-            assert "the new configuration runs" in daemon.reload()
-        sender.wait_for(MANY)
-    assert_all_were_seen(sender, here, daemon, {1, 2, 3, 4, 5})
-    assert program_status(daemon, "persist")["id"] != program
+    daemon = reload_under_traffic(start, send, folder, here, MANY, range(1, 6))
     assert persistence(daemon)["pinned"]
-    assert not daemon.complaints()
 
 
 def test_killed_at_any_moment_no_frame_is_lost(start, launch, send, folder, here):

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernel/testbed.h"
 
@@ -221,6 +222,35 @@ static void check_fires(const char *program)
 	object_close(o);
 }
 
+/* The same code and maps, for another kind of place. */
+static void test_copy(void **state)
+{
+	struct object *o = open_object("kinds");
+	char packet[64] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet));
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	struct program_info program;
+	int fd;
+
+	(void)state;
+	load(o);
+	for (size_t i = 0; i < object_program_count(o); i++) {
+		object_program(o, i, &program);
+		if (!STREQ(program.name, "look"))
+			continue;
+		fd = object_load_copy(o, i, 0, 0);
+		assert_true(fd >= 0);
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+		assert_int_not_equal(info.id, program.id);
+		assert_string_equal(info.name, "look");
+		assert_int_equal(bpf_prog_test_run_opts(fd, &run), 0);
+		close(fd);
+		assert_int_equal(object_load_copy(o, i, 1U << 31, 0), -EINVAL);
+	}
+	object_close(o);
+}
+
 static void test_attach(void **state)
 {
 	(void)state;
@@ -410,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_programs),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_maps),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_attach_to_nothing),
 		cmocka_unit_test(test_attach_what_is_not_loaded),
