@@ -86,6 +86,11 @@ enum guard_flags {
 	GUARD_STRICT = 1 << 10,     /* what is malformed or truncated is dropped */
 	GUARD_SIMPLE = 1 << 11,     /* profile: simple; see simple_syn_… */
 	GUARD_TIMESTAMPS = 1 << 12, /* cookies may use timestamps: net.ipv4.tcp_timestamps is 2 */
+
+	/* With none of these nothing depends on who sends, and no source is remembered. */
+	GUARD_ABOUT_SOURCES = GUARD_EXACT | GUARD_ALLOW_PREFIXES | GUARD_BLOCK_PREFIXES |
+			      GUARD_BANS | GUARD_LIMITS | GUARD_SOURCE_RATE | GUARD_DETECTION |
+			      GUARD_DEFENCE | GUARD_SIMPLE,
 };
 
 /* One write of `lists` takes a whole new set of lists. */

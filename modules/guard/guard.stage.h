@@ -128,7 +128,7 @@ static __always_inline __u32 guard_decide(struct guard_packet *g)
 	g->is_silent = guard_is_silent(g);
 	if (g->is_silent && g->settings->on_silence == GUARD_SILENCE_PASS)
 		return GUARD_REASON_SILENT;
-	if (!g->ahead.source)
+	if (!g->is_ip)
 		return guard_decide_other(g);
 	if (guard_is_protected(g))
 		return GUARD_REASON_PROTECTED;
@@ -172,7 +172,8 @@ static __always_inline int guard_stage(struct packet *p)
 		return STAGE_NEXT;
 	g.flags = g.settings->flags;
 	guard_forget_packet(p, g.settings->generation);
-	if (guard_read_addresses(&g))
+	g.is_ip = guard_read_addresses(&g);
+	if (g.is_ip)
 		guard_look_ahead(&g);
 	g.now = guard_now();
 	decision = guard_forget(guard_decide(&g), g.now);

@@ -49,6 +49,7 @@ struct guard_packet {
 	__u16 rate;
 	__u8 verdict; /* of the lists */
 	bool is_new;
+	bool is_ip;     /* its addresses are there */
 	bool is_silent; /* user space has not been there for too long */
 };
 

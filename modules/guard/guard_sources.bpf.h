@@ -308,6 +308,8 @@ static __always_inline bool guard_recognize(struct guard_packet *g, __u32 place,
  * done meanwhile. */
 static __always_inline void guard_look_ahead(struct guard_packet *g)
 {
+	if (!(g->flags & GUARD_ABOUT_SOURCES))
+		return;
 	g->home = guard_home(g->key, g->settings->seed);
 	g->ahead = guard_glance_at(g->home);
 }
@@ -321,6 +323,8 @@ static __always_inline void guard_find_source(struct guard_packet *g)
 {
 	__u16 seen = guard_seen(g->now);
 
+	if (!(g->flags & GUARD_ABOUT_SOURCES))
+		return;
 	if (!guard_recognize(g, g->home, g->ahead) && !guard_recognize_at(g, g->home ^ 1))
 		guard_recognize_at(g, guard_find_aside(g->key, g->home));
 	/* Written when it changes only: other CPUs may have the line as well. */

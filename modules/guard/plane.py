@@ -44,6 +44,8 @@ SETTINGS = {
     "cookie_mss_ipv4": "H", "cookie_mss_ipv6": "H", "cookie_window": "H",
     **dict.fromkeys("cookie_window_scale mode on_silence syn_cookies source_prefix".split(), "B"),
 }
+ABOUT_SOURCES = (EXACT | ALLOW_PREFIXES | BLOCK_PREFIXES | BANS | LIMITS | SOURCE_RATE | DETECTION |
+                 DEFENCE | SIMPLE)
 LAYOUT = struct.Struct("=" + "".join(SETTINGS.values()) + "5x")
 DEFAULTS = dict.fromkeys(SETTINGS, 0) | {
     "mode": ENFORCE, "seed": 0x0123456789ABCDEF, "ipv6_mask": 2**64 - 1, "source_prefix": 64,

@@ -215,6 +215,7 @@ def test_cookies_by_order(guard, listener):
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_answers_of_clients(guard, listener, version):
+    guard.add_flags(plane.DETECTION)
     answer = answer_to(guard, syn(version))
     assert guard.decide(ack(answer, version)) == ("syn_cookie_valid", "passed")
     assert guard.source(CLIENT[version])["proven"]

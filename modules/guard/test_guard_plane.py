@@ -193,7 +193,17 @@ def test_lists_are_exchanged_in_one_step(guard):
             assert guard.decide(udp(source))[0] == ("blocklisted" if source == blocked else "none")
 
 
+@pytest.mark.parametrize("bit", range(13))
+def test_sources_are_remembered_where_something_depends_on_them(guard, bit):
+    """A port's limit, what is malformed and timestamps have nothing to do with who sends."""
+    guard.set(flags=1 << bit)
+    for packet in (udp(), tcp("S", "2001:db8::1")):
+        assert guard.decide(packet) == ("none", "passed")
+    assert guard.count_sources() == (2 if 1 << bit & plane.ABOUT_SOURCES else 0)
+
+
 def test_a_verdict_is_kept_until_the_generation_changes(guard):
+    guard.add_flags(plane.DETECTION)
     assert guard.decide(udp())[0] == "none"
     guard.stage.update("guard_bans", plane.mapped("192.0.2.1"), plane.BAN.pack(0, 0, 0, 0, 1, 3))
     guard.values["flags"] |= plane.BANS
@@ -546,6 +556,7 @@ def test_a_set_has_room_for_its_ways(guard, neighbours):
 
 
 def test_who_was_quiet_for_longest_gives_way(guard, neighbours):
+    guard.add_flags(plane.DETECTION)
     neighbours = neighbours[: plane.SOURCE_WAYS + 1]
     *first, last = neighbours
     for address in (*first, first[0], *first[2:]):
@@ -556,6 +567,7 @@ def test_who_was_quiet_for_longest_gives_way(guard, neighbours):
 
 
 def test_who_is_proven_gives_way_later(guard, neighbours):
+    guard.add_flags(plane.DETECTION)
     proven, *others = neighbours
     guard.run(udp(proven))
     guard.prove(proven)
@@ -733,6 +745,7 @@ def test_a_share_is_dropped(guard):
 
 
 def test_a_proven_source_is_spared(guard):
+    guard.add_flags(plane.DETECTION)
     guard.run(udp())
     guard.prove("192.0.2.1")
     guard.defend(drop_share=2**32 - 1)
