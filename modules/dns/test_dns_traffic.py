@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -343,7 +344,8 @@ def test_records_of_queries(pair, run, serve, tmp_path):
     for namespace in pair:
         serve(namespace)
     daemon = run("--module", "dns")
-    ways = {"udp": ask_udp, "tcp": ask_tcp}
+    # Of many in one segment the last is told after all others were, which the capture does not see.
+    ways = {"udp": ask_udp, "tcp": partial(ask_tcp, window=4)}
     places = [(role, asks, protocol, address.format(number))
               for role, (asks, _, number) in sides(here, there).items()
               for protocol in ways for address in ("10.0.0.{}", "fd00::{}")]
