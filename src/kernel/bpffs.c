@@ -23,13 +23,20 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Whether what this process mounts is there for others, too, and stays when it has gone. */
+/* Not yet in the headers of all systems: MNT_NS_INIT_INO of include/uapi/linux/nsfs.h. The inode
+ * number of the first mount namespace from Linux 6.18 on; before that it is any. */
+#define FIRST_MOUNT_NAMESPACE 0xeffffff8U
+
+/* Whether what this process mounts is there for others, too, and stays when it has gone. Process 1
+ * may be closed to everybody, root as well. */
 static bool shares_mounts(void)
 {
 	struct stat own, first;
 
-	return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &first) == 0 &&
-	       own.st_ino == first.st_ino;
+	if (stat("/proc/self/ns/mnt", &own))
+		return false;
+	return own.st_ino == FIRST_MOUNT_NAMESPACE ||
+	       (stat("/proc/1/ns/mnt", &first) == 0 && own.st_ino == first.st_ino);
 }
 
 static int mount_it(struct error *e)
