@@ -171,7 +171,8 @@ static struct xdp_program *find_left(const struct dispatcher *d)
 	return NULL;
 }
 
-/* One of those that were left at @ifindex; 1 when there was one. */
+/* One of those that were left at @ifindex; 1 when there was one. Where libxdp is not there, or does
+ * not know the dispatcher, nothing of ours was put into it. */
 static int sweep_one(uint32_t ifindex, struct error *e)
 {
 	_cleanup_dispatcher_ struct dispatcher d = {0};
@@ -179,7 +180,7 @@ static int sweep_one(uint32_t ifindex, struct error *e)
 	int err = open_dispatcher(ifindex, &d, e);
 
 	if (err)
-		return err == -ENOENT || err == -ENODEV ? 0 : err;
+		return err == -ENOENT || err == -ENODEV || err == -EOPNOTSUPP ? 0 : err;
 	left = find_left(&d);
 	err = left ? remove_entry(&d, left, e) : 0;
 	return err ? err : left != NULL;
